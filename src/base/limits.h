@@ -1,0 +1,23 @@
+// Every limit on input, in one place. Each is named in the message that refuses it.
+#pragma once
+
+#include <cstdint>
+
+namespace tersor::limits {
+
+inline constexpr uint64_t kModelFileBytes = (uint64_t{1} << 31) - 1;  // protobuf's own limit
+inline constexpr int kGraphNesting = 32;
+inline constexpr int kMessageNesting = 100;
+inline constexpr int kRank = 64;
+inline constexpr int64_t kNodeInputs = 65536;
+inline constexpr int64_t kNodes = int64_t{1} << 22;
+inline constexpr int kFunctionDepth = 100;
+inline constexpr uint64_t kNameBytes = 4096;
+inline constexpr uint64_t kStringAttributeBytes = 65536;
+inline constexpr uint64_t kFoldingGrowthBytes = uint64_t{64} << 20;
+inline constexpr uint64_t kMinMemoryBudget = uint64_t{1} << 30;
+inline constexpr uint64_t kImagePixels = 100'000'000;
+inline constexpr uint64_t kZipRatio = 200;
+inline constexpr int kJpegScans = 500;
+
+}  // namespace tersor::limits
