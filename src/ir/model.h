@@ -45,11 +45,11 @@ struct Type {
   enum class Kind : uint8_t { kUnknown, kTensor, kOther };  // kOther: sequence, optional, map, sparse
   Kind kind = Kind::kUnknown;
   DType elem = DType::kUndefined;
-  std::optional<Shape> shape;  // nullopt: even the rank is unknown
-  std::string raw;             // the serialized TypeProto of kOther
+  std::optional<Shape> shape = {};  // nullopt: even the rank is unknown
+  std::string raw = {};        // the serialized TypeProto of kOther
   // Contents of a small integer tensor whose elements are dimensions (the result of Shape
   // arithmetic): used while inferring, never written.
-  std::optional<std::vector<Dim>> contents;
+  std::optional<std::vector<Dim>> contents = {};
 
   static Type tensor(DType elem, std::optional<Shape> shape = {}) {
     return {Kind::kTensor, elem, std::move(shape), {}, {}};
@@ -106,11 +106,11 @@ struct Node {
 
 struct Value {
   std::string name;
-  Type type;
+  Type type = {};
   bool declared = false;            // has a value_info (or is a graph input or output) in the file
-  std::optional<Tensor> constant;   // an initializer
-  std::string extra;                // of its ValueInfoProto
-  std::string tensor_extra;         // of its initializer's TensorProto (doc string, ...)
+  std::optional<Tensor> constant = {};  // an initializer
+  std::string extra = {};           // of its ValueInfoProto
+  std::string tensor_extra = {};    // of its initializer's TensorProto (doc string, ...)
 };
 
 // Nodes stand in topological order. Ids index `values` and `nodes`; they stay valid until compact().
