@@ -1,0 +1,259 @@
+#include "engine/plan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "engine/convert_layout.h"
+#include "engine/lower/layouts.h"
+#include "engine/lower/lowering.h"
+#include "engine/reference_step.h"
+#include "ops/infer.h"
+
+namespace tersor::engine {
+namespace {
+
+using runtime::Layout;
+using runtime::Wire;
+
+void check_operators(const ir::Graph& graph, const ir::Model& model, int depth) {
+  if (depth > limits::kGraphNesting)
+    base::fail(ErrorKind::kLimit, "E63", "graphs are nested deeper than {}", limits::kGraphNesting);
+  for (const ir::Node& node : graph.nodes) {
+    if (!ops::find(node.domain, node.op, model.opset(node.domain))) ops::fail_unknown(node);
+    for (const auto& body : ir::subgraphs(node)) check_operators(*body, model, depth + 1);
+  }
+}
+
+Wire wire_of(const ir::Graph& g, ir::ValueId id, Layout layout,
+             const std::optional<QuantParams>& quant) {
+  Wire wire;
+  if (id == ir::kNone) {
+    wire.present = false;
+    return wire;
+  }
+  const ir::Value& value = g.values[id];
+  wire.dtype = value.type.elem;
+  wire.quant = quant;
+  wire.layout = layout;
+  wire.rank = value.type.rank();
+  if (value.type.shape)
+    for (const ir::Dim& d : *value.type.shape) wire.dims.push_back(d.value);
+  wire.constant = g.constant(id);
+  return wire;
+}
+
+class Compiler {
+ public:
+  Compiler(const ir::Model& model, const CompileOptions& options, int depth)
+      : source_(model), options_(options), depth_(depth) {}
+
+  std::shared_ptr<const Plan> run() {
+    // Binding may find that a rewrite or layout does not work for these wires; then it is forbidden and the
+    // model is lowered again. Every round adds a constraint, so this ends.
+    for (size_t rounds = 0; rounds < 3 * source_.graph.nodes.size() + 8; ++rounds) {
+      changed_ = false;
+      auto plan = attempt();
+      if (!changed_) return plan;
+    }
+    throw Error(ErrorKind::kInternal, "E72", "lowering does not come to an end");
+  }
+
+ private:
+  std::shared_ptr<Plan> attempt() {
+    Lowering l{options_, constraints_, source_, {}};
+    ops::infer_shapes(l.model);
+    if (options_.fuse) {
+      fuse_clip(l);
+      fuse_bias(l);
+    }
+    absorb_qdq(l);
+    if (options_.fuse) {
+      fuse_residual(l);
+      fuse_clip(l);
+    }
+    fold(l);
+    l.graph().drop_unused_values();
+    const std::vector<Layout> layouts = assign_layouts(l);
+    auto plan = std::make_shared<Plan>();
+    const ir::Graph& g = l.graph();
+    for (size_t v = 0; v < g.values.size(); ++v) {
+      const auto id = static_cast<ir::ValueId>(v);
+      plan->slots.push_back({g.values[v].name, wire_of(g, id, layouts[v], {}), g.values[v].type});
+      if (g.values[v].constant) {
+        plan->constants.emplace_back(id, *g.values[v].constant);
+        plan->slots[v].wire.constant = nullptr;
+      }
+    }
+    plan->inputs = g.captures.empty() && depth_ == 0 ? g.required_inputs() : g.inputs;
+    if (depth_ > 0) plan->inputs = g.inputs;
+    plan->captures = g.captures;
+    plan->outputs = g.outputs;
+    for (ir::ValueId id : g.outputs) plan->output_names.push_back(g.values[id].name);
+    for (const ir::Node& node : g.nodes) {
+      base::with_frame([&] { add_step(*plan, l, node, layouts); },
+                       [&] {
+                         return fmt::format("node {} ({})", base::quoted(node.name),
+                                            base::printable(node.op));
+                       });
+    }
+    plan_lifetimes(*plan);
+    for (size_t v = 0; v < plan->slots.size(); ++v)
+      if (options_.keep.contains(plan->slots[v].name))
+        plan->taps.emplace_back(static_cast<int>(v), plan->slots[v].name);
+    return plan;
+  }
+
+  void add_step(Plan& plan, Lowering& l, const ir::Node& node, const std::vector<Layout>& layouts) {
+    const ir::Graph& g = l.graph();
+    const std::string& key = l.key(node);
+    const NodeFacts facts = l.facts.contains(key) ? l.facts[key] : NodeFacts{};
+    std::vector<Wire> inputs, outputs;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ir::ValueId id = node.inputs[i];
+      inputs.push_back(wire_of(g, id, id == ir::kNone ? Layout::kRows : layouts[id],
+                               i < facts.in_quant.size() ? facts.in_quant[i] : std::nullopt));
+    }
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const ir::ValueId id = node.outputs[i];
+      outputs.push_back(wire_of(g, id, id == ir::kNone ? Layout::kRows : layouts[id],
+                                i == 0 ? facts.out_quant : std::nullopt));
+      if (i == 0 && facts.out_quant && id != ir::kNone) plan.slots[id].wire.quant = facts.out_quant;
+    }
+    StepInfo info{.name = node.name, .op = node.op, .kernel = {}, .note = facts.note};
+    info.layout = outputs.empty() ? Layout::kRows : outputs[0].layout;
+    info.type = outputs.empty() ? "" : tensor::name(outputs[0].dtype);
+
+    Step step;
+    step.inputs.assign(node.inputs.begin(), node.inputs.end());
+    step.outputs.assign(node.outputs.begin(), node.outputs.end());
+    if (node.op == kConvertLayout) {
+      info.kernel = "transpose";
+      step.call = convert_layout(node.attr_string("to", "") == "channels_last");
+    } else {
+      const ops::Operator* op = l.op(node);
+      if (!op) ops::fail_unknown(node);
+      runtime::BindContext context{inputs, outputs, options_.isa,
+                                   static_cast<int>(l.model.opset(node.domain))};
+      std::optional<runtime::Bound> bound;
+      if (op->bind) bound = op->bind(node, context);
+      if (bound) {
+        step.call = std::move(bound->call);
+        info.kernel = std::move(bound->kernel);
+        info.integer = bound->integer;
+      } else {
+        if (!refuse(l, node, key, facts, layouts)) {
+          info.kernel = "reference";
+          info.reference = true;
+          std::vector<BodyPlan> bodies;
+          for (const auto& body : ir::subgraphs(node)) {
+            bodies.push_back(compile_body(l, *body));
+            for (ir::ValueId id : bodies.back().captured) step.inputs.push_back(id);
+          }
+          step.call = reference_step(*op, node, context.version, std::move(bodies));
+        }
+      }
+    }
+    step.info = static_cast<int>(plan.info.size());
+    plan.info.push_back(std::move(info));
+    plan.steps.push_back(std::move(step));
+  }
+
+  // Nothing is bound: forbids what was done to this node, so that the next round can do without it.
+  // False if it is as the model has it: then the reference serves.
+  bool refuse(const Lowering& l, const ir::Node& node, const std::string& key, const NodeFacts& facts,
+              const std::vector<Layout>& layouts) {
+    const auto forbid = [&](std::set<std::string>& set) {
+      changed_ |= set.insert(key).second;
+      return true;
+    };
+    const bool channels_last =
+        node.output(0) != ir::kNone && layouts[node.output(0)] == Layout::kChannelsLast;
+    if (channels_last) return forbid(constraints_.rows_only);
+    const bool quantized = facts.out_quant || std::ranges::any_of(facts.in_quant, [](const auto& q) {
+                             return q.has_value();
+                           });
+    if (quantized) {
+      // The float form has another first output: the value in front of the QuantizeLinear.
+      const ir::Graph& g = source_.graph;
+      const ir::ValueId id = g.find(key);
+      const auto made = g.producers();
+      if (id != ir::kNone && made[id] != ir::kNone && g.nodes[made[id]].op == "QuantizeLinear")
+        changed_ |=
+            constraints_.no_absorb.insert(g.values[g.nodes[made[id]].inputs[0]].name).second;
+      return forbid(constraints_.no_absorb);
+    }
+    if (node.has("clip_min") || node.has("clip_max") || !facts.note.empty())
+      return forbid(constraints_.no_fuse);
+    (void)l;
+    return false;
+  }
+
+  BodyPlan compile_body(Lowering& l, const ir::Graph& body) {
+    ir::Model inner = l.model;
+    inner.graph = body;
+    BodyPlan result;
+    // Captured constants become constants of the body; so do captures of the bodies inside it.
+    std::vector<ir::ValueId> captures;
+    const auto own = [&](const std::string& name) { return inner.graph.find(name); };
+    for (const std::string& name : ir::captured_names(body))
+      if (own(name) == ir::kNone) {
+        const ir::ValueId id = inner.graph.add_value(name);
+        inner.graph.captures.push_back(id);
+      }
+    for (ir::ValueId id : inner.graph.captures) {
+      const ir::ValueId outer = l.graph().find(inner.graph.values[id].name);
+      if (outer == ir::kNone)
+        base::fail_input("E27", "value {} of a subgraph is not made anywhere",
+                         base::quoted(inner.graph.values[id].name));
+      inner.graph.values[id].type = l.graph().values[outer].type;
+      if (const Tensor* constant = l.graph().constant(outer)) {
+        inner.graph.values[id].constant = *constant;
+      } else {
+        captures.push_back(id);
+        result.captured.push_back(outer);
+      }
+    }
+    inner.graph.captures = captures;
+    CompileOptions options = options_;
+    options.keep.clear();
+    result.plan = Compiler(inner, options, depth_ + 1).run();
+    result.source = &body;
+    return result;
+  }
+
+  static void plan_lifetimes(Plan& plan) {
+    std::vector<int> last(plan.slots.size(), -1);
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      for (int v : plan.steps[s].inputs)
+        if (v >= 0) last[v] = static_cast<int>(s);
+      for (int v : plan.steps[s].outputs)
+        if (v >= 0) last[v] = std::max(last[v], static_cast<int>(s));
+    }
+    for (int v : plan.outputs) last[v] = -1;
+    for (auto& [v, tensor] : plan.constants) last[v] = -1;
+    for (size_t v = 0; v < last.size(); ++v)
+      if (last[v] >= 0) plan.steps[last[v]].release.push_back(static_cast<int>(v));
+    for (const auto& [v, tensor] : plan.constants) plan.weight_bytes += tensor.bytes();
+    // A constant that only steps with packed copies read is not needed at run time, but stays: it is shared
+    // with the model.
+  }
+
+  const ir::Model& source_;
+  const CompileOptions& options_;
+  int depth_;
+  Constraints constraints_;
+  bool changed_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<const Plan> compile(const ir::Model& model, const CompileOptions& options) {
+  check_operators(model.graph, model, 0);
+  return Compiler(model, options, 0).run();
+}
+
+}  // namespace tersor::engine

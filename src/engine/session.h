@@ -1,0 +1,61 @@
+// Runs a Plan. Const to its users: several threads may call run() on one session.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/plan.h"
+
+namespace tersor::engine {
+
+struct SessionOptions {
+  int threads = 1;           // 0: one per core
+  size_t max_memory = 0;     // bytes of activations; 0: 4 x weights and inputs, at least 1 GiB
+};
+
+// A value kept for observation: its elements in memory order and how they lie.
+struct TapView {
+  const std::string& name;
+  const Tensor& tensor;  // physical dimensions
+  runtime::Layout layout;
+  const std::optional<QuantParams>& quant;
+  // As float32 in ONNX order.
+  Tensor to_rows() const;
+};
+using Tap = std::function<void(const TapView&)>;
+// Called after each step with its index in Plan::info and its duration.
+using Trace = std::function<void(int info, double seconds)>;
+
+class Session {
+ public:
+  explicit Session(std::shared_ptr<const Plan> plan, const SessionOptions& options = {});
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const Plan& plan() const noexcept { return *plan_; }
+  // inputs in the order of plan().inputs; checked against the declared types (E26 names input and shape).
+  std::vector<Tensor> run(std::span<const Tensor> inputs, const Tap& tap = {},
+                          const Trace& trace = {}) const;
+  size_t peak_bytes() const;  // largest activation memory of any run so far
+
+ private:
+  struct State;
+  std::shared_ptr<const Plan> plan_;
+  SessionOptions options_;
+  std::unique_ptr<runtime::ThreadPool> pool_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<State>> idle_;
+  mutable size_t peak_ = 0;
+};
+
+// Runs the steps of a plan on given values; used by Session and by the bodies of If, Loop and Scan.
+runtime::Status execute(const Plan& plan, std::span<const Tensor> inputs,
+                        std::span<const Tensor> captures, std::vector<Tensor>& outputs,
+                        runtime::Arena& arena, runtime::ThreadPool& pool, const Tap& tap,
+                        const Trace& trace);
+
+}  // namespace tersor::engine
