@@ -111,7 +111,7 @@ class Inference {
       }
       std::vector<ir::Type> outputs(node.outputs.size());
       const int64_t version = model_.opset(node.domain);
-      if (const Operator* op = find(node.domain, node.op, version)) {
+      if (const Operator* op = ops::find(node.domain, node.op, version)) {
         base::with_frame(
             [&] {
               InferContext c(node, static_cast<int>(version), inputs, values, outputs, body);

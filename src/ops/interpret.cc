@@ -17,7 +17,7 @@ class Interpreter {
   std::vector<Tensor> node(const ir::Node& node, std::span<const Tensor* const> inputs,
                            const ComputeContext::RunBody& body) {
     const int64_t version = model_.opset(node.domain);
-    const Operator* op = find(node.domain, node.op, version);
+    const Operator* op = ops::find(node.domain, node.op, version);
     if (!op) fail_unknown(node);
     std::vector<Tensor> outputs(node.outputs.size());
     base::with_frame(
