@@ -152,6 +152,64 @@ ir::Dim exact_quotient(std::span<const ir::Dim> a, std::span<const ir::Dim> b) {
   return from_factors(x);
 }
 
+std::optional<std::vector<ir::Dim>> elements(const InferContext& c, size_t input) {
+  const Tensor* t = c.constant(input);
+  if (t && t->dtype() == DType::kBool && t->count() <= 4096) {
+    std::vector<ir::Dim> v;
+    for (int64_t i = 0; i < t->count(); ++i) v.emplace_back(tensor::as_int64(*t, i));
+    return v;
+  }
+  return c.contents(input);
+}
+
+void combine_contents(InferContext& c, ir::Dim (*f)(const ir::Dim&, const ir::Dim&)) {
+  if (c.rank(0) > 1 || c.rank(1) > 1) return;
+  const auto a = elements(c, 0), b = elements(c, 1);
+  if (!a || !b || a->empty() || b->empty()) return;
+  const size_t n = std::max(a->size(), b->size());
+  if ((a->size() != n && a->size() != 1) || (b->size() != n && b->size() != 1)) return;
+  std::vector<ir::Dim> v;
+  for (size_t i = 0; i < n; ++i)
+    v.push_back(f((*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
+  c.set_contents(0, std::move(v));
+}
+
+ir::Dim element_add(const ir::Dim& a, const ir::Dim& b) {
+  const auto x = number(a), y = number(b);
+  int64_t r;
+  if (x && y) return __builtin_add_overflow(*x, *y, &r) ? ir::Dim() : element(r);
+  if (x && *x < 0) return *x == INT64_MIN ? ir::Dim() : sub(b, ir::Dim(-*x));
+  if (y && *y < 0) return *y == INT64_MIN ? ir::Dim() : sub(a, ir::Dim(-*y));
+  return add(a, b);
+}
+
+ir::Dim element_sub(const ir::Dim& a, const ir::Dim& b) {
+  const auto x = number(a), y = number(b);
+  int64_t r;
+  if (x && y) return __builtin_sub_overflow(*x, *y, &r) ? ir::Dim() : element(r);
+  if (y && *y < 0) return *y == INT64_MIN ? ir::Dim() : add(a, ir::Dim(-*y));
+  if (x && *x < 0) return {};
+  return sub(a, b);
+}
+
+ir::Dim element_mul(const ir::Dim& a, const ir::Dim& b) {
+  const auto x = number(a), y = number(b);
+  int64_t r;
+  if (x && y) return __builtin_mul_overflow(*x, *y, &r) ? ir::Dim() : element(r);
+  if ((x && *x < 0) || (y && *y < 0)) return {};
+  const ir::Dim both[] = {a, b};
+  return product(both);
+}
+
+ir::Dim element_div(const ir::Dim& a, const ir::Dim& b) {
+  const auto x = number(a), y = number(b);
+  if (x && y) return *y == 0 || (*y == -1 && *x == INT64_MIN) ? ir::Dim() : element(*x / *y);
+  if ((x && *x < 0) || (y && *y <= 0)) return {};
+  const ir::Dim p[] = {a}, q[] = {b};
+  const ir::Dim exact = exact_quotient(p, q);
+  return exact.known() || !exact.symbol.empty() ? exact : div(a, b);
+}
+
 void infer_broadcast(InferContext& c) { c.out(0, c.elem(0), broadcast_inputs(c)); }
 void infer_compare(InferContext& c) { c.out(0, DType::kBool, broadcast_inputs(c)); }
 

@@ -40,6 +40,16 @@ inline int64_t checked_index(int64_t i, int64_t size) {
 void infer_same(InferContext& c);       // output 0 like input 0
 void infer_broadcast(InferContext& c);  // output 0: element type of input 0, shape of all inputs broadcast
 void infer_compare(InferContext& c);    // the same with bool
+// Elements of a small integer or bool input as dimensions (bool: 0 and 1), negative numbers included.
+std::optional<std::vector<ir::Dim>> elements(const InferContext& c, size_t input);
+// Contents of output 0 from those of inputs 0 and 1, element by element; one of them may be a single element.
+// Nothing happens if either is unknown.
+void combine_contents(InferContext& c, ir::Dim (*f)(const ir::Dim&, const ir::Dim&));
+// Arithmetic on such elements; unknown where it is not exact.
+ir::Dim element_add(const ir::Dim& a, const ir::Dim& b);
+ir::Dim element_sub(const ir::Dim& a, const ir::Dim& b);
+ir::Dim element_mul(const ir::Dim& a, const ir::Dim& b);
+ir::Dim element_div(const ir::Dim& a, const ir::Dim& b);
 // The product of dimensions, with numbers multiplied and symbols kept as factors; unknown if any is.
 ir::Dim product(std::span<const ir::Dim> dims);
 // a / b where b divides a: equal factors cancel. Unknown if it does not come out.

@@ -1,0 +1,136 @@
+// Element by element: Abs Neg Ceil Floor Round Sqrt Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh
+// Asinh Acosh Atanh Erf Sign Reciprocal (floats; Abs, Neg, Sign also integers), Not, BitwiseNot, IsNaN,
+// IsInf.
+#include <cmath>
+
+#include "ops/detail/arguments.h"
+#include "ops/detail/elementwise.h"
+
+namespace tersor::ops {
+namespace {
+
+using namespace detail;
+
+template <unsigned kSet, auto kFunction>
+void unary(ComputeContext& c) {
+  map_unary<kSet>(c, kFunction);
+}
+
+constexpr Operator maps(const char* name, void (*reference)(ComputeContext&)) {
+  return {.name = name,
+          .infer = infer_same,
+          .reference = reference,
+          .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny}};
+}
+
+void infer_bool(InferContext& c) { c.out(0, DType::kBool, c.shape(0)); }
+
+constexpr Operator predicate(const char* name, void (*reference)(ComputeContext&)) {
+  return {.name = name,
+          .infer = infer_bool,
+          .reference = reference,
+          .traits = {.layout = LayoutClass::kAny}};
+}
+
+// Integers wrap as two's complement.
+template <typename T>
+T negated(T v) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(0 - static_cast<uint64_t>(v));
+  else
+    return -v;
+}
+constexpr auto kAbsolute = [](auto v) {
+  if constexpr (std::is_floating_point_v<decltype(v)>) return std::fabs(v);
+  else return v < 0 ? negated(v) : v;
+};
+constexpr auto kNegated = [](auto v) { return negated(v); };
+constexpr auto kSigned = [](auto v) {
+  using T = decltype(v);
+  if constexpr (std::is_floating_point_v<T>)
+    if (std::isnan(v)) return v;
+  return static_cast<T>((v > T{0}) - (v < T{0}));
+};
+
+void invert(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  if (x.dtype() != DType::kBool)
+    base::fail_input("E16", "Not takes bool, not {}", tensor::name(x.dtype()));
+  Tensor& y = c.out(0, DType::kBool, x.dims());
+  const auto in = bool_bytes(x);
+  const auto out = bool_bytes(y);
+  for (size_t i = 0; i < in.size(); ++i) out[i] = in[i] == 0;
+}
+
+void is_nan(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  dispatch_float(x.dtype(), [&]<typename T>() {
+    Tensor& y = c.out(0, DType::kBool, x.dims());
+    const auto in = x.data<T>();
+    const auto out = bool_bytes(y);
+    for (size_t i = 0; i < in.size(); ++i) out[i] = std::isnan(load(in[i]));
+  });
+}
+
+void is_inf(ComputeContext& c) {
+  const bool negative = c.node.attr_int("detect_negative", 1) != 0;
+  const bool positive = c.node.attr_int("detect_positive", 1) != 0;
+  const Tensor& x = c.in(0);
+  dispatch_float(x.dtype(), [&]<typename T>() {
+    Tensor& y = c.out(0, DType::kBool, x.dims());
+    const auto in = x.data<T>();
+    const auto out = bool_bytes(y);
+    for (size_t i = 0; i < in.size(); ++i) {
+      const auto v = load(in[i]);
+      out[i] = std::isinf(v) && (v > 0 ? positive : negative);
+    }
+  });
+}
+
+}  // namespace
+
+extern const Operator kAbs = maps("Abs", unary<kNumericTypes, kAbsolute>);
+extern const Operator kNeg = maps("Neg", unary<kFloatTypes | kSignedTypes, kNegated>);
+extern const Operator kSign = maps("Sign", unary<kNumericTypes, kSigned>);
+extern const Operator kCeil =
+    maps("Ceil", unary<kFloatTypes, [](auto v) { return std::ceil(v); }>);
+extern const Operator kFloor =
+    maps("Floor", unary<kFloatTypes, [](auto v) { return std::floor(v); }>);
+extern const Operator kRound =  // halves to even
+    maps("Round", unary<kFloatTypes, [](auto v) { return std::nearbyint(v); }>);
+extern const Operator kSqrt =
+    maps("Sqrt", unary<kFloatTypes, [](auto v) { return std::sqrt(v); }>);
+extern const Operator kExp = maps("Exp", unary<kFloatTypes, [](auto v) { return std::exp(v); }>);
+extern const Operator kLog = maps("Log", unary<kFloatTypes, [](auto v) { return std::log(v); }>);
+extern const Operator kSin = maps("Sin", unary<kFloatTypes, [](auto v) { return std::sin(v); }>);
+extern const Operator kCos = maps("Cos", unary<kFloatTypes, [](auto v) { return std::cos(v); }>);
+extern const Operator kTan = maps("Tan", unary<kFloatTypes, [](auto v) { return std::tan(v); }>);
+extern const Operator kAsin =
+    maps("Asin", unary<kFloatTypes, [](auto v) { return std::asin(v); }>);
+extern const Operator kAcos =
+    maps("Acos", unary<kFloatTypes, [](auto v) { return std::acos(v); }>);
+extern const Operator kAtan =
+    maps("Atan", unary<kFloatTypes, [](auto v) { return std::atan(v); }>);
+extern const Operator kSinh =
+    maps("Sinh", unary<kFloatTypes, [](auto v) { return std::sinh(v); }>);
+extern const Operator kCosh =
+    maps("Cosh", unary<kFloatTypes, [](auto v) { return std::cosh(v); }>);
+extern const Operator kAsinh =
+    maps("Asinh", unary<kFloatTypes, [](auto v) { return std::asinh(v); }>);
+extern const Operator kAcosh =
+    maps("Acosh", unary<kFloatTypes, [](auto v) { return std::acosh(v); }>);
+extern const Operator kAtanh =
+    maps("Atanh", unary<kFloatTypes, [](auto v) { return std::atanh(v); }>);
+extern const Operator kErf = maps("Erf", unary<kFloatTypes, [](auto v) { return std::erf(v); }>);
+extern const Operator kReciprocal =
+    maps("Reciprocal", unary<kFloatTypes, [](auto v) { return 1 / v; }>);
+extern const Operator kBitwiseNot{
+    .name = "BitwiseNot",
+    .infer = infer_same,
+    .reference = unary<kIntegerTypes, [](auto v) { return static_cast<decltype(v)>(~v); }>,
+    .traits = {.layout = LayoutClass::kAny}};
+extern const Operator kNot = predicate("Not", invert);
+extern const Operator kIsNaN = predicate("IsNaN", is_nan);
+extern const Operator kIsInf = predicate("IsInf", is_inf);
+
+}  // namespace tersor::ops
