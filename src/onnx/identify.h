@@ -1,0 +1,14 @@
+// What a file is that is no ONNX model, said precisely. Inside onnx/ only.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tersor::onnx {
+
+// Throws E02 if the bytes are evidently something else (with the way to an ONNX file).
+void refuse_other_formats(std::string_view bytes, const std::string& name);
+// For bytes that protobuf refuses: E03 with what is cut off, or E02.
+[[noreturn]] void explain_parse_failure(std::string_view bytes, const std::string& name);
+
+}  // namespace tersor::onnx
