@@ -2,6 +2,7 @@
 // 4- and 2-bit types (unpacked to a byte each on the way).
 #pragma once
 
+#include <exception>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,11 +24,14 @@ class Source {
   Tensor held_;
 };
 
-// An output under construction. finish() (or destruction) puts it into the context.
+// An output under construction. finish(), or destruction without an error on its way, puts it into the
+// context.
 class Sink {
  public:
   Sink(ComputeContext& c, size_t index, DType dtype, Dims dims);
-  ~Sink() noexcept(false) { finish(); }
+  ~Sink() noexcept(false) {
+    if (std::uncaught_exceptions() == unwinding_) finish();
+  }
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
 
@@ -56,6 +60,7 @@ class Sink {
   Tensor unpacked_;                   // for packed types
   std::vector<std::string> strings_;  // for strings
   bool done_ = false;
+  int unwinding_ = std::uncaught_exceptions();
 };
 
 // Copies a strided block of elements of `width` bytes (1, 2, 4, 8 or 16); strides in elements. Neighbouring

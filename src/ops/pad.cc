@@ -1,0 +1,141 @@
+// Pad (2: attributes; 11, 13: inputs; 18: axes; 19: wrap). Modes constant, reflect, edge, wrap; negative
+// pads crop. Each output axis reads the input at a table of positions, -1 standing for the constant.
+#include <algorithm>
+
+#include "ops/detail/arguments.h"
+#include "ops/detail/move.h"
+#include "ops/detail/walk.h"
+
+namespace tersor::ops {
+namespace {
+
+using namespace detail;
+
+// Full list of begin and end pads for `rank` axes from the given ones.
+std::vector<int64_t> spread(const std::vector<int64_t>& pads,
+                            const std::optional<std::vector<int64_t>>& axes, int rank) {
+  const size_t n = axes ? axes->size() : static_cast<size_t>(rank);
+  if (pads.size() != 2 * n)
+    base::fail_input("E22", "{} pads for {} axes", pads.size(), n);
+  if (!axes) return pads;
+  const auto r = static_cast<size_t>(rank);
+  std::vector<int64_t> full(2 * r, 0);
+  for (size_t i = 0; i < n; ++i) {
+    const auto a = static_cast<size_t>(normalize_axis((*axes)[i], rank));
+    full[a] = pads[i];
+    full[r + a] = pads[n + i];
+  }
+  return full;
+}
+
+void infer(InferContext& c) {
+  if (!c.shape(0)) return c.out(0, c.elem(0));
+  const char* attribute = c.node.has("paddings") ? "paddings" : "pads";
+  const auto pads = c.version < 11 ? std::optional(c.node.attr_ints(attribute)) : numbers(c, 1);
+  const auto axes = c.has(3) ? numbers(c, 3) : std::nullopt;
+  if (!pads || (c.has(3) && !axes)) return c.out(0, c.elem(0), ir::Shape(c.shape(0)->size()));
+  const auto full = spread(*pads, axes, c.rank(0));
+  ir::Shape out = *c.shape(0);
+  const size_t r = out.size();
+  for (size_t i = 0; i < r; ++i) out[i] = element_add(out[i], element(base::checked_add(full[i], full[r + i])));
+  for (const ir::Dim& d : out)
+    if (const auto n = number(d); n && *n < 0)
+      base::fail_input("E22", "the pads {} crop more than there is", tensor::to_string(full));
+  c.out(0, c.elem(0), std::move(out));
+}
+
+// Where output positions of one axis read the input.
+std::vector<int64_t> positions(int64_t size, int64_t before, int64_t after, const std::string& mode) {
+  const int64_t out = base::checked_add(base::checked_add(size, before), after);
+  if (out < 0) base::fail_input("E22", "pads {} and {} crop an axis of {} elements", before, after, size);
+  if (mode != "constant" && size == 0 && out > 0)
+    base::fail_input("E22", "an empty axis cannot be padded with mode {}", base::quoted(mode));
+  if (out > int64_t{1} << 40) base::fail(ErrorKind::kLimit, "E60", "an axis of {} elements", out);
+  std::vector<int64_t> from(static_cast<size_t>(out));
+  for (int64_t i = 0; i < out; ++i) {
+    int64_t p = i - before;
+    if (mode == "constant") {
+      if (p < 0 || p >= size) p = -1;
+    } else if (mode == "edge") {
+      p = std::clamp<int64_t>(p, 0, size - 1);
+    } else if (mode == "wrap") {
+      p = ((p % size) + size) % size;
+    } else {
+      const int64_t period = size == 1 ? 1 : 2 * (size - 1);
+      p = ((p % period) + period) % period;
+      if (p >= size) p = period - p;
+    }
+    from[static_cast<size_t>(i)] = p;
+  }
+  return from;
+}
+
+Tensor pad_value(const ComputeContext& c) {
+  if (c.has(2)) {
+    if (c.in(2).count() != 1 || c.in(2).dtype() != c.in(0).dtype())
+      base::fail_input("E22", "the pad value is one element of the type of the data");
+    return c.in(2);
+  }
+  if (c.in(0).dtype() == DType::kString) return Tensor::of_strings({}, {std::string()});
+  return tensor::cast(Tensor::scalar(c.version < 11 ? c.node.attr_float("value", 0) : 0.0f),
+                      c.in(0).dtype());
+}
+
+void reference(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const std::string mode = c.node.attr_string("mode", "constant");
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
+    base::fail_input("E22", "the mode of a Pad is {}", base::quoted(mode));
+  const char* attribute = c.node.has("paddings") ? "paddings" : "pads";
+  const auto pads = c.version < 11 ? c.node.attr_ints(attribute) : tensor::to_int64s(c.in(1));
+  const auto axes =
+      c.has(3) ? std::optional(tensor::to_int64s(c.in(3))) : std::optional<std::vector<int64_t>>();
+  const auto full = spread(pads, axes, x.rank());
+  const size_t r = x.dims().size();
+  const Dims strides = strides_of(x.dims());
+  std::vector<std::vector<int64_t>> from;
+  Dims dims;
+  for (size_t i = 0; i < r; ++i) {
+    from.push_back(positions(x.dims()[i], full[i], full[r + i], mode));
+    dims.push_back(static_cast<int64_t>(from.back().size()));
+  }
+  const Tensor value = pad_value(c);
+  const Source source(x), filler(value);
+  Sink y(c, 0, x.dtype(), dims);
+  if (r == 0) return y.copy(0, source, 0);
+  // Lines along the last axis; the index of the axes before it counts up like a clock.
+  const std::vector<int64_t>& last = from.back();
+  Dims index(r, 0);
+  const int64_t lines = last.empty() ? 0 : y.count() / dims.back();
+  for (int64_t line = 0, to = 0; line < lines; ++line) {
+    int64_t base = 0;
+    bool inside = true;
+    for (size_t d = 0; d + 1 < r; ++d) {
+      const int64_t p = from[d][static_cast<size_t>(index[d])];
+      inside &= p >= 0;
+      base += p * strides[d];
+    }
+    if (!inside) {
+      y.fill(to, dims.back(), filler);
+      to += dims.back();
+    } else {
+      for (int64_t p : last) {
+        if (p < 0) y.copy(to++, filler, 0);
+        else y.copy(to++, source, base + p);
+      }
+    }
+    for (size_t d = r - 1; d-- > 0;) {
+      if (++index[d] < dims[d]) break;
+      index[d] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+extern const Operator kPad{.name = "Pad",
+                           .infer = infer,
+                           .reference = reference,
+                           .traits = {.quant = QuantClass::kMoves}};
+
+}  // namespace tersor::ops

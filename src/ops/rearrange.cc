@@ -1,0 +1,155 @@
+// DepthToSpace (1, 11, 13), SpaceToDepth (1, 13), ReverseSequence (10), Compress (9, 11).
+#include <algorithm>
+
+#include "ops/detail/arguments.h"
+#include "ops/detail/dispatch.h"
+#include "ops/detail/move.h"
+#include "ops/detail/walk.h"
+
+namespace tersor::ops {
+namespace {
+
+using namespace detail;
+
+int64_t block_size(const ir::Node& node) {
+  const int64_t b = node.attr_int("blocksize", 0);
+  if (b < 1 || b > 1 << 20) base::fail_input("E22", "a block size of {}", b);
+  return b;
+}
+
+// ---- DepthToSpace ------------------------------------------------------------------------------
+
+void depth_to_space_infer(InferContext& c) {
+  const int64_t b = block_size(c.node);
+  if (c.rank(0) != 4) return c.out(0, c.elem(0));
+  const ir::Shape& x = *c.shape(0);
+  c.out(0, c.elem(0),
+        ir::Shape{x[0], div(x[1], ir::Dim(b * b)), mul(x[2], ir::Dim(b)), mul(x[3], ir::Dim(b))});
+}
+
+void depth_to_space(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const int64_t b = block_size(c.node);
+  const std::string mode = c.node.attr_string("mode", "DCR");
+  if (x.rank() != 4 || x.dim(1) % (b * b) != 0)
+    base::fail_input("E22", "DepthToSpace with blocks of {} on shape {}", b,
+                     tensor::to_string(x.dims()));
+  if (mode != "DCR" && mode != "CRD")
+    base::fail_input("E22", "the mode of a DepthToSpace is {}", base::quoted(mode));
+  const int64_t n = x.dim(0), depth = x.dim(1) / (b * b), h = x.dim(2), w = x.dim(3);
+  // Output [n, depth, h, b, w, b]; the input is [n, b, b, depth, h, w] or [n, depth, b, b, h, w].
+  const Dims parts = {n, depth, h, b, w, b};
+  const int64_t plane = h * w;
+  const Dims from = mode == "DCR"
+                        ? Dims{depth * b * b * plane, plane, w, b * depth * plane, 1, depth * plane}
+                        : Dims{depth * b * b * plane, b * b * plane, w, b * plane, 1, plane};
+  Sink y(c, 0, x.dtype(), {n, depth, h * b, w * b});
+  y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
+}
+
+// ---- SpaceToDepth: the inverse of DepthToSpace in mode DCR -----------------------------------------
+
+void space_to_depth_infer(InferContext& c) {
+  const int64_t b = block_size(c.node);
+  if (c.rank(0) != 4) return c.out(0, c.elem(0));
+  const ir::Shape& x = *c.shape(0);
+  c.out(0, c.elem(0),
+        ir::Shape{x[0], mul(x[1], ir::Dim(b * b)), div(x[2], ir::Dim(b)), div(x[3], ir::Dim(b))});
+}
+
+void space_to_depth(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const int64_t b = block_size(c.node);
+  if (x.rank() != 4 || x.dim(2) % b != 0 || x.dim(3) % b != 0)
+    base::fail_input("E22", "SpaceToDepth with blocks of {} on shape {}", b,
+                     tensor::to_string(x.dims()));
+  const int64_t n = x.dim(0), ch = x.dim(1), h = x.dim(2) / b, w = x.dim(3) / b;
+  const int64_t line = w * b, plane = h * b * line;
+  const Dims parts = {n, b, b, ch, h, w};
+  const Dims from = {ch * plane, line, 1, plane, b * line, b};
+  Sink y(c, 0, x.dtype(), {n, ch * b * b, h, w});
+  y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
+}
+
+// ---- ReverseSequence ---------------------------------------------------------------------------
+
+void reverse_sequence(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const int64_t batch_axis = c.node.attr_int("batch_axis", 1);
+  const int64_t time_axis = c.node.attr_int("time_axis", 0);
+  if (x.rank() < 2 || batch_axis + time_axis != 1 || batch_axis * time_axis != 0)
+    base::fail_input("E22", "ReverseSequence with batch axis {} and time axis {}", batch_axis,
+                     time_axis);
+  const int64_t batches = x.dim(static_cast<size_t>(batch_axis));
+  const int64_t times = x.dim(static_cast<size_t>(time_axis));
+  const std::vector<int64_t> lengths = tensor::to_int64s(c.in(1));
+  if (static_cast<int64_t>(lengths.size()) != batches)
+    base::fail_input("E22", "{} lengths for {} sequences", lengths.size(), batches);
+  const Dims strides = strides_of(x.dims());
+  const int64_t run = strides[1];
+  const int64_t bs = strides[static_cast<size_t>(batch_axis)];
+  const int64_t ts = strides[static_cast<size_t>(time_axis)];
+  const Source from(x);
+  Sink y(c, 0, x.dtype(), x.dims());
+  if (y.count() == 0) return;
+  for (int64_t b = 0; b < batches; ++b) {
+    const int64_t n = lengths[static_cast<size_t>(b)];
+    if (n < 0 || n > times) base::fail_input("E21", "a length of {} in {} steps", n, times);
+    for (int64_t t = 0; t < times; ++t)
+      y.copy(b * bs + t * ts, from, b * bs + (t < n ? n - 1 - t : t) * ts, run);
+  }
+}
+
+// ---- Compress: slices along an axis (or elements) where the condition holds ------------------------
+
+void compress_infer(InferContext& c) {
+  if (!c.node.has("axis")) return c.out(0, c.elem(0), ir::Shape(1));
+  if (c.rank(0) < 0) return c.out(0, c.elem(0));
+  ir::Shape out = *c.shape(0);
+  out[static_cast<size_t>(normalize_axis(c.node.attr_int("axis", 0), c.rank(0)))] = ir::Dim();
+  c.out(0, c.elem(0), std::move(out));
+}
+
+void compress(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const bool flat = !c.node.has("axis");
+  const int axis = flat ? 0 : normalize_axis(c.node.attr_int("axis", 0), x.rank());
+  Dims dims = flat ? Dims{x.count()} : x.dims();
+  const AxisSplit s = split_at(dims, axis);
+  if (c.in(1).dtype() != DType::kBool)
+    base::fail_input("E16", "the condition of Compress is {}", tensor::name(c.in(1).dtype()));
+  const auto condition = bool_bytes(c.in(1));
+  std::vector<int64_t> kept;
+  for (size_t i = 0; i < condition.size(); ++i) {
+    if (!condition[i]) continue;
+    if (static_cast<int64_t>(i) >= s.length)
+      base::fail_input("E21", "index {} is outside an axis of {} elements", i, s.length);
+    kept.push_back(static_cast<int64_t>(i));
+  }
+  dims[static_cast<size_t>(axis)] = static_cast<int64_t>(kept.size());
+  const Source from(x);
+  Sink y(c, 0, x.dtype(), dims);
+  int64_t to = 0;
+  for (int64_t o = 0; o < s.outer; ++o)
+    for (int64_t k : kept) {
+      y.copy(to, from, (o * s.length + k) * s.inner, s.inner);
+      to += s.inner;
+    }
+}
+
+constexpr Operator moves(const char* name, void (*infer)(InferContext&),
+                         void (*reference)(ComputeContext&)) {
+  return {.name = name,
+          .infer = infer,
+          .reference = reference,
+          .traits = {.quant = QuantClass::kMoves}};
+}
+
+}  // namespace
+
+extern const Operator kDepthToSpace = moves("DepthToSpace", depth_to_space_infer, depth_to_space);
+extern const Operator kSpaceToDepth = moves("SpaceToDepth", space_to_depth_infer, space_to_depth);
+extern const Operator kReverseSequence = moves("ReverseSequence", infer_same, reverse_sequence);
+extern const Operator kCompress = moves("Compress", compress_infer, compress);
+
+}  // namespace tersor::ops
