@@ -1,4 +1,4 @@
-// BitShift (11; unsigned integers), BitwiseAnd, BitwiseOr, BitwiseXor (18; integers), with broadcasting.
+// BitShift (11: unsigned, 28: signed integers too), BitwiseAnd, BitwiseOr, BitwiseXor (18; integers), with broadcasting.
 #include <functional>
 
 #include "ops/detail/arguments.h"
@@ -21,11 +21,13 @@ void shift(ComputeContext& c) {
   if (direction != "LEFT" && direction != "RIGHT")
     base::fail_input("E22", "the direction of a BitShift is {}", base::quoted(direction));
   const bool left = direction == "LEFT";
-  dispatch<kUnsignedTypes>(c.in(0).dtype(), [&]<typename T>() {
+  dispatch_integer(c.in(0).dtype(), [&]<typename T>() {
     combine<T>(c, 0, c.in(0), c.in(1), [=](T a, T b) {
-      if (b >= sizeof(T) * 8) return T{0};
+      // A shift by all bits or more, or by a negative number, leaves what sign extension gives.
+      if (b < 0 || static_cast<uint64_t>(b) >= sizeof(T) * 8)
+        return static_cast<T>(!left && a < 0 ? -1 : 0);
       return left ? static_cast<T>(static_cast<uint64_t>(a) << b)
-                  : static_cast<T>(static_cast<uint64_t>(a) >> b);
+                  : static_cast<T>(a >> b);
     });
   });
 }

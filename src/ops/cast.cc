@@ -56,6 +56,9 @@ Tensor converted(const Tensor& x, DType to, bool saturate) {
     for (int64_t i = 0; i < x.count(); ++i) out.push_back(text(x, i));
     return Tensor::of_strings(x.dims(), std::move(out));
   }
+  // 4- and 2-bit integers keep the low bits of the truncated value, as ONNX's own cases do.
+  if (tensor::is_integer(to) && tensor::bits(to) < 8)
+    return tensor::cast(tensor::cast(x, DType::kInt64), to);
   return tensor::cast(x, to, saturate);
 }
 

@@ -1,4 +1,5 @@
-// Range (11), OneHot (9, 11), EyeLike (9), Trilu (14), NonZero (9, 13), CumSum (11, 14).
+// Range (11), OneHot (9, 11), EyeLike (9), Trilu (14), NonZero (9, 13), CumSum (11, 14) and
+// CumProd (26).
 #include <algorithm>
 #include <cmath>
 
@@ -32,6 +33,12 @@ void range_infer(InferContext& c) {
       n = (*limit)[0];
     }
   }
+  const Tensor *a = c.constant(0), *b = c.constant(1), *d = c.constant(2);
+  if (!n.known() && a && b && d && tensor::is_float(c.elem(0))) {
+    const double count = std::ceil((tensor::as_double(*b, 0) - tensor::as_double(*a, 0)) /
+                                   tensor::as_double(*d, 0));
+    if (count < 1e12) n = ir::Dim(std::max<int64_t>(0, static_cast<int64_t>(count)));
+  }
   c.out(0, c.elem(0), ir::Shape{n});
 }
 
@@ -62,8 +69,10 @@ void one_hot_infer(InferContext& c) {
   if (c.rank(0) < 0) return c.out(0, c.elem(2));
   const int axis = normalize_axis(c.node.attr_int("axis", -1), c.rank(0) + 1);
   ir::Shape out = *c.shape(0);
-  const auto depth = elements(c, 1);
-  out.insert(out.begin() + axis, depth && depth->size() == 1 ? (*depth)[0] : ir::Dim());
+  ir::Dim depth;
+  if (const Tensor* t = c.constant(1); t && t->count() == 1) depth = ir::Dim(tensor::as_int64(*t, 0));
+  else if (const auto v = elements(c, 1); v && v->size() == 1) depth = (*v)[0];
+  out.insert(out.begin() + axis, depth);
   c.out(0, c.elem(2), std::move(out));
 }
 
@@ -155,9 +164,10 @@ void non_zero(ComputeContext& c) {
   }
 }
 
-// ---- CumSum ------------------------------------------------------------------------------------
+// ---- CumSum, CumProd ------------------------------------------------------------------------------------
 
-void cum_sum(ComputeContext& c) {
+template <bool kProduct>
+void cumulate(ComputeContext& c) {
   const Tensor& x = c.in(0);
   const bool exclusive = c.node.attr_int("exclusive", 0) != 0;
   const bool reverse = c.node.attr_int("reverse", 0) != 0;
@@ -171,13 +181,14 @@ void cum_sum(ComputeContext& c) {
     const auto out = y.mutable_data<T>();
     for (int64_t o = 0; o < s.outer; ++o)
       for (int64_t i = 0; i < s.inner; ++i) {
-        W sum = 0;
+        W sum = kProduct;
         for (int64_t k = 0; k < s.length; ++k) {
           const int64_t at = reverse ? s.length - 1 - k : k;
           const auto p = static_cast<size_t>((o * s.length + at) * s.inner + i);
           const W v = static_cast<W>(load(in[p]));
-          out[p] = store<T>(static_cast<A>(exclusive ? sum : static_cast<W>(sum + v)));
-          sum += v;
+          const W next = static_cast<W>(kProduct ? sum * v : sum + v);
+          out[p] = store<T>(static_cast<A>(exclusive ? sum : next));
+          sum = next;
         }
       }
   });
@@ -212,6 +223,10 @@ extern const Operator kNonZero{.name = "NonZero",
 extern const Operator kCumSum{.name = "CumSum",
                               .since = 11,
                               .infer = infer_same,
-                              .reference = cum_sum};
+                              .reference = cumulate<false>};
+extern const Operator kCumProd{.name = "CumProd",
+                               .since = 26,
+                               .infer = infer_same,
+                               .reference = cumulate<true>};
 
 }  // namespace tersor::ops

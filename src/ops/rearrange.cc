@@ -1,4 +1,4 @@
-// DepthToSpace (1, 11, 13), SpaceToDepth (1, 13), ReverseSequence (10), Compress (9, 11).
+// DepthToSpace (1, 11, 13), SpaceToDepth (1, 13, 28), ReverseSequence (10), Compress (9, 11).
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
@@ -47,7 +47,7 @@ void depth_to_space(ComputeContext& c) {
   y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
 }
 
-// ---- SpaceToDepth: the inverse of DepthToSpace in mode DCR -----------------------------------------
+// ---- SpaceToDepth: the inverse of DepthToSpace --------------------------------------------------
 
 void space_to_depth_infer(InferContext& c) {
   const int64_t b = block_size(c.node);
@@ -65,8 +65,13 @@ void space_to_depth(ComputeContext& c) {
                      tensor::to_string(x.dims()));
   const int64_t n = x.dim(0), ch = x.dim(1), h = x.dim(2) / b, w = x.dim(3) / b;
   const int64_t line = w * b, plane = h * b * line;
-  const Dims parts = {n, b, b, ch, h, w};
-  const Dims from = {ch * plane, line, 1, plane, b * line, b};
+  const std::string mode = c.node.attr_string("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD")
+    base::fail_input("E22", "the mode of a SpaceToDepth is {}", base::quoted(mode));
+  const bool dcr = mode == "DCR";
+  const Dims parts = dcr ? Dims{n, b, b, ch, h, w} : Dims{n, ch, b, b, h, w};
+  const Dims from = dcr ? Dims{ch * plane, line, 1, plane, b * line, b}
+                        : Dims{ch * plane, plane, line, 1, b * line, b};
   Sink y(c, 0, x.dtype(), {n, ch * b * b, h, w});
   y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
 }
