@@ -1,0 +1,41 @@
+// What calibration learns about the tensors of a model: mergeable, with a JSON form.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "stats/histogram.h"
+#include "stats/min_max.h"
+
+namespace tersor::stats {
+
+struct TensorStats {
+  MinMax range;
+  Histogram histogram;  // of the finite values
+
+  void add(std::span<const float> values);
+  void merge(const TensorStats& other);
+  bool operator==(const TensorStats&) const = default;
+};
+
+// Statistics of many machines add up: merge() gives what one run over all samples had given.
+struct Statistics {
+  std::map<std::string, TensorStats> tensors;  // by the name of the value
+  uint64_t samples = 0;
+  bool synthetic = false;  // from random data: results are not meaningful
+  std::string model;       // a hash of the model they belong to; empty if unknown
+
+  // E25 if the two belong to different models.
+  void merge(const Statistics& other);
+  bool operator==(const Statistics&) const = default;
+};
+
+// One JSON document, keys sorted, no paths, schema "tersor.stats/1"; parsing what was written gives equal
+// statistics. E25 names what is wrong with a foreign text.
+std::string to_json_text(const Statistics& statistics);
+Statistics parse_statistics(std::string_view text, const std::string& name = "statistics");
+
+}  // namespace tersor::stats
