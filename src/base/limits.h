@@ -8,6 +8,7 @@ namespace tersor::limits {
 inline constexpr uint64_t kModelFileBytes = (uint64_t{1} << 31) - 1;  // protobuf's own limit
 inline constexpr int kGraphNesting = 32;
 inline constexpr int kMessageNesting = 100;
+inline constexpr uint64_t kMessageParts = uint64_t{1} << 26;  // messages, strings, lists in one file
 inline constexpr int kRank = 64;
 inline constexpr int64_t kNodeInputs = 65536;
 inline constexpr int64_t kNodes = int64_t{1} << 22;

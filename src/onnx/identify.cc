@@ -1,9 +1,9 @@
 #include "onnx/identify.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
-#include <utility>
-#include <vector>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -17,24 +17,45 @@ struct Known {
   const char* help;
 };
 
-constexpr const char* kExport =
-    "export it with torch.onnx.export(model, example, \"model.onnx\", opset_version=17)";
+using namespace std::string_view_literals;
+
+constexpr const char* kTorch =
+    "load it in Python and export: torch.onnx.export(model, example, 'model.onnx', opset_version=17)";
+constexpr const char* kTorchScript =
+    "export it: torch.onnx.export(torch.jit.load('M'), example, 'model.onnx', opset_version=17)";
+constexpr const char* kPage = "download the file itself, not the page that shows it";
+constexpr const char* kUnpack = "unpack it first";
+constexpr const char* kData = "this is data: pass it with -d";
 constexpr std::array kKnown{
     Known{"version https://git-lfs", 0, "a Git LFS pointer", "run 'git lfs pull' to get the real file"},
-    Known{"PK\003\004", 0, "a zip archive (a PyTorch .pth or TorchScript file)", kExport},
-    Known{"GGUF", 0, "a GGUF file", "start from the model it was made of, exported to ONNX"},
-    Known{"TFL3", 4, "a TensorFlow Lite model", "convert it with tf2onnx: python -m tf2onnx.convert --tflite M"},
-    Known{"<?xml", 0, "XML (an OpenVINO model?)", "start from the ONNX file it was converted from"},
-    Known{"<!DOCTYPE", 0, "an HTML page", "download the file itself, not the page that shows it"},
-    Known{"<!doctype", 0, "an HTML page", "download the file itself, not the page that shows it"},
-    Known{"<html", 0, "an HTML page", "download the file itself, not the page that shows it"},
-    Known{"\x89HDF", 0, "an HDF5 file (Keras?)", "convert it with tf2onnx"},
-    Known{"\x80\x02", 0, "a Python pickle (PyTorch?)", kExport},
-    Known{"\x80\x04", 0, "a Python pickle (PyTorch?)", kExport},
-    Known{"\x93NUMPY", 0, "a NumPy array", "it is data: pass it with -d"},
-    Known{"\x89PNG", 0, "a PNG picture", "it is data: pass it with -d"},
-    Known{"\xff\xd8\xff", 0, "a JPEG picture", "it is data: pass it with -d"},
+    Known{"GGUF", 0, "a GGUF file", "start from the model it was made from: optimum-cli export onnx -m NAME out/"},
+    Known{"TFL3", 4, "a TensorFlow Lite model",
+          "convert it: python -m tf2onnx.convert --tflite M --output model.onnx"},
+    Known{"ORTM", 4, "a model in onnxruntime's own format", "start from the ONNX file it was made from"},
+    Known{"\x89HDF", 0, "an HDF5 file (Keras?)",
+          "convert it: python -m tf2onnx.convert --keras M --output model.onnx"},
+    Known{"\x80\x02", 0, "a Python pickle (a PyTorch checkpoint?)", kTorch},
+    Known{"\x80\x03", 0, "a Python pickle (a PyTorch checkpoint?)", kTorch},
+    Known{"\x80\x04", 0, "a Python pickle (a PyTorch checkpoint?)", kTorch},
+    Known{"\x80\x05", 0, "a Python pickle", kTorch},
+    Known{"\x1f\x8b", 0, "a gzip archive", kUnpack},
+    Known{"\xfd" "7zXZ", 0, "an xz archive", kUnpack},
+    Known{"\x28\xb5\x2f\xfd", 0, "a zstd archive", kUnpack},
+    Known{"BZh", 0, "a bzip2 archive", kUnpack},
+    Known{"ustar", 257, "a tar archive", kUnpack},
+    Known{"\x93NUMPY", 0, "a NumPy array", kData},
+    Known{"\x89PNG", 0, "a PNG picture", kData},
+    Known{"\xff\xd8\xff", 0, "a JPEG picture", kData},
+    Known{"\x7f" "ELF", 0, "a program", ""},
 };
+
+[[noreturn]] void refuse(std::string_view bytes, const std::string& name, std::string_view what,
+                         std::string_view help) {
+  throw Error(ErrorKind::kInput, "E02",
+              fmt::format("{} is not an ONNX model: it is {} ({} bytes)", base::quoted(name), what,
+                          bytes.size()),
+              std::string(help));
+}
 
 bool is_safetensors(std::string_view bytes) {
   if (bytes.size() < 10 || bytes[8] != '{') return false;
@@ -44,121 +65,62 @@ bool is_safetensors(std::string_view bytes) {
   return length <= bytes.size() - 8;
 }
 
-// A reader of the protobuf wire format, bounded by `bytes`.
-struct Wire {
-  std::string_view bytes;
-  size_t at = 0;
-
-  std::optional<uint64_t> varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(bytes[at++]);
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (!(byte & 0x80)) return value;
-    }
-    return {};
-  }
-};
-
-const char* field_name(int depth, uint64_t field) {
-  if (depth == 0) return field == 7 ? "the graph" : nullptr;
-  if (depth == 1) return field == 5 ? "an initializer" : field == 1 ? "a node" : nullptr;
-  return nullptr;
+// The names of a zip's members stand in clear in it; the directory is at its end.
+void refuse_zip(std::string_view bytes, const std::string& name) {
+  constexpr size_t kSeen = 65536;
+  const auto holds = [&](std::string_view member) {
+    return bytes.substr(0, kSeen).find(member) != std::string_view::npos ||
+           bytes.substr(bytes.size() - std::min(bytes.size(), kSeen)).find(member) !=
+               std::string_view::npos;
+  };
+  if (holds("constants.pkl")) refuse(bytes, name, "a TorchScript archive", kTorchScript);
+  if (holds("data.pkl")) refuse(bytes, name, "a PyTorch checkpoint (.pth)", kTorch);
+  if (holds("serialized_exported_program") || holds("models/model.json"))
+    refuse(bytes, name, "a torch.export archive (.pt2)", kTorch);
+  if (holds("model.weights.h5"))
+    refuse(bytes, name, "a Keras archive",
+           "convert it: python -m tf2onnx.convert --keras M --output model.onnx");
+  if (holds(".npy")) refuse(bytes, name, "a NumPy archive (.npz)", kData);
+  if (holds(".onnx")) refuse(bytes, name, "a zip archive with an ONNX file in it", kUnpack);
+  refuse(bytes, name, "a zip archive", kUnpack);
 }
 
-// The name (field 8) inside the bytes of a TensorProto, if it is there.
-std::string tensor_name(std::string_view bytes) {
-  Wire w{bytes};
-  while (w.at < bytes.size()) {
-    const auto tag = w.varint();
-    if (!tag) return {};
-    if ((*tag & 7) == 0) {
-      if (!w.varint()) return {};
-    } else if ((*tag & 7) == 2) {
-      const auto length = w.varint();
-      if (!length) return {};
-      if (*tag >> 3 == 8 && *length <= bytes.size() - w.at)
-        return std::string(bytes.substr(w.at, *length));
-      if (*length > bytes.size() - w.at) return {};
-      w.at += *length;
-    } else {
-      return {};
-    }
-  }
-  return {};
+// `word`, in any case, at the start of `text`.
+bool starts(std::string_view text, std::string_view word) {
+  return text.size() >= word.size() &&
+         std::equal(word.begin(), word.end(), text.begin(), [](char w, char c) {
+           return w == (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+         });
 }
 
-// Follows the last length-delimited field down to the innermost one that the end of the file cuts.
-std::optional<std::string> find_cut(std::string_view bytes) {
-  std::string what;
-  uint64_t needed = 0, there = 0;
-  Wire w{bytes};
-  int depth = 0;
-  while (w.at < w.bytes.size()) {
-    const auto tag = w.varint();
-    if (!tag) break;
-    const uint64_t field = *tag >> 3;
-    switch (*tag & 7) {
-      case 0:
-        if (!w.varint()) return what.empty() ? std::nullopt : std::optional(what);
-        continue;
-      case 1:
-        w.at += 8;
-        continue;
-      case 5:
-        w.at += 4;
-        continue;
-      case 2:
-        break;
-      default:
-        return {};
-    }
-    const auto length = w.varint();
-    if (!length) break;
-    if (*length <= w.bytes.size() - w.at) {
-      w.at += *length;
-      continue;
-    }
-    const char* known = field_name(depth, field);
-    if (!known && depth < 2) return {};
-    if (known) {
-      needed = *length;
-      there = w.bytes.size() - w.at;
-      const std::string name = depth == 1 && field == 5 ? tensor_name(w.bytes.substr(w.at)) : "";
-      what = fmt::format("{}{} needs {} bytes, the file ends after {}", known,
-                         name.empty() ? "" : " " + base::quoted(name), needed, there);
-    }
-    if (depth == 2 || (depth == 1 && field != 5)) return what;
-    w = Wire{w.bytes.substr(w.at)};
-    ++depth;
-  }
-  return what.empty() ? std::nullopt : std::optional(what);
+void refuse_text(std::string_view bytes, const std::string& name) {
+  std::string_view text = bytes.substr(0, 4096);
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  while (!text.empty() && " \t\r\n"sv.find(text.front()) != text.npos) text.remove_prefix(1);
+  if (starts(text, "<!doctype html") || starts(text, "<html") || starts(text, "<head"))
+    refuse(bytes, name, "an HTML page", kPage);
+  if (starts(text, "<?xml") || starts(text, "<net"))
+    refuse(bytes, name, text.find("<net") != text.npos ? "an OpenVINO model" : "XML",
+           "start from the ONNX file, or export from the framework: torch.onnx.export(...)");
+  const bool printable = std::ranges::none_of(bytes.substr(0, 512), [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return (u < 0x20 && c != '\n' && c != '\r' && c != '\t') || u >= 0x7f;
+  });
+  if (printable) refuse(bytes, name, starts(text, "{") ? "JSON" : "a text file", "pass the .onnx file");
 }
 
 }  // namespace
 
 void refuse_other_formats(std::string_view bytes, const std::string& name) {
-  if (bytes.empty())
-    throw Error(ErrorKind::kInput, "E02", base::quoted(name) + " is not an ONNX model: it is empty",
-                "download or copy it again");
+  if (bytes.empty()) refuse(bytes, name, "empty", "download or copy it again");
   for (const Known& k : kKnown)
     if (bytes.size() >= k.offset && bytes.substr(k.offset).starts_with(k.magic))
-      throw Error(ErrorKind::kInput, "E02",
-                  fmt::format("{} is not an ONNX model: it is {} ({} bytes)", base::quoted(name),
-                              k.what, bytes.size()),
-                  k.help);
+      refuse(bytes, name, k.what, k.help);
+  if (bytes.starts_with("PK\003\004")) refuse_zip(bytes, name);
   if (is_safetensors(bytes))
-    throw Error(ErrorKind::kInput, "E02",
-                base::quoted(name) + " is not an ONNX model: it is a safetensors file", kExport);
-}
-
-void explain_parse_failure(std::string_view bytes, const std::string& name) {
-  if (const auto cut = find_cut(bytes))
-    throw Error(ErrorKind::kInput, "E03", base::quoted(name) + " is cut off: " + *cut,
-                "download or copy it again");
-  throw Error(ErrorKind::kInput, "E02",
-              base::quoted(name) + " is not an ONNX model: its bytes are no ONNX protobuf",
-              "export the model to ONNX again");
+    refuse(bytes, name, "a safetensors file: weights without a graph",
+           "export the model they belong to: optimum-cli export onnx -m FOLDER out/");
+  refuse_text(bytes, name);
 }
 
 }  // namespace tersor::onnx

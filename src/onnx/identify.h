@@ -6,9 +6,7 @@
 
 namespace tersor::onnx {
 
-// Throws E02 if the bytes are evidently something else (with the way to an ONNX file).
+// Throws E02 if the bytes are evidently something else, with the way from there to an ONNX file.
 void refuse_other_formats(std::string_view bytes, const std::string& name);
-// For bytes that protobuf refuses: E03 with what is cut off, or E02.
-[[noreturn]] void explain_parse_failure(std::string_view bytes, const std::string& name);
 
 }  // namespace tersor::onnx

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -8,6 +10,7 @@
 #include "onnx/onnx.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/type_proto.h"
+#include "onnx/wire.h"
 
 namespace tersor::onnx {
 namespace {
@@ -20,7 +23,7 @@ std::string rest(const Message& message) {
 
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& folder) : folder_(folder) {}
+  explicit Reader(Source source) : source_(std::move(source)) {}
 
   ir::Model model(pb::ModelProto& proto) {
     ir::Model m;
@@ -31,28 +34,22 @@ class Reader {
     m.domain = proto.domain();
     m.doc = proto.doc_string();
     m.model_version = proto.model_version();
-    for (const auto& entry : proto.metadata_props()) m.metadata.emplace_back(entry.key(), entry.value());
-    for (auto& f : *proto.mutable_functions()) m.functions.push_back(function(f));
-    m.graph = graph(*proto.mutable_graph(), 0, false);
+    for (const auto& entry : proto.metadata_props())
+      m.metadata.emplace_back(entry.key(), entry.value());
+    for (auto& f : *proto.mutable_functions())
+      m.functions.push_back(base::with_frame([&] { return function(f); }, [&] {
+        return "function " + base::quoted(f.name());
+      }));
+    m.graph = graph(*proto.mutable_graph(), 1);
     proto.clear_graph();
     proto.clear_functions();
-    proto.clear_metadata_props();
-    // Presence of the scalars is kept in the remainder; their values are the model's.
+    // The rest stays, so that what nobody changes is written as it was.
     m.extra = rest(proto);
     return m;
   }
 
  private:
   using Names = std::unordered_map<std::string, ir::ValueId>;
-
-  ir::ValueId declare(ir::Graph& g, Names& names, pb::ValueInfoProto& info) {
-    ir::ValueId id = lookup(g, names, info.name());
-    ir::Value& value = g.values[id];
-    value.declared = true;
-    value.type = type_of(info.type());
-    value.extra = info.SerializePartialAsString();
-    return id;
-  }
 
   static ir::ValueId lookup(ir::Graph& g, Names& names, const std::string& name) {
     if (name.size() > limits::kNameBytes)
@@ -63,8 +60,61 @@ class Reader {
     return it->second;
   }
 
-  ir::Graph graph(pb::GraphProto& proto, int depth, bool inner) {
-    if (depth > limits::kGraphNesting)
+  // A graph input, or the only statement about a value.
+  static ir::ValueId declare(ir::Graph& g, ir::ValueId id, pb::ValueInfoProto& info) {
+    ir::Value& value = g.values[id];
+    value.declared = true;
+    // What an initializer is, its own bytes know best.
+    if (!value.constant) value.type = type_of(info.type());
+    clear_notes(info);
+    value.extra = rest(info);
+    return id;
+  }
+  static void clear_notes(pb::ValueInfoProto& info) {
+    info.clear_tersor_position();
+    info.clear_tersor_listed();
+    info.clear_tersor_output();
+  }
+
+  // A further statement about a value: kept where it differs from the first.
+  static void declare_output(ir::Graph& g, ir::ValueId id, pb::ValueInfoProto& info) {
+    ir::Value& value = g.values[id];
+    if (!value.declared) {
+      declare(g, id, info);
+      return;
+    }
+    clear_notes(info);
+    if (rest(info) == value.extra) return;
+    if (value.type.kind == ir::Type::Kind::kUnknown) value.type = type_of(info.type());
+    pb::ValueInfoProto first;
+    first.ParsePartialFromString(value.extra);
+    *first.mutable_tersor_output() = info;
+    value.extra = rest(first);
+  }
+  // False if the list names the value a second time.
+  static bool declare_listed(ir::Graph& g, ir::ValueId id, pb::ValueInfoProto& info,
+                             uint32_t position) {
+    ir::Value& value = g.values[id];
+    pb::ValueInfoProto first;
+    if (!value.declared) {
+      declare(g, id, info);
+      first = std::move(info);
+    } else {
+      first.ParsePartialFromString(value.extra);
+      if (first.has_tersor_position()) return false;
+      pb::ValueInfoProto plain = first;
+      clear_notes(plain);
+      clear_notes(info);
+      if (rest(plain) != rest(info)) *first.mutable_tersor_listed() = info;
+    }
+    first.set_tersor_position(position);
+    value.extra = rest(first);
+    return true;
+  }
+
+  // `nesting` counts this graph and those around it.
+  ir::Graph graph(pb::GraphProto& proto, int nesting) {
+    if (nesting > limits::kGraphNesting)
       base::fail(ErrorKind::kLimit, "E60", "graphs are nested deeper than {}",
                  limits::kGraphNesting);
     if (proto.node_size() > limits::kNodes)
@@ -72,216 +122,309 @@ class Reader {
     ir::Graph g;
     g.name = proto.name();
     Names names;
-    std::vector<bool> made;
-    const auto make = [&](ir::ValueId id) {
-      made.resize(std::max(made.size(), g.values.size()), false);
-      if (made[id])
-        base::fail_input("E19", "two values are named {}", base::quoted(g.values[id].name));
-      made[id] = true;
-    };
     for (auto& initializer : *proto.mutable_initializer()) {
-      const std::string name = initializer.name();
-      const ir::ValueId id = lookup(g, names, name);
+      const ir::ValueId id = lookup(g, names, initializer.name());
       if (g.values[id].constant)
-        base::fail_input("E19", "two initializers are named {}", base::quoted(name));
-      Tensor t = take_tensor(initializer, folder_);
+        base::fail_input("E19", "two initializers are named {}",
+                         base::quoted(g.values[id].name));
+      Tensor t = take_tensor(initializer, source_);
       g.values[id].type = ir::Type::tensor(t.dtype(), ir::to_shape(t.dims()));
       g.values[id].constant = std::move(t);
       initializer.clear_name();
       g.values[id].tensor_extra = rest(initializer);
     }
     for (auto& info : *proto.mutable_input()) {
-      const ir::ValueId id = declare(g, names, info);
-      if (!g.values[id].constant) make(id);
-      g.inputs.push_back(id);
+      const ir::ValueId id = lookup(g, names, info.name());
+      if (g.values[id].declared)
+        base::fail_input("E19", "two inputs are named {}", base::quoted(info.name()));
+      g.inputs.push_back(declare(g, id, info));
     }
-    for (size_t v = 0; v < g.values.size(); ++v)
-      if (g.values[v].constant) make(static_cast<ir::ValueId>(v));
-    for (auto& info : *proto.mutable_value_info()) declare(g, names, info);
-    for (auto& info : *proto.mutable_output()) g.outputs.push_back(declare(g, names, info));
-    nodes(g, names, *proto.mutable_node(), depth);
-    for (const ir::Node& node : g.nodes)
-      for (ir::ValueId id : node.outputs)
-        if (id != ir::kNone) make(id);
-    resolve(g, names, made, inner);
+    for (auto& info : *proto.mutable_output()) {
+      const ir::ValueId id = lookup(g, names, info.name());
+      declare_output(g, id, info);
+      g.outputs.push_back(id);
+    }
+    nodes(g, names, *proto.mutable_node(), nesting);
+    // Statements about values that are not there stay among what is not modelled.
+    pb::GraphProto strays;
+    uint32_t position = 0;
+    for (auto& info : *proto.mutable_value_info()) {
+      ++position;
+      const auto it = names.find(info.name());
+      if (it != names.end() && declare_listed(g, it->second, info, position)) continue;
+      clear_notes(info);
+      info.set_tersor_position(position);
+      *strays.add_value_info() = std::move(info);
+    }
+    resolve(g, nesting > 1);
     g.sort();
     proto.clear_initializer();
     proto.clear_input();
     proto.clear_output();
-    proto.clear_value_info();
     proto.clear_node();
-    proto.clear_name();
+    proto.mutable_value_info()->Swap(strays.mutable_value_info());
+    if (!g.name.empty()) proto.clear_name();
     g.extra = rest(proto);
     return g;
   }
 
-  // Values nobody makes here: captures of a subgraph, an error in a main graph.
-  static void resolve(ir::Graph& g, const Names&, std::vector<bool>& made, bool inner) {
-    made.resize(g.values.size(), false);
-    std::vector<bool> read(g.values.size(), false);
-    for (const ir::Node& node : g.nodes)
+  // Every value has one maker. Those nobody makes here are captures in a subgraph, an error elsewhere.
+  static void resolve(ir::Graph& g, bool inner) {
+    std::vector<bool> made(g.values.size(), false), read(g.values.size(), false);
+    for (size_t v = 0; v < g.values.size(); ++v) made[v] = g.values[v].constant.has_value();
+    for (ir::ValueId id : g.inputs) made[id] = true;
+    for (const ir::Node& node : g.nodes) {
       for (ir::ValueId id : node.inputs)
         if (id != ir::kNone) read[id] = true;
+      for (ir::ValueId id : node.outputs) {
+        if (id == ir::kNone) continue;
+        if (made[id])
+          throw Error(ErrorKind::kInput, "E19",
+                      fmt::format("two values are named {} (node {}, {})",
+                                  base::quoted(g.values[id].name), base::quoted(node.name),
+                                  base::printable(node.op)),
+                      "every value needs a name of its own");
+        made[id] = true;
+      }
+    }
     for (ir::ValueId id : g.outputs) read[id] = true;
     for (size_t v = 0; v < g.values.size(); ++v) {
       if (made[v] || !read[v]) continue;
-      if (!inner)
-        base::fail_input("E27", "value {} is read but nothing makes it",
-                         base::quoted(g.values[v].name));
+      if (!inner) missing_maker(g, static_cast<ir::ValueId>(v));
       g.captures.push_back(static_cast<ir::ValueId>(v));
     }
   }
 
-  void nodes(ir::Graph& g, Names& names, google::protobuf::RepeatedPtrField<pb::NodeProto>& list,
-             int depth) {
-    g.nodes.reserve(static_cast<size_t>(list.size()));
-    for (pb::NodeProto& proto : list) {
-      if (proto.input_size() > limits::kNodeInputs || proto.output_size() > limits::kNodeInputs)
-        base::fail(ErrorKind::kLimit, "E60", "node {} has more than {} inputs",
-                   base::quoted(proto.name()), limits::kNodeInputs);
-      ir::Node node;
-      node.name = proto.name();
-      node.op = proto.op_type();
-      node.domain = proto.domain();
-      node.overload = proto.overload();
-      for (const std::string& name : proto.input())
-        node.inputs.push_back(name.empty() ? ir::kNone : lookup(g, names, name));
-      for (const std::string& name : proto.output())
-        node.outputs.push_back(name.empty() ? ir::kNone : lookup(g, names, name));
-      base::with_frame(
-          [&] {
-            for (auto& a : *proto.mutable_attribute()) node.attributes.push_back(attribute(a, depth));
-          },
-          [&] {
-            return fmt::format("node {} ({})", base::quoted(node.name), base::printable(node.op));
-          });
-      proto.clear_input();
-      proto.clear_output();
-      proto.clear_attribute();
-      // Presence of an empty name or domain is kept in the remainder.
-      if (!proto.name().empty()) proto.clear_name();
-      if (!proto.domain().empty()) proto.clear_domain();
-      if (!proto.overload().empty()) proto.clear_overload();
-      proto.clear_op_type();
-      node.extra = rest(proto);
-      g.nodes.push_back(std::move(node));
-    }
+  [[noreturn]] static void missing_maker(const ir::Graph& g, ir::ValueId id) {
+    for (const ir::Node& node : g.nodes)
+      if (std::ranges::count(node.inputs, id))
+        base::fail_input("E27", "value {} is read by node {} ({}) but nothing makes it",
+                         base::quoted(g.values[id].name), base::quoted(node.name),
+                         base::printable(node.op));
+    base::fail_input("E27", "output {} is made by nothing", base::quoted(g.values[id].name));
   }
 
-  ir::Attribute attribute(pb::AttributeProto& proto, int depth) {
+  void nodes(ir::Graph& g, Names& names, google::protobuf::RepeatedPtrField<pb::NodeProto>& list,
+             int nesting) {
+    g.nodes.reserve(static_cast<size_t>(list.size()));
+    for (pb::NodeProto& proto : list)
+      g.nodes.push_back(base::with_frame([&] { return node(g, names, proto, nesting); }, [&] {
+        return fmt::format("node {} ({})", base::quoted(proto.name()),
+                           base::printable(proto.op_type()));
+      }));
+  }
+
+  ir::Node node(ir::Graph& g, Names& names, pb::NodeProto& proto, int nesting) {
+    if (proto.input_size() > limits::kNodeInputs || proto.output_size() > limits::kNodeInputs)
+      base::fail(ErrorKind::kLimit, "E60", "it has more than {} inputs or outputs",
+                 limits::kNodeInputs);
+    ir::Node n;
+    n.name = proto.name();
+    n.op = proto.op_type();
+    n.domain = proto.domain();
+    n.overload = proto.overload();
+    for (const std::string& name : proto.input())
+      n.inputs.push_back(name.empty() ? ir::kNone : lookup(g, names, name));
+    for (const std::string& name : proto.output())
+      n.outputs.push_back(name.empty() ? ir::kNone : lookup(g, names, name));
+    for (auto& a : *proto.mutable_attribute()) {
+      if (n.has(a.name()))
+        base::fail_input("E19", "two attributes are named {}", base::quoted(a.name()));
+      n.attributes.push_back(attribute(a, nesting));
+    }
+    proto.clear_input();
+    proto.clear_output();
+    proto.clear_attribute();
+    // An empty string that is there is told from one that is not by what stays here.
+    if (!n.name.empty()) proto.clear_name();
+    if (!n.domain.empty()) proto.clear_domain();
+    if (!n.overload.empty()) proto.clear_overload();
+    if (!n.op.empty()) proto.clear_op_type();
+    n.extra = rest(proto);
+    // Clearing keeps memory for reuse; of a large graph that would be a second copy.
+    proto = pb::NodeProto();
+    return n;
+  }
+
+  static int kind_of(const pb::AttributeProto& proto) {
+    if (proto.type() != 0) return proto.type();
+    // Files of early versions leave the type to the field that is set.
+    return proto.has_f()            ? 1
+           : proto.has_i()          ? 2
+           : proto.has_s()          ? 3
+           : proto.has_t()          ? 4
+           : proto.has_g()          ? 5
+           : proto.floats_size()    ? 6
+           : proto.ints_size()      ? 7
+           : proto.strings_size()   ? 8
+           : proto.tensors_size()   ? 9
+           : proto.graphs_size()    ? 10
+                                    : 0;
+  }
+
+  ir::Attribute attribute(pb::AttributeProto& proto, int nesting) {
+    proto.clear_tersor_unset();
+    proto.clear_tersor_untyped();
     ir::Attribute a;
     a.name = proto.name();
-    int type = proto.type();
+    const int type = kind_of(proto);
     if (!proto.ref_attr_name().empty()) {
       a.data = ir::Attribute::Reference{proto.ref_attr_name(), type};
       proto.clear_ref_attr_name();
-      proto.clear_type();
-      proto.clear_name();
-      a.extra = rest(proto);
+    } else if (!take_value(proto, type, nesting, a)) {
+      a.data = ir::Attribute::Opaque{rest(proto)};
       return a;
     }
-    if (type == 0)  // IR versions before the field was required
-      type = proto.has_f() ? 1 : proto.has_i() ? 2 : proto.has_s() ? 3 : proto.has_t() ? 4
-             : proto.has_g() ? 5 : proto.floats_size() ? 6 : proto.ints_size() ? 7
-             : proto.strings_size() ? 8 : 0;
-    switch (type) {
-      case 1:
-        a.data = proto.f();
-        proto.clear_f();
-        break;
-      case 2:
-        a.data = proto.i();
-        proto.clear_i();
-        break;
-      case 3:
-        if (proto.s().size() > limits::kStringAttributeBytes)
-          base::fail(ErrorKind::kLimit, "E60", "attribute {} is longer than {} bytes",
-                     base::quoted(a.name), limits::kStringAttributeBytes);
-        a.data = proto.s();
-        proto.clear_s();
-        break;
-      case 4:
-        a.data = take_tensor(*proto.mutable_t(), folder_);
-        break;
-      case 5:
-        a.data = std::make_shared<const ir::Graph>(graph(*proto.mutable_g(), depth + 1, true));
-        proto.clear_g();
-        break;
-      case 6:
-        a.data = std::vector<float>(proto.floats().begin(), proto.floats().end());
-        proto.clear_floats();
-        break;
-      case 7:
-        a.data = std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
-        proto.clear_ints();
-        break;
-      case 8:
-        a.data = std::vector<std::string>(proto.strings().begin(), proto.strings().end());
-        proto.clear_strings();
-        break;
-      default:
-        a.data = ir::Attribute::Opaque{proto.SerializePartialAsString()};
-        return a;
-    }
+    if (!proto.has_type()) proto.set_tersor_untyped(true);
+    proto.clear_type();
     proto.clear_name();
-    if (proto.has_type()) proto.clear_type();
     a.extra = rest(proto);
     return a;
   }
 
+  // False for the kinds that are not modelled.
+  bool take_value(pb::AttributeProto& proto, int type, int nesting, ir::Attribute& a) {
+    const auto unset_if = [&](bool unset) {
+      if (unset) proto.set_tersor_unset(true);
+    };
+    switch (type) {
+      case 1:
+        a.data = proto.f();
+        unset_if(!proto.has_f());
+        proto.clear_f();
+        return true;
+      case 2:
+        a.data = proto.i();
+        unset_if(!proto.has_i());
+        proto.clear_i();
+        return true;
+      case 3:
+        check_string(a.name, proto.s());
+        a.data = proto.s();
+        unset_if(!proto.has_s());
+        proto.clear_s();
+        return true;
+      case 4:
+        if (!proto.has_t()) base::fail_input("E23", "attribute {} holds no tensor", base::quoted(a.name));
+        a.data = take_tensor(*proto.mutable_t(), source_);
+        return true;
+      case 5:
+        if (!proto.has_g()) base::fail_input("E23", "attribute {} holds no graph", base::quoted(a.name));
+        a.data = std::make_shared<const ir::Graph>(graph(*proto.mutable_g(), nesting + 1));
+        proto.clear_g();
+        return true;
+      case 6:
+        a.data = std::vector<float>(proto.floats().begin(), proto.floats().end());
+        proto.clear_floats();
+        return true;
+      case 7:
+        a.data = std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
+        proto.clear_ints();
+        return true;
+      case 8:
+        for (const std::string& s : proto.strings()) check_string(a.name, s);
+        a.data = std::vector<std::string>(proto.strings().begin(), proto.strings().end());
+        proto.clear_strings();
+        return true;
+      case 9: {
+        std::vector<Tensor> tensors;
+        for (auto& t : *proto.mutable_tensors()) tensors.push_back(take_tensor(t, source_));
+        a.data = std::move(tensors);
+        return true;
+      }
+      case 10: {
+        std::vector<ir::Attribute::GraphPtr> graphs;
+        for (auto& g : *proto.mutable_graphs())
+          graphs.push_back(std::make_shared<const ir::Graph>(graph(g, nesting + 1)));
+        a.data = std::move(graphs);
+        proto.clear_graphs();
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  static void check_string(const std::string& name, const std::string& value) {
+    if (value.size() > limits::kStringAttributeBytes)
+      base::fail(ErrorKind::kLimit, "E60", "attribute {} is longer than {} bytes",
+                 base::quoted(name), limits::kStringAttributeBytes);
+  }
+
   ir::Function function(pb::FunctionProto& proto) {
     ir::Function f;
-    f.raw = proto.SerializePartialAsString();
+    f.raw = rest(proto);
     f.name = proto.name();
     f.domain = proto.domain();
     f.overload = proto.overload();
     for (const auto& set : proto.opset_import()) f.opsets[set.domain()] = set.version();
     f.attributes.assign(proto.attribute().begin(), proto.attribute().end());
-    for (auto& a : *proto.mutable_attribute_proto()) f.defaults.push_back(attribute(a, 0));
+    for (auto& a : *proto.mutable_attribute_proto()) f.defaults.push_back(attribute(a, 1));
     Names names;
     f.body.name = f.name;
-    for (const std::string& name : proto.input()) f.body.inputs.push_back(lookup(f.body, names, name));
-    nodes(f.body, names, *proto.mutable_node(), 0);
+    for (const std::string& name : proto.input()) {
+      if (names.contains(name))
+        base::fail_input("E19", "two inputs are named {}", base::quoted(name));
+      f.body.inputs.push_back(lookup(f.body, names, name));
+    }
+    nodes(f.body, names, *proto.mutable_node(), 1);
     for (const std::string& name : proto.output())
       f.body.outputs.push_back(lookup(f.body, names, name));
+    resolve(f.body, false);
     f.body.sort();
     return f;
   }
 
-  std::filesystem::path folder_;
+  Source source_;
 };
+
+template <typename Message>
+bool parse(Message& message, std::string_view bytes) {
+  return message.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path == "-" || !path.has_parent_path() ? std::filesystem::path(".") : path.parent_path();
+}
 
 }  // namespace
 
 ir::Model read_bytes(std::string_view bytes, const std::filesystem::path& folder,
                      const std::string& name) {
-  refuse_other_formats(bytes, name);
-  pb::ModelProto proto;
   if (bytes.size() > limits::kModelFileBytes)
     base::fail(ErrorKind::kLimit, "E60", "{} has {} bytes, more than the {} that protobuf allows",
                base::quoted(name), bytes.size(), limits::kModelFileBytes);
-  if (!proto.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    explain_parse_failure(bytes, name);
-  if (!proto.has_graph() || proto.opset_import_size() == 0)
-    base::fail_input("E02", "{} is not an ONNX model: it has no {}", base::quoted(name),
-                     proto.has_graph() ? "opset" : "graph");
-  return base::with_frame([&] { return Reader(folder).model(proto); },
+  refuse_other_formats(bytes, name);
+  check_wire(bytes, name);
+  pb::ModelProto proto;
+  const auto no_model = [&](const char* why) {
+    throw Error(ErrorKind::kInput, "E02",
+                base::quoted(name) + " is not an ONNX model: " + why, "export the model to ONNX again");
+  };
+  if (!parse(proto, bytes)) no_model("its bytes are no ONNX protobuf");
+  if (!proto.has_graph()) no_model("it has no graph");
+  if (proto.ir_version() < 3)
+    throw Error(ErrorKind::kUnsupported, "E08",
+                fmt::format("{} has IR version {}; 3 is the oldest that can be read",
+                            base::quoted(name), proto.ir_version()),
+                "export the model to ONNX again with a newer version");
+  if (proto.opset_import_size() == 0) no_model("it imports no operator set");
+  return base::with_frame([&] { return Reader({folder, name}).model(proto); },
                           [&] { return "file " + base::quoted(name); });
 }
 
 ir::Model read(const std::filesystem::path& path) {
   const std::string bytes = base::read_file(path, limits::kModelFileBytes);
-  const auto folder = path == "-" || !path.has_parent_path() ? std::filesystem::path(".")
-                                                            : path.parent_path();
-  return read_bytes(bytes, folder, path == "-" ? "standard input" : path.string());
+  return read_bytes(bytes, folder_of(path), path == "-" ? "standard input" : path.string());
 }
 
 Tensor read_tensor(const std::filesystem::path& path) {
   const std::string bytes = base::read_file(path, limits::kModelFileBytes);
   pb::TensorProto proto;
-  if (!proto.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    base::fail_input("E29", "{} is not a TensorProto", base::quoted(path.string()));
-  return take_tensor(proto, path.parent_path());
+  if (!parse(proto, bytes) || !proto.has_data_type())
+    base::fail_input("E29", "{} does not hold a tensor (TensorProto)", base::quoted(path.string()));
+  return base::with_frame([&] { return take_tensor(proto, {folder_of(path), path.string()}); },
+                          [&] { return "file " + base::quoted(path.string()); });
 }
 
 }  // namespace tersor::onnx

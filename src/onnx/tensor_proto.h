@@ -2,16 +2,42 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
+#include "base/file.h"
 #include "tensor/tensor.h"
 #include "tersor_onnx.pb.h"
 
 namespace tersor::onnx {
 
-// Moves the elements out of `proto` (which keeps what tersor does not model, and its encoding). An Error names
-// the tensor if its data do not fill its shape.
-Tensor take_tensor(pb::TensorProto& proto, const std::filesystem::path& folder);
-// Puts the elements into `proto`, in the encoding that it remembers where that still fits.
+// Where external data lie, and the model file that names them (for messages).
+struct Source {
+  std::filesystem::path folder;
+  std::string file;
+};
+
+// Moves the elements out of `proto`, which keeps what tersor does not model, and how its elements were written. An
+// Error names the tensor if its data do not fill its shape exactly.
+Tensor take_tensor(pb::TensorProto& proto, const Source& source);
+// Puts the elements into `proto`, written as it remembers where that still fits, else as raw_data.
 void put_tensor(const Tensor& tensor, pb::TensorProto& proto);
+
+// The file that big tensors go to, and the entries that must learn its name.
+class ExternalData {
+ public:
+  explicit ExternalData(const std::filesystem::path& model) : file_(model) {}
+  // True if the tensor was written here, and `proto` refers to it.
+  bool take(const Tensor& tensor, pb::TensorProto& proto);
+  // The name beside `model`: it carries a hash of the contents. To be called once, at the end.
+  std::string name(const std::filesystem::path& model);
+  base::OutputFile& file() { return file_; }
+
+ private:
+  void append(std::string_view bytes);
+
+  base::OutputFile file_;
+  std::vector<pb::StringStringEntryProto*> locations_;
+  uint64_t hash_ = 0xcbf29ce484222325u;
+};
 
 }  // namespace tersor::onnx

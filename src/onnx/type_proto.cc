@@ -1,5 +1,7 @@
 #include "onnx/type_proto.h"
 
+#include <algorithm>
+
 namespace tersor::onnx {
 
 ir::Type type_of(const pb::TypeProto& proto) {
@@ -23,7 +25,9 @@ ir::Type type_of(const pb::TypeProto& proto) {
 }
 
 void put_type(const ir::Type& type, pb::TypeProto& proto) {
+  const std::string denotation = proto.denotation();
   proto.Clear();
+  if (!denotation.empty()) proto.set_denotation(denotation);
   if (type.kind == ir::Type::Kind::kOther) {
     proto.ParsePartialFromString(type.raw);
     return;
@@ -41,6 +45,25 @@ void put_type(const ir::Type& type, pb::TypeProto& proto) {
       d.set_dim_param(dim.symbol);
     }
   }
+}
+
+bool same_type(const ir::Type& a, const ir::Type& b) {
+  if (a.kind != b.kind || a.raw != b.raw || a.elem != b.elem) return false;
+  if (a.shape.has_value() != b.shape.has_value()) return false;
+  return !a.shape || std::ranges::equal(*a.shape, *b.shape, [](const ir::Dim& x, const ir::Dim& y) {
+    return x.value == y.value && x.symbol == y.symbol;
+  });
+}
+
+bool agrees(const ir::Type& declared, const ir::Type& known) {
+  if (declared.kind == ir::Type::Kind::kUnknown) return true;
+  if (declared.kind != known.kind || declared.raw != known.raw) return false;
+  if (declared.elem != known.elem && declared.elem != DType::kUndefined) return false;
+  if (!declared.shape) return true;
+  return known.shape &&
+         std::ranges::equal(*declared.shape, *known.shape, [](const ir::Dim& d, const ir::Dim& k) {
+           return !d.known() || d.value == k.value;
+         });
 }
 
 }  // namespace tersor::onnx

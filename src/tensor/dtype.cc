@@ -41,6 +41,8 @@ constexpr std::array kRows{
     Row{DType::kFloat8E8M0, "float8e8m0", 8, Class::kFloat},
     Row{DType::kUint2, "uint2", 2, Class::kUnsigned},
     Row{DType::kInt2, "int2", 2, Class::kSigned},
+    Row{DType::kFloat6E2M3, "float6e2m3", 6, Class::kOther},
+    Row{DType::kFloat6E3M2, "float6e3m2", 6, Class::kOther},
 };
 
 const Row* find(DType type) {

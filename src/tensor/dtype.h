@@ -36,6 +36,8 @@ enum class DType : int32_t {
   kFloat8E8M0 = 24,
   kUint2 = 25,
   kInt2 = 26,
+  kFloat6E2M3 = 27,  // carried, not computed with: 6 bits each, lowest first, over the whole tensor
+  kFloat6E3M2 = 28,
 };
 
 namespace tensor {
