@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/elementwise.h"
 
 namespace tersor::ops {
@@ -107,32 +108,33 @@ void shrink(ComputeContext& c) {
   });
 }
 
-constexpr Operator maps(const char* name, void (*reference)(ComputeContext&),
-                        std::optional<std::pair<float, float>> range = {}) {
+template <Reference kReference>
+constexpr Operator mapping(const char* name, std::optional<std::pair<float, float>> range = {}) {
   return {.name = name,
           .infer = infer_same,
-          .reference = reference,
+          .reference = kReference,
           .traits = {.quant = QuantClass::kMaps,
                      .layout = LayoutClass::kAny,
-                     .fixed_range = range}};
+                     .fixed_range = range},
+          .bind = maps<kReference>};
 }
 
 }  // namespace
 
-extern const Operator kSigmoid = maps("Sigmoid", sigmoid_reference, {{0.0f, 1.0f}});
-extern const Operator kHardSigmoid = maps("HardSigmoid", hard_sigmoid, {{0.0f, 1.0f}});
-extern const Operator kTanh = maps("Tanh", tanh_reference, {{-1.0f, 1.0f}});
-extern const Operator kLeakyRelu = maps("LeakyRelu", leaky_relu);
-extern const Operator kElu = maps("Elu", elu);
-extern const Operator kSelu = maps("Selu", selu);
-extern const Operator kCelu = maps("Celu", celu);
-extern const Operator kThresholdedRelu = maps("ThresholdedRelu", thresholded_relu);
-extern const Operator kSoftplus = maps("Softplus", softplus_reference);
-extern const Operator kSoftsign = maps("Softsign", softsign);
-extern const Operator kHardSwish = maps("HardSwish", hard_swish);
-extern const Operator kGelu = maps("Gelu", gelu);
-extern const Operator kMish = maps("Mish", mish);
-extern const Operator kSwish = maps("Swish", swish);
-extern const Operator kShrink = maps("Shrink", shrink);
+extern const Operator kSigmoid = mapping<sigmoid_reference>("Sigmoid", {{0.0f, 1.0f}});
+extern const Operator kHardSigmoid = mapping<hard_sigmoid>("HardSigmoid", {{0.0f, 1.0f}});
+extern const Operator kTanh = mapping<tanh_reference>("Tanh", {{-1.0f, 1.0f}});
+extern const Operator kLeakyRelu = mapping<leaky_relu>("LeakyRelu");
+extern const Operator kElu = mapping<elu>("Elu");
+extern const Operator kSelu = mapping<selu>("Selu");
+extern const Operator kCelu = mapping<celu>("Celu");
+extern const Operator kThresholdedRelu = mapping<thresholded_relu>("ThresholdedRelu");
+extern const Operator kSoftplus = mapping<softplus_reference>("Softplus");
+extern const Operator kSoftsign = mapping<softsign>("Softsign");
+extern const Operator kHardSwish = mapping<hard_swish>("HardSwish");
+extern const Operator kGelu = mapping<gelu>("Gelu");
+extern const Operator kMish = mapping<mish>("Mish");
+extern const Operator kSwish = mapping<swish>("Swish");
+extern const Operator kShrink = mapping<shrink>("Shrink");
 
 }  // namespace tersor::ops

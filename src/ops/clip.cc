@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/elementwise.h"
 
 namespace tersor::ops {
@@ -49,6 +50,7 @@ extern const Operator kClip{.name = "Clip",
                             .since = 6,
                             .infer = infer_same,
                             .reference = reference,
-                            .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny}};
+                            .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
+                            .bind = maps<reference>};
 
 }  // namespace tersor::ops

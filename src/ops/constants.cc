@@ -1,5 +1,6 @@
 // Identity, Constant and ConstantOfShape; Shape (1, 13, 15) and Size.
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 
 namespace tersor::ops {
@@ -121,7 +122,8 @@ extern const Operator kIdentity{
     .name = "Identity",
     .infer = identity_infer,
     .reference = identity,
-    .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAny, .view = true}};
+    .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAny, .view = true},
+    .bind = views<identity>};
 extern const Operator kConstant{
     .name = "Constant", .infer = constant_infer, .reference = constant, .traits = {.data_inputs = 0}};
 extern const Operator kConstantOfShape{.name = "ConstantOfShape",

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
 
 namespace tersor::ops {
@@ -38,6 +39,7 @@ extern const Operator kDropout{
     .since = 7,
     .infer = infer,
     .reference = reference,
-    .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAny, .view = true}};
+    .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAny, .view = true},
+    .bind = views<reference>};
 
 }  // namespace tersor::ops

@@ -1,5 +1,6 @@
 // Expand (8, 13): numpy broadcasting to a shape; Tile (6, 13): repeats along each axis.
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -73,11 +74,13 @@ extern const Operator kExpand{.name = "Expand",
                               .since = 8,
                               .infer = expand_infer,
                               .reference = expand,
-                              .traits = {.quant = QuantClass::kMoves}};
+                              .traits = {.quant = QuantClass::kMoves},
+                              .bind = moves<expand>};
 extern const Operator kTile{.name = "Tile",
                             .since = 6,
                             .infer = tile_infer,
                             .reference = tile,
-                            .traits = {.quant = QuantClass::kMoves}};
+                            .traits = {.quant = QuantClass::kMoves},
+                            .bind = moves<tile>};
 
 }  // namespace tersor::ops

@@ -1,5 +1,6 @@
 // Gather, GatherElements and GatherND: elements picked by indices. An index outside its axis is an Error.
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -124,18 +125,19 @@ void gather_nd(ComputeContext& c) {
 }
 
 constexpr Operator picks(const char* name, void (*infer)(InferContext&),
-                         void (*reference)(ComputeContext&)) {
+                         void (*reference)(ComputeContext&), decltype(Operator::bind) bind) {
   return {.name = name,
           .infer = infer,
           .reference = reference,
-          .traits = {.quant = QuantClass::kMoves}};
+          .traits = {.quant = QuantClass::kMoves},
+          .bind = bind};
 }
 
 }  // namespace
 
-extern const Operator kGather = picks("Gather", gather_infer, gather);
+extern const Operator kGather = picks("Gather", gather_infer, gather, moves<gather>);
 extern const Operator kGatherElements =
-    picks("GatherElements", gather_elements_infer, gather_elements);
-extern const Operator kGatherND = picks("GatherND", gather_nd_infer, gather_nd);
+    picks("GatherElements", gather_elements_infer, gather_elements, moves<gather_elements>);
+extern const Operator kGatherND = picks("GatherND", gather_nd_infer, gather_nd, moves<gather_nd>);
 
 }  // namespace tersor::ops

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
@@ -142,19 +143,23 @@ void compress(ComputeContext& c) {
     }
 }
 
-constexpr Operator moves(const char* name, void (*infer)(InferContext&),
-                         void (*reference)(ComputeContext&)) {
+constexpr Operator rearranges(const char* name, void (*infer)(InferContext&),
+                         void (*reference)(ComputeContext&), decltype(Operator::bind) bind) {
   return {.name = name,
           .infer = infer,
           .reference = reference,
-          .traits = {.quant = QuantClass::kMoves}};
+          .traits = {.quant = QuantClass::kMoves},
+          .bind = bind};
 }
 
 }  // namespace
 
-extern const Operator kDepthToSpace = moves("DepthToSpace", depth_to_space_infer, depth_to_space);
-extern const Operator kSpaceToDepth = moves("SpaceToDepth", space_to_depth_infer, space_to_depth);
-extern const Operator kReverseSequence = moves("ReverseSequence", infer_same, reverse_sequence);
-extern const Operator kCompress = moves("Compress", compress_infer, compress);
+extern const Operator kDepthToSpace = rearranges("DepthToSpace", depth_to_space_infer, depth_to_space,
+                                       moves<depth_to_space>);
+extern const Operator kSpaceToDepth = rearranges("SpaceToDepth", space_to_depth_infer, space_to_depth,
+                                       moves<space_to_depth>);
+extern const Operator kReverseSequence = rearranges("ReverseSequence", infer_same, reverse_sequence,
+                                          moves<reverse_sequence>);
+extern const Operator kCompress = rearranges("Compress", compress_infer, compress, moves<compress>);
 
 }  // namespace tersor::ops

@@ -1,7 +1,7 @@
 // Relu (1, 6, 13, 14): y = max(x, 0).
 #include <algorithm>
 
-#include "ops/operator.h"
+#include "ops/detail/bind.h"
 
 namespace tersor::ops {
 namespace {
@@ -28,6 +28,7 @@ void reference(ComputeContext& c) {
 extern const Operator kRelu{.name = "Relu",
                             .infer = infer,
                             .reference = reference,
-                            .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny}};
+                            .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
+                            .bind = detail::maps<reference>};
 
 }  // namespace tersor::ops

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 
 namespace tersor::ops {
 namespace {
@@ -192,18 +193,19 @@ void unsqueeze_infer(InferContext& c) {
 void unsqueeze(ComputeContext& c) { share(c, with_ones(c.in(0).dims(), ints(c, 1, "axes"))); }
 
 constexpr Operator view(const char* name, void (*infer)(InferContext&),
-                        void (*reference)(ComputeContext&)) {
+                        void (*reference)(ComputeContext&), decltype(Operator::bind) bind) {
   return {.name = name,
           .infer = infer,
           .reference = reference,
-          .traits = {.quant = QuantClass::kMoves, .view = true}};
+          .traits = {.quant = QuantClass::kMoves, .view = true},
+          .bind = bind};
 }
 
 }  // namespace
 
-extern const Operator kReshape = view("Reshape", reshape_infer, reshape);
-extern const Operator kFlatten = view("Flatten", flatten_infer, flatten);
-extern const Operator kSqueeze = view("Squeeze", squeeze_infer, squeeze);
-extern const Operator kUnsqueeze = view("Unsqueeze", unsqueeze_infer, unsqueeze);
+extern const Operator kReshape = view("Reshape", reshape_infer, reshape, moves<reshape>);
+extern const Operator kFlatten = view("Flatten", flatten_infer, flatten, moves<flatten>);
+extern const Operator kSqueeze = view("Squeeze", squeeze_infer, squeeze, moves<squeeze>);
+extern const Operator kUnsqueeze = view("Unsqueeze", unsqueeze_infer, unsqueeze, moves<unsqueeze>);
 
 }  // namespace tersor::ops

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -59,6 +60,7 @@ void reference(ComputeContext& c) {
 extern const Operator kTranspose{.name = "Transpose",
                                  .infer = infer,
                                  .reference = reference,
-                                 .traits = {.quant = QuantClass::kMoves}};
+                                 .traits = {.quant = QuantClass::kMoves},
+                                 .bind = moves<reference>};
 
 }  // namespace tersor::ops

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/elementwise.h"
 
 namespace tersor::ops {
@@ -16,11 +17,13 @@ void unary(ComputeContext& c) {
   map_unary<kSet>(c, kFunction);
 }
 
-constexpr Operator maps(const char* name, void (*reference)(ComputeContext&)) {
+template <Reference kReference>
+constexpr Operator mapping(const char* name) {
   return {.name = name,
           .infer = infer_same,
-          .reference = reference,
-          .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny}};
+          .reference = kReference,
+          .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
+          .bind = maps<kReference>};
 }
 
 void infer_bool(InferContext& c) { c.out(0, DType::kBool, c.shape(0)); }
@@ -89,41 +92,41 @@ void is_inf(ComputeContext& c) {
 
 }  // namespace
 
-extern const Operator kAbs = maps("Abs", unary<kNumericTypes, kAbsolute>);
-extern const Operator kNeg = maps("Neg", unary<kFloatTypes | kSignedTypes, kNegated>);
-extern const Operator kSign = maps("Sign", unary<kNumericTypes, kSigned>);
+extern const Operator kAbs = mapping<unary<kNumericTypes, kAbsolute>>("Abs");
+extern const Operator kNeg = mapping<unary<kFloatTypes | kSignedTypes, kNegated>>("Neg");
+extern const Operator kSign = mapping<unary<kNumericTypes, kSigned>>("Sign");
 extern const Operator kCeil =
-    maps("Ceil", unary<kFloatTypes, [](auto v) { return std::ceil(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::ceil(v); }>>("Ceil");
 extern const Operator kFloor =
-    maps("Floor", unary<kFloatTypes, [](auto v) { return std::floor(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::floor(v); }>>("Floor");
 extern const Operator kRound =  // halves to even
-    maps("Round", unary<kFloatTypes, [](auto v) { return std::nearbyint(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::nearbyint(v); }>>("Round");
 extern const Operator kSqrt =
-    maps("Sqrt", unary<kFloatTypes, [](auto v) { return std::sqrt(v); }>);
-extern const Operator kExp = maps("Exp", unary<kFloatTypes, [](auto v) { return std::exp(v); }>);
-extern const Operator kLog = maps("Log", unary<kFloatTypes, [](auto v) { return std::log(v); }>);
-extern const Operator kSin = maps("Sin", unary<kFloatTypes, [](auto v) { return std::sin(v); }>);
-extern const Operator kCos = maps("Cos", unary<kFloatTypes, [](auto v) { return std::cos(v); }>);
-extern const Operator kTan = maps("Tan", unary<kFloatTypes, [](auto v) { return std::tan(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::sqrt(v); }>>("Sqrt");
+extern const Operator kExp = mapping<unary<kFloatTypes, [](auto v) { return std::exp(v); }>>("Exp");
+extern const Operator kLog = mapping<unary<kFloatTypes, [](auto v) { return std::log(v); }>>("Log");
+extern const Operator kSin = mapping<unary<kFloatTypes, [](auto v) { return std::sin(v); }>>("Sin");
+extern const Operator kCos = mapping<unary<kFloatTypes, [](auto v) { return std::cos(v); }>>("Cos");
+extern const Operator kTan = mapping<unary<kFloatTypes, [](auto v) { return std::tan(v); }>>("Tan");
 extern const Operator kAsin =
-    maps("Asin", unary<kFloatTypes, [](auto v) { return std::asin(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::asin(v); }>>("Asin");
 extern const Operator kAcos =
-    maps("Acos", unary<kFloatTypes, [](auto v) { return std::acos(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::acos(v); }>>("Acos");
 extern const Operator kAtan =
-    maps("Atan", unary<kFloatTypes, [](auto v) { return std::atan(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::atan(v); }>>("Atan");
 extern const Operator kSinh =
-    maps("Sinh", unary<kFloatTypes, [](auto v) { return std::sinh(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::sinh(v); }>>("Sinh");
 extern const Operator kCosh =
-    maps("Cosh", unary<kFloatTypes, [](auto v) { return std::cosh(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::cosh(v); }>>("Cosh");
 extern const Operator kAsinh =
-    maps("Asinh", unary<kFloatTypes, [](auto v) { return std::asinh(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::asinh(v); }>>("Asinh");
 extern const Operator kAcosh =
-    maps("Acosh", unary<kFloatTypes, [](auto v) { return std::acosh(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::acosh(v); }>>("Acosh");
 extern const Operator kAtanh =
-    maps("Atanh", unary<kFloatTypes, [](auto v) { return std::atanh(v); }>);
-extern const Operator kErf = maps("Erf", unary<kFloatTypes, [](auto v) { return std::erf(v); }>);
+    mapping<unary<kFloatTypes, [](auto v) { return std::atanh(v); }>>("Atanh");
+extern const Operator kErf = mapping<unary<kFloatTypes, [](auto v) { return std::erf(v); }>>("Erf");
 extern const Operator kReciprocal =
-    maps("Reciprocal", unary<kFloatTypes, [](auto v) { return 1 / v; }>);
+    mapping<unary<kFloatTypes, [](auto v) { return 1 / v; }>>("Reciprocal");
 extern const Operator kBitwiseNot{
     .name = "BitwiseNot",
     .infer = infer_same,

@@ -1,0 +1,45 @@
+// 8-bit wires as real numbers, and tables over their 256 codes. A code is the byte in memory, whatever
+// its sign: int8 -1 is code 255.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "runtime/step.h"
+
+namespace tersor::ops::detail {
+
+using ByteTable = std::array<uint8_t, 256>;
+
+// real = (q - zero) * scale, with q the code read as uint8 or int8.
+struct ByteFormat {
+  float scale = 1;
+  int zero = 0;
+  bool is_signed = false;
+
+  float real(uint8_t code) const noexcept {
+    const int q = is_signed ? static_cast<int8_t>(code) : code;
+    return static_cast<float>(q - zero) * scale;
+  }
+  // Round half to even of real / scale, plus zero, saturated. NaN gives the zero point.
+  uint8_t code(float real) const noexcept {
+    const float low = is_signed ? -128.0f : 0.0f, high = low + 255.0f;
+    const float q = std::nearbyint(real / scale) + static_cast<float>(zero);
+    const float kept = q < low ? low : q > high ? high : q;
+    return static_cast<uint8_t>(std::isnan(kept) ? zero : static_cast<int>(kept));
+  }
+  DType dtype() const noexcept { return is_signed ? DType::kInt8 : DType::kUint8; }
+  bool operator==(const ByteFormat&) const = default;
+};
+
+// The format of an 8-bit wire quantized per tensor; nullopt for any other wire.
+std::optional<ByteFormat> byte_format(const runtime::Wire& wire);
+// Codes of `to` nearest to the reals of the codes of `from`.
+ByteTable requantize_table(const ByteFormat& from, const ByteFormat& to);
+bool is_identity(const ByteTable& table);
+void map_bytes(const ByteTable& table, const std::byte* from, std::byte* to, int64_t n) noexcept;
+// `from` through a table into a fresh tensor of another byte type, in parallel.
+Tensor mapped(runtime::StepContext& c, const ByteTable& table, const Tensor& from, DType dtype);
+
+}  // namespace tersor::ops::detail
