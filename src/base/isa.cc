@@ -1,0 +1,69 @@
+#include "base/isa.h"
+
+#include <array>
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace tersor::base {
+namespace {
+
+constexpr std::array<std::string_view, 6> kNames{"portable", "avx2",       "avxvnni",
+                                                 "avx512",   "avx512vnni", "avx512bf16"};
+
+}  // namespace
+
+std::string_view name(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
+
+IsaSet up_to(Isa isa) {
+  switch (isa) {
+    case Isa::portable:
+      return {};
+    case Isa::avx2:
+      return {Isa::avx2};
+    case Isa::avxvnni:
+      return {Isa::avx2, Isa::avxvnni};
+    case Isa::avx512:
+      return {Isa::avx2, Isa::avx512};
+    case Isa::avx512vnni:
+      return {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vnni};
+    default:
+      return {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vnni, Isa::avx512bf16};
+  }
+}
+
+IsaSet detect_isa() {
+  __builtin_cpu_init();
+  IsaSet set;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    set.add(Isa::avx2);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+      set.add(Isa::avx512);
+      if (__builtin_cpu_supports("avx512vnni")) {
+        set.add(Isa::avx512vnni);
+        if (__builtin_cpu_supports("avx512bf16")) set.add(Isa::avx512bf16);
+      }
+    }
+    if (__builtin_cpu_supports("avxvnni")) set.add(Isa::avxvnni);
+  }
+  if (const char* cap = std::getenv("TERSOR_ISA"); cap && *cap) {
+    IsaSet allowed, both;
+    bool found = false;
+    for (size_t i = 0; i < kNames.size(); ++i)
+      if (kNames[i] == cap) {
+        allowed = up_to(static_cast<Isa>(i));
+        found = true;
+      }
+    if (!found)
+      throw Error(ErrorKind::kUsage, "E50", "unknown instruction set " + quoted(cap) + " in TERSOR_ISA",
+                  "one of portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16");
+    for (size_t i = 0; i < kNames.size(); ++i)
+      if (set.has(static_cast<Isa>(i)) && allowed.has(static_cast<Isa>(i)))
+        both.add(static_cast<Isa>(i));
+    return both;
+  }
+  return set;
+}
+
+}  // namespace tersor::base

@@ -1,0 +1,111 @@
+// Depthwise convolution, channels-last: groups == c == oc, any kernel, stride and dilation.
+//   f32   out[m][c] = clamp(bias[c] + sum over p of A[p][m][c] * W[p][c], min, max)
+//   u8s8  acc[m][c] = bias[c] + sum over p of (A[p][m][c] - za) * (W[p][c] - zw[c]), exact, then
+//   the
+//         epilogues of gemm_u8s8
+// How to call:
+//   at bind   row = select_dwconv_f32(isa); packed of packed_bytes(row, shape); pack(row, shape, w,
+//   packed)
+//             (w: ONNX [C, 1, kh, kw]); only shape.c, kh, kw matter here
+//             u8s8 also: w int8 or uint8 with zero points zw; zw is subtracted when packing, so it
+//             must fit: dwconv_u8s8_fits(...) tells whether every W - zw is within [-128, 127] (if
+//             not, use the interpreter's reference or gemm_u8s8); constants go into a
+//             DwconvU8S8Constants
+//   at run    run(row, shape, packed, call, rows, scratch): rows is a range of output rows of
+//             n * oh (not pixels), to share among threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "base/isa.h"
+#include "kernels/conv_common/conv.h"
+#include "kernels/gemm_u8s8/gemm_u8s8.h"
+
+namespace tersor::kernels {
+
+struct DwconvF32Tile {
+  const float* const* a;  // [positions][mr]
+  int64_t positions, channels;
+  const float* w;  // [positions][channels rounded up to the row's block]
+  float* out;
+  const float* bias;  // may be null
+  float min, max;
+};
+struct DwconvF32Row {
+  const char* name;
+  base::Isa isa;
+  int mr, block;
+  void (*tile)(const DwconvF32Tile&, int rows) noexcept;
+};
+std::span<const DwconvF32Row> dwconv_f32_rows() noexcept;  // best last
+const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept;
+size_t packed_bytes(const DwconvF32Row& row, const ConvShape& shape) noexcept;
+void pack(const DwconvF32Row& row, const ConvShape& shape, const float* w, float* packed) noexcept;
+struct DwconvF32Call {
+  const float* in = nullptr;       // dense NHWC
+  const float* padding = nullptr;  // c zeros
+  float* out = nullptr;            // dense NHWC
+  const float* bias = nullptr;
+  float min = -std::numeric_limits<float>::infinity();
+  float max = std::numeric_limits<float>::infinity();
+};
+size_t scratch_bytes(const DwconvF32Row& row, const ConvShape& shape) noexcept;
+void run(const DwconvF32Row& row, const ConvShape& shape, const float* packed,
+         const DwconvF32Call& call, Range output_rows, std::byte* scratch) noexcept;
+void reference(const ConvShape& shape, const float* w, const DwconvF32Call& call) noexcept;
+
+// Packed weights: [channel block][position quad][4 vectors], a vector holding the four weights of
+// each of its channels; channel block = bytes of a vector. After them, per block, the constants in
+// the order of the accumulators: int32 folded bias, f32 scale, f32 fbias.
+struct DwconvU8S8Constants {
+  bool a_signed = false, w_signed = true;
+  int32_t za = 0;
+  const int32_t* zw = nullptr;    // [zw_count]
+  int64_t zw_count = 0;           // 0 (zeros), 1 or c
+  const int32_t* bias = nullptr;  // [c] or null
+  const float* scale = nullptr;   // [c]; null for s32 output
+  const float* fbias = nullptr;   // [c] or null
+};
+bool dwconv_u8s8_fits(const ConvShape& shape, const void* w, const DwconvU8S8Constants& k) noexcept;
+
+struct DwconvU8S8Tile {
+  const uint8_t* const* a;  // [position quads * 4][mr]
+  int64_t quads, channels;
+  bool a_signed;
+  const std::byte* packed;
+  void* out;  // rows of `channels` elements
+  GemmOutput kind;
+  float min, max;
+  int32_t zero, qmin, qmax;
+};
+struct DwconvU8S8Row {
+  const char* name;
+  base::Isa isa;
+  int mr, block;
+  void (*tile)(const DwconvU8S8Tile&, int rows) noexcept;
+};
+std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept;  // best last
+const DwconvU8S8Row& select_dwconv_u8s8(base::IsaSet isa) noexcept;
+size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& shape) noexcept;
+void pack(const DwconvU8S8Row& row, const ConvShape& shape, const void* w,
+          const DwconvU8S8Constants& constants, std::byte* packed) noexcept;
+struct DwconvU8S8Call {
+  const void* in = nullptr;       // dense NHWC, uint8 or int8
+  const void* padding = nullptr;  // c elements equal to za
+  bool a_signed = false;
+  void* out = nullptr;  // dense NHWC
+  GemmOutput kind = GemmOutput::u8;
+  float min = -std::numeric_limits<float>::infinity();  // f32 output only
+  float max = std::numeric_limits<float>::infinity();
+  int32_t zero = 0, qmin = 0, qmax = 255;  // u8, s8 output only
+};
+size_t scratch_bytes(const DwconvU8S8Row& row, const ConvShape& shape) noexcept;
+void run(const DwconvU8S8Row& row, const ConvShape& shape, const std::byte* packed,
+         const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept;
+void reference(const ConvShape& shape, const void* w, const DwconvU8S8Constants& constants,
+               const DwconvU8S8Call& call) noexcept;
+
+}  // namespace tersor::kernels

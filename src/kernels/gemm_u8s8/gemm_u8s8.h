@@ -1,0 +1,137 @@
+// 8-bit product and convolution with exact int32 accumulation:
+//   acc[m][n] = sum over p, k of (A[p][m][k] - za) * (W[p][k][n] - zw[n]) + bias[n]
+// A is uint8 or int8, W int8 or uint8. The result leaves as
+//   u8, s8   saturate(rint(float(acc) * scale[n]) + zero), in [qmin, qmax], half to even
+//   f32      clamp(float(acc) * scale[n] + fbias[n] + residual[m][n], min, max)
+//   s32      acc
+// How to call:
+//   at bind   layout, row = select_gemm_u8s8({m or -1, layout}, isa) as for gemm_f32;
+//             packed = 64-byte aligned buffer of packed_bytes(row, layout);
+//             pack(row, layout, b, b_is_signed, packed, column_sums);       // int32 [groups * n]
+//             weights = GemmU8S8Weights(row, layout, packed);
+//             fold_zero_points(weights, column_sums, za, zw (or null), bias or null, folded);
+//               za and zw as the model has them; pass `folded` as call.bias
+//   at run    call.a_signed; call.a (padding elements are za); call.b_zero = the array
+//   fold_zero_points
+//             filled if any zw is not zero, else null; kind and what it needs; then run() as for
+//             f32.
+// Inside, everything is unsigned times signed: an int8 A is flipped to A + 128 (za + 128 in the
+// folded bias), a uint8 W is packed as W - 128 (zw - 128). Packed layout, quads of k, padded with
+// zeros:  [group][N / NR][position][ceil(K / 4)][NR][4] The sums wrap modulo 2^32; they do not
+// overflow while 255 * 128 * positions * K + |bias| < 2^31, that is for sums of up to 65,000
+// products. Every row is exact: none of them saturates on the way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "base/isa.h"
+#include "kernels/conv_common/conv.h"
+
+namespace tersor::kernels {
+
+enum class GemmOutput : uint8_t { s32, f32, u8, s8 };
+
+struct GemmU8S8Epilogue {
+  GemmOutput kind = GemmOutput::s32;
+  const int32_t* bias = nullptr;    // [groups * n], from fold_zero_points; null: zeros
+  const int32_t* b_zero = nullptr;  // [groups * n], from fold_zero_points; null: all zero
+  const float* scale = nullptr;     // [groups * n]; not for s32
+  const float* fbias = nullptr;     // [groups * n]; f32 only; null: zeros
+  const float* residual = nullptr;  // f32 only; may be the output itself
+  int64_t residual_stride = 0;
+  float min = -std::numeric_limits<float>::infinity();  // f32 only
+  float max = std::numeric_limits<float>::infinity();
+  int32_t zero = 0, qmin = 0, qmax = 255;  // u8, s8 only
+};
+
+struct GemmU8S8Tile {
+  const uint8_t* const* a;  // [positions][mr]; no byte beyond k of a row is read
+  int64_t positions, k;
+  const int8_t* b;
+  bool a_signed;
+  int cols;
+  void* out;  // of the tile's first element
+  int64_t out_stride;
+  int64_t n0;               // the tile's first column in the arrays of the epilogue
+  const float* residual;    // of the tile's first element; may be null
+  const int32_t* row_sums;  // [rows], of the flipped A; set if and only if epilogue->b_zero is
+  const GemmU8S8Epilogue* epilogue;
+};
+
+struct GemmU8S8Row {
+  const char* name;
+  base::Isa isa;
+  int mr, nr;
+  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;  // rows in 1..mr
+};
+std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept;  // best last
+
+struct GemmU8S8Shape {
+  int64_t m = -1;  // -1: not known yet
+  MatrixLayout layout;
+};
+const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept;
+
+struct GemmU8S8Weights {
+  const GemmU8S8Row* row = nullptr;
+  const int8_t* data = nullptr;
+  int64_t groups = 1, positions = 1, k = 0, n = 0;  // as packed; n per group
+  bool b_signed = true;
+
+  GemmU8S8Weights() = default;
+  GemmU8S8Weights(const GemmU8S8Row& r, const MatrixLayout& l, const int8_t* packed,
+                  bool b_is_signed = true) noexcept
+      : row(&r),
+        data(packed),
+        groups(l.groups),
+        positions(l.packed_positions()),
+        k(l.packed_k()),
+        n(l.n),
+        b_signed(b_is_signed) {}
+  int64_t group_panels() const noexcept { return (n + row->nr - 1) / row->nr; }
+  int64_t panels() const noexcept { return groups * group_panels(); }
+};
+
+size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& layout) noexcept;
+// `b` holds int8 or uint8 elements. column_sums may be null; else the sums over p and k of what was
+// packed (a uint8 W less 128).
+void pack(const GemmU8S8Row& row, const MatrixLayout& layout, const void* b, bool b_signed,
+          int8_t* packed, int32_t* column_sums) noexcept;
+void pack_panels(const GemmU8S8Row& row, const MatrixLayout& layout, const void* b, bool b_signed,
+                 Range panels, int8_t* packed, int32_t* column_sums) noexcept;
+
+// folded[n] = bias[n] - za * column_sums[n] + K * za * zw[n] and b_zero[n] = zw[n], all in the
+// flipped domain, for groups * n columns. `zw` has zw_count elements: 0 (zeros), 1 or groups * n.
+// Returns whether any b_zero is not zero: if not, leave the epilogue's b_zero null (and b_zero may
+// be null here if zw is known to be zero and W is int8).
+bool fold_zero_points(const GemmU8S8Weights& weights, const int32_t* column_sums, bool a_signed,
+                      int32_t za, const int32_t* zw, int64_t zw_count, const int32_t* bias,
+                      int32_t* folded, int32_t* b_zero) noexcept;
+
+struct GemmU8S8Call {
+  RowSource a;
+  bool a_signed = false;
+  void* out = nullptr;
+  int64_t out_stride = 0;  // elements from row to row, >= groups * n
+  GemmU8S8Epilogue epilogue;
+};
+
+// Bytes of scratch one thread needs, 64-byte aligned.
+size_t scratch_bytes(const GemmU8S8Weights& weights) noexcept;
+void run(const GemmU8S8Weights& weights, const GemmU8S8Call& call, Range m, Range panels,
+         std::byte* scratch) noexcept;
+
+// The specification: a triple loop. epilogue.bias is the plain bias here, zero points are given
+// apart.
+struct GemmU8S8Zeros {
+  int32_t za = 0;
+  const int32_t* zw = nullptr;  // [zw_count]
+  int64_t zw_count = 0;
+};
+void reference(const MatrixLayout& layout, const void* b, bool b_signed, const GemmU8S8Zeros& zeros,
+               const GemmU8S8Call& call, int64_t m) noexcept;
+
+}  // namespace tersor::kernels
