@@ -1,0 +1,134 @@
+// The vector language on AVX2 with FMA (see emu.h for what each verb means).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "simd/begin_avx2.h"
+namespace tersor::simd {
+
+struct Avx2 {
+  static constexpr int kLanes = 8;
+  static constexpr int kBytes = 32;
+  static constexpr bool kFused = true;
+  using f32 = __m256;
+  struct s32 {
+    __m256i v;
+  };
+  struct bytes {
+    __m256i v;
+  };
+#define TERSOR_VERB [[gnu::always_inline]] static inline
+
+  // All ones in the first n lanes.
+  TERSOR_VERB __m256i mask(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+
+  TERSOR_VERB f32 set(float x) { return _mm256_set1_ps(x); }
+  TERSOR_VERB f32 load(const float* p) { return _mm256_loadu_ps(p); }
+  TERSOR_VERB f32 load_partial(const float* p, int n) { return _mm256_maskload_ps(p, mask(n)); }
+  TERSOR_VERB void store(float* p, f32 a) { _mm256_storeu_ps(p, a); }
+  TERSOR_VERB void store_partial(float* p, f32 a, int n) { _mm256_maskstore_ps(p, mask(n), a); }
+  TERSOR_VERB f32 add(f32 a, f32 b) { return _mm256_add_ps(a, b); }
+  TERSOR_VERB f32 mul(f32 a, f32 b) { return _mm256_mul_ps(a, b); }
+  TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm256_fmadd_ps(a, b, c); }
+  TERSOR_VERB f32 min(f32 a, f32 b) { return _mm256_min_ps(a, b); }
+  TERSOR_VERB f32 max(f32 a, f32 b) { return _mm256_max_ps(a, b); }
+
+  TERSOR_VERB s32 set(int32_t x) { return {_mm256_set1_epi32(x)}; }
+  TERSOR_VERB s32 load(const int32_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  TERSOR_VERB s32 load_partial(const int32_t* p, int n) {
+    return {_mm256_maskload_epi32(p, mask(n))};
+  }
+  TERSOR_VERB void store(int32_t* p, s32 a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+  }
+  TERSOR_VERB void store_partial(int32_t* p, s32 a, int n) {
+    _mm256_maskstore_epi32(p, mask(n), a.v);
+  }
+  TERSOR_VERB s32 add(s32 a, s32 b) { return {_mm256_add_epi32(a.v, b.v)}; }
+  TERSOR_VERB s32 sub(s32 a, s32 b) { return {_mm256_sub_epi32(a.v, b.v)}; }
+  TERSOR_VERB s32 mul(s32 a, s32 b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
+  TERSOR_VERB f32 to_f32(s32 a) { return _mm256_cvtepi32_ps(a.v); }
+  TERSOR_VERB s32 round(f32 a) { return {_mm256_cvtps_epi32(a)}; }
+  TERSOR_VERB __m128i low_bytes(s32 a) {
+    const __m256i x = _mm256_and_si256(a.v, _mm256_set1_epi32(255));
+    const __m128i y = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    return _mm_packus_epi16(y, y);
+  }
+  TERSOR_VERB void store_low_bytes(void* p, s32 a) {
+    _mm_storel_epi64(static_cast<__m128i*>(p), low_bytes(a));
+  }
+  TERSOR_VERB void store_low_bytes_partial(void* p, s32 a, int n) {
+    uint8_t buffer[16];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer), low_bytes(a));
+    std::memcpy(p, buffer, static_cast<size_t>(n));
+  }
+
+  TERSOR_VERB bytes load_bytes(const void* p) {
+    return {_mm256_loadu_si256(static_cast<const __m256i*>(p))};
+  }
+  TERSOR_VERB bytes load_bytes_partial(const void* p, int n) {
+    uint8_t buffer[32] = {};
+    std::memcpy(buffer, p, static_cast<size_t>(n));
+    return load_bytes(buffer);
+  }
+  TERSOR_VERB void store_bytes(void* p, bytes a) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), a.v);
+  }
+  TERSOR_VERB void store_bytes_partial(void* p, bytes a, int n) {
+    uint8_t buffer[32];
+    store_bytes(buffer, a);
+    std::memcpy(p, buffer, static_cast<size_t>(n));
+  }
+  TERSOR_VERB bytes set_quads(uint32_t x) { return {_mm256_set1_epi32(static_cast<int>(x))}; }
+  TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm256_xor_si256(a.v, b.v)}; }
+  // Even and odd bytes apart, widened to 16 bits: pmaddwd is exact, pmaddubsw would saturate.
+  TERSOR_VERB s32 dot4(s32 c, bytes a, bytes b) {
+    const __m256i a_even = _mm256_and_si256(a.v, _mm256_set1_epi16(255));
+    const __m256i a_odd = _mm256_srli_epi16(a.v, 8);
+    const __m256i b_even = _mm256_srai_epi16(_mm256_slli_epi16(b.v, 8), 8);
+    const __m256i b_odd = _mm256_srai_epi16(b.v, 8);
+    const __m256i even = _mm256_add_epi32(c.v, _mm256_madd_epi16(a_even, b_even));
+    return {_mm256_add_epi32(even, _mm256_madd_epi16(a_odd, b_odd))};
+  }
+  TERSOR_VERB void zip4(const bytes (&a)[4], bytes (&r)[4]) {
+    const __m256i low01 = _mm256_unpacklo_epi8(a[0].v, a[1].v);
+    const __m256i high01 = _mm256_unpackhi_epi8(a[0].v, a[1].v);
+    const __m256i low23 = _mm256_unpacklo_epi8(a[2].v, a[3].v);
+    const __m256i high23 = _mm256_unpackhi_epi8(a[2].v, a[3].v);
+    r[0].v = _mm256_unpacklo_epi16(low01, low23);
+    r[1].v = _mm256_unpackhi_epi16(low01, low23);
+    r[2].v = _mm256_unpacklo_epi16(high01, high23);
+    r[3].v = _mm256_unpackhi_epi16(high01, high23);
+  }
+  TERSOR_VERB bytes unzip_u8(const s32 (&a)[4]) {
+    return {_mm256_packus_epi16(_mm256_packs_epi32(a[0].v, a[1].v),
+                                _mm256_packs_epi32(a[2].v, a[3].v))};
+  }
+  TERSOR_VERB bytes unzip_s8(const s32 (&a)[4]) {
+    return {
+        _mm256_packs_epi16(_mm256_packs_epi32(a[0].v, a[1].v), _mm256_packs_epi32(a[2].v, a[3].v))};
+  }
+  TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
+    r[0] = _mm256_permute2f128_ps(a[0], a[1], 0x20);
+    r[1] = _mm256_permute2f128_ps(a[2], a[3], 0x20);
+    r[2] = _mm256_permute2f128_ps(a[0], a[1], 0x31);
+    r[3] = _mm256_permute2f128_ps(a[2], a[3], 0x31);
+  }
+  TERSOR_VERB void unzip(const s32 (&a)[4], s32 (&r)[4]) {
+    r[0].v = _mm256_permute2x128_si256(a[0].v, a[1].v, 0x20);
+    r[1].v = _mm256_permute2x128_si256(a[2].v, a[3].v, 0x20);
+    r[2].v = _mm256_permute2x128_si256(a[0].v, a[1].v, 0x31);
+    r[3].v = _mm256_permute2x128_si256(a[2].v, a[3].v, 0x31);
+  }
+#undef TERSOR_VERB
+};
+
+}  // namespace tersor::simd
+#include "simd/end.h"

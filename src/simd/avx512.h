@@ -1,0 +1,117 @@
+// The vector language on AVX-512 F, BW, VL, DQ (see emu.h for what each verb means).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "simd/begin_avx512.h"
+namespace tersor::simd {
+
+struct Avx512 {
+  static constexpr int kLanes = 16;
+  static constexpr int kBytes = 64;
+  static constexpr bool kFused = true;
+  using f32 = __m512;
+  struct s32 {
+    __m512i v;
+  };
+  struct bytes {
+    __m512i v;
+  };
+#define TERSOR_VERB [[gnu::always_inline]] static inline
+
+  TERSOR_VERB __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+  TERSOR_VERB __mmask64 byte_mask(int n) { return n < 64 ? (1ull << n) - 1 : ~0ull; }
+
+  TERSOR_VERB f32 set(float x) { return _mm512_set1_ps(x); }
+  TERSOR_VERB f32 load(const float* p) { return _mm512_loadu_ps(p); }
+  TERSOR_VERB f32 load_partial(const float* p, int n) { return _mm512_maskz_loadu_ps(mask(n), p); }
+  TERSOR_VERB void store(float* p, f32 a) { _mm512_storeu_ps(p, a); }
+  TERSOR_VERB void store_partial(float* p, f32 a, int n) { _mm512_mask_storeu_ps(p, mask(n), a); }
+  TERSOR_VERB f32 add(f32 a, f32 b) { return _mm512_add_ps(a, b); }
+  TERSOR_VERB f32 mul(f32 a, f32 b) { return _mm512_mul_ps(a, b); }
+  TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm512_fmadd_ps(a, b, c); }
+  TERSOR_VERB f32 min(f32 a, f32 b) { return _mm512_min_ps(a, b); }
+  TERSOR_VERB f32 max(f32 a, f32 b) { return _mm512_max_ps(a, b); }
+
+  TERSOR_VERB s32 set(int32_t x) { return {_mm512_set1_epi32(x)}; }
+  TERSOR_VERB s32 load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+  TERSOR_VERB s32 load_partial(const int32_t* p, int n) {
+    return {_mm512_maskz_loadu_epi32(mask(n), p)};
+  }
+  TERSOR_VERB void store(int32_t* p, s32 a) { _mm512_storeu_si512(p, a.v); }
+  TERSOR_VERB void store_partial(int32_t* p, s32 a, int n) {
+    _mm512_mask_storeu_epi32(p, mask(n), a.v);
+  }
+  TERSOR_VERB s32 add(s32 a, s32 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+  TERSOR_VERB s32 sub(s32 a, s32 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+  TERSOR_VERB s32 mul(s32 a, s32 b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+  TERSOR_VERB f32 to_f32(s32 a) { return _mm512_cvtepi32_ps(a.v); }
+  TERSOR_VERB s32 round(f32 a) { return {_mm512_cvtps_epi32(a)}; }
+  TERSOR_VERB void store_low_bytes(void* p, s32 a) {
+    _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+  }
+  TERSOR_VERB void store_low_bytes_partial(void* p, s32 a, int n) {
+    _mm_mask_storeu_epi8(p, mask(n), _mm512_cvtepi32_epi8(a.v));
+  }
+
+  TERSOR_VERB bytes load_bytes(const void* p) { return {_mm512_loadu_si512(p)}; }
+  TERSOR_VERB bytes load_bytes_partial(const void* p, int n) {
+    return {_mm512_maskz_loadu_epi8(byte_mask(n), p)};
+  }
+  TERSOR_VERB void store_bytes(void* p, bytes a) { _mm512_storeu_si512(p, a.v); }
+  TERSOR_VERB void store_bytes_partial(void* p, bytes a, int n) {
+    _mm512_mask_storeu_epi8(p, byte_mask(n), a.v);
+  }
+  TERSOR_VERB bytes set_quads(uint32_t x) { return {_mm512_set1_epi32(static_cast<int>(x))}; }
+  TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm512_xor_si512(a.v, b.v)}; }
+  // Even and odd bytes apart, widened to 16 bits: pmaddwd is exact, pmaddubsw would saturate.
+  TERSOR_VERB s32 dot4(s32 c, bytes a, bytes b) {
+    const __m512i a_even = _mm512_and_si512(a.v, _mm512_set1_epi16(255));
+    const __m512i a_odd = _mm512_srli_epi16(a.v, 8);
+    const __m512i b_even = _mm512_srai_epi16(_mm512_slli_epi16(b.v, 8), 8);
+    const __m512i b_odd = _mm512_srai_epi16(b.v, 8);
+    const __m512i even = _mm512_add_epi32(c.v, _mm512_madd_epi16(a_even, b_even));
+    return {_mm512_add_epi32(even, _mm512_madd_epi16(a_odd, b_odd))};
+  }
+  TERSOR_VERB void zip4(const bytes (&a)[4], bytes (&r)[4]) {
+    const __m512i low01 = _mm512_unpacklo_epi8(a[0].v, a[1].v);
+    const __m512i high01 = _mm512_unpackhi_epi8(a[0].v, a[1].v);
+    const __m512i low23 = _mm512_unpacklo_epi8(a[2].v, a[3].v);
+    const __m512i high23 = _mm512_unpackhi_epi8(a[2].v, a[3].v);
+    r[0].v = _mm512_unpacklo_epi16(low01, low23);
+    r[1].v = _mm512_unpackhi_epi16(low01, low23);
+    r[2].v = _mm512_unpacklo_epi16(high01, high23);
+    r[3].v = _mm512_unpackhi_epi16(high01, high23);
+  }
+  TERSOR_VERB bytes unzip_u8(const s32 (&a)[4]) {
+    return {_mm512_packus_epi16(_mm512_packs_epi32(a[0].v, a[1].v),
+                                _mm512_packs_epi32(a[2].v, a[3].v))};
+  }
+  TERSOR_VERB bytes unzip_s8(const s32 (&a)[4]) {
+    return {
+        _mm512_packs_epi16(_mm512_packs_epi32(a[0].v, a[1].v), _mm512_packs_epi32(a[2].v, a[3].v))};
+  }
+  TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
+    s32 in[4], out[4];
+    for (int i = 0; i < 4; ++i) in[i].v = _mm512_castps_si512(a[i]);
+    unzip(in, out);
+    for (int i = 0; i < 4; ++i) r[i] = _mm512_castsi512_ps(out[i].v);
+  }
+  // A transpose of 4 x 4 blocks of 128 bits.
+  TERSOR_VERB void unzip(const s32 (&a)[4], s32 (&r)[4]) {
+    const __m512i low01 = _mm512_shuffle_i32x4(a[0].v, a[1].v, 0x44);   // a0.0 a0.1 a1.0 a1.1
+    const __m512i high01 = _mm512_shuffle_i32x4(a[0].v, a[1].v, 0xee);  // a0.2 a0.3 a1.2 a1.3
+    const __m512i low23 = _mm512_shuffle_i32x4(a[2].v, a[3].v, 0x44);
+    const __m512i high23 = _mm512_shuffle_i32x4(a[2].v, a[3].v, 0xee);
+    r[0].v = _mm512_shuffle_i32x4(low01, low23, 0x88);
+    r[1].v = _mm512_shuffle_i32x4(low01, low23, 0xdd);
+    r[2].v = _mm512_shuffle_i32x4(high01, high23, 0x88);
+    r[3].v = _mm512_shuffle_i32x4(high01, high23, 0xdd);
+  }
+#undef TERSOR_VERB
+};
+
+}  // namespace tersor::simd
+#include "simd/end.h"

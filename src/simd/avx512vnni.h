@@ -1,0 +1,15 @@
+// The vector language on AVX-512 with VNNI: Avx512 with a dot4 of one instruction.
+#pragma once
+
+#include "simd/avx512.h"
+#include "simd/begin_avx512vnni.h"
+namespace tersor::simd {
+
+struct Avx512Vnni : Avx512 {
+  [[gnu::always_inline]] static inline s32 dot4(s32 c, bytes a, bytes b) {
+    return {_mm512_dpbusd_epi32(c.v, a.v, b.v)};
+  }
+};
+
+}  // namespace tersor::simd
+#include "simd/end.h"

@@ -1,0 +1,171 @@
+// The vector language, as plain arrays at any width: the specification of every verb. A back end is
+// a struct with the same members; kernels are templates over it. Emu<128> is what ships as
+// `portable`.
+//
+// Types: f32 and s32 hold kLanes elements, bytes holds kBytes = 4 * kLanes. `_partial` verbs touch
+// only the first n elements (0 <= n <= count) and read the rest as zero. min, max follow x86: the
+// second operand when either is a NaN. Overflow of s32 wraps.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace tersor::simd {
+
+template <int kBits>
+struct Emu {
+  static constexpr int kLanes = kBits / 32;
+  static constexpr int kBytes = kBits / 8;
+  static constexpr bool kFused = false;  // whether fmadd rounds once
+  struct f32 {
+    float v[kLanes];
+  };
+  struct s32 {
+    int32_t v[kLanes];
+  };
+  struct bytes {
+    uint8_t v[kBytes];
+  };
+
+  template <typename T, typename F>
+  static T each(F f) {
+    T r;
+    for (int i = 0; i < kLanes; ++i) r.v[i] = f(i);
+    return r;
+  }
+  static int32_t wrap(uint32_t x) { return static_cast<int32_t>(x); }
+  static uint32_t bits(int32_t x) { return static_cast<uint32_t>(x); }
+
+  // f32
+  static f32 set(float x) {
+    return each<f32>([&](int) { return x; });
+  }
+  static f32 load(const float* p) {
+    return each<f32>([&](int i) { return p[i]; });
+  }
+  static f32 load_partial(const float* p, int n) {
+    return each<f32>([&](int i) { return i < n ? p[i] : 0.0f; });
+  }
+  static void store(float* p, f32 a) { std::memcpy(p, a.v, sizeof a.v); }
+  static void store_partial(float* p, f32 a, int n) {
+    for (int i = 0; i < n; ++i) p[i] = a.v[i];
+  }
+  static f32 add(f32 a, f32 b) {
+    return each<f32>([&](int i) { return a.v[i] + b.v[i]; });
+  }
+  static f32 mul(f32 a, f32 b) {
+    return each<f32>([&](int i) { return a.v[i] * b.v[i]; });
+  }
+  // a * b + c; rounds once where kFused, twice here.
+  static f32 fmadd(f32 a, f32 b, f32 c) {
+    return each<f32>([&](int i) { return a.v[i] * b.v[i] + c.v[i]; });
+  }
+  static f32 min(f32 a, f32 b) {
+    return each<f32>([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  static f32 max(f32 a, f32 b) {
+    return each<f32>([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+  }
+
+  // s32
+  static s32 set(int32_t x) {
+    return each<s32>([&](int) { return x; });
+  }
+  static s32 load(const int32_t* p) {
+    return each<s32>([&](int i) { return p[i]; });
+  }
+  static s32 load_partial(const int32_t* p, int n) {
+    return each<s32>([&](int i) { return i < n ? p[i] : 0; });
+  }
+  static void store(int32_t* p, s32 a) { std::memcpy(p, a.v, sizeof a.v); }
+  static void store_partial(int32_t* p, s32 a, int n) {
+    for (int i = 0; i < n; ++i) p[i] = a.v[i];
+  }
+  static s32 add(s32 a, s32 b) {
+    return each<s32>([&](int i) { return wrap(bits(a.v[i]) + bits(b.v[i])); });
+  }
+  static s32 sub(s32 a, s32 b) {
+    return each<s32>([&](int i) { return wrap(bits(a.v[i]) - bits(b.v[i])); });
+  }
+  static s32 mul(s32 a, s32 b) {
+    return each<s32>([&](int i) { return wrap(bits(a.v[i]) * bits(b.v[i])); });
+  }
+  // Nearest float, ties to even.
+  static f32 to_f32(s32 a) {
+    return each<f32>([&](int i) { return static_cast<float>(a.v[i]); });
+  }
+  // Nearest integer, ties to even; |a| < 2^31.
+  static s32 round(f32 a) {
+    return each<s32>([&](int i) { return static_cast<int32_t>(std::nearbyint(a.v[i])); });
+  }
+  // The low byte of each lane, kLanes bytes in all.
+  static void store_low_bytes(void* p, s32 a) { store_low_bytes_partial(p, a, kLanes); }
+  static void store_low_bytes_partial(void* p, s32 a, int n) {
+    for (int i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(a.v[i]);
+  }
+
+  // bytes
+  static bytes load_bytes(const void* p) {
+    bytes r;
+    std::memcpy(r.v, p, kBytes);
+    return r;
+  }
+  static bytes load_bytes_partial(const void* p, int n) {
+    bytes r{};
+    std::memcpy(r.v, p, static_cast<size_t>(n));
+    return r;
+  }
+  static void store_bytes(void* p, bytes a) { std::memcpy(p, a.v, kBytes); }
+  static void store_bytes_partial(void* p, bytes a, int n) {
+    std::memcpy(p, a.v, static_cast<size_t>(n));
+  }
+  // The four bytes of x, in memory order, in every lane.
+  static bytes set_quads(uint32_t x) {
+    bytes r;
+    for (int i = 0; i < kLanes; ++i) std::memcpy(r.v + 4 * i, &x, 4);
+    return r;
+  }
+  static bytes bit_xor(bytes a, bytes b) {
+    bytes r;
+    for (int i = 0; i < kBytes; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] ^ b.v[i]);
+    return r;
+  }
+  // c[i] + sum of a[4 i + j] * b[4 i + j], j < 4; a unsigned, b signed, exact.
+  static s32 dot4(s32 c, bytes a, bytes b) {
+    for (int i = 0; i < kBytes; ++i)
+      c.v[i / 4] = wrap(bits(c.v[i / 4]) + bits(a.v[i] * static_cast<int8_t>(b.v[i])));
+    return c;
+  }
+  // Interleaves four rows of bytes to quads. In every block of 16 bytes q (a 128-bit lane), q-th
+  // lane of r[j] holds channels 16 q + 4 j + i, i < 4: channel x becomes the bytes a[0][x],
+  // a[1][x], a[2][x], a[3][x].
+  static void zip4(const bytes (&a)[4], bytes (&r)[4]) {
+    for (int x = 0; x < kBytes; ++x)
+      for (int row = 0; row < 4; ++row)
+        r[x % 16 / 4].v[x / 16 * 16 + x % 4 * 4 + row] = a[row].v[x];
+  }
+  // s32 in the order zip4 gives -> bytes in order, saturated.
+  static bytes unzip_u8(const s32 (&a)[4]) { return unzip(a, 0, 255); }
+  static bytes unzip_s8(const s32 (&a)[4]) { return unzip(a, -128, 127); }
+  // Lanes in the order zip4 gives -> kBytes lanes in order.
+  static void unzip(const f32 (&a)[4], f32 (&r)[4]) { unzip_lanes(a, r); }
+  static void unzip(const s32 (&a)[4], s32 (&r)[4]) { unzip_lanes(a, r); }
+
+ private:
+  static bytes unzip(const s32 (&a)[4], int low, int high) {
+    bytes r;
+    for (int x = 0; x < kBytes; ++x) {
+      const int y = a[x % 16 / 4].v[x / 16 * 4 + x % 4];
+      r.v[x] = static_cast<uint8_t>(y < low ? low : y > high ? high : y);
+    }
+    return r;
+  }
+  template <typename T>
+  static void unzip_lanes(const T (&a)[4], T (&r)[4]) {
+    for (int x = 0; x < kBytes; ++x)
+      r[x / kLanes].v[x % kLanes] = a[x % 16 / 4].v[x / 16 * 4 + x % 4];
+  }
+};
+
+}  // namespace tersor::simd
