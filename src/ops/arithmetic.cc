@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind_binary.h"
 #include "ops/detail/elementwise.h"
 
 namespace tersor::ops {
@@ -94,6 +95,9 @@ T integer_power(T base, int64_t exponent) {
   return static_cast<T>(result);
 }
 
+// Squares are the common case (variances), and exact to the last bit.
+constexpr auto kPower = [](auto a, auto b) { return b == 2 ? a * a : std::pow(a, b); };
+
 void pow(ComputeContext& c) {
   const Tensor& x = c.in(0);
   const Dims dims = broadcast_dims(x.dims(), c.in(1).dims());
@@ -118,7 +122,7 @@ void pow(ComputeContext& c) {
     } else {
       const Tensor e = tensor::cast(c.in(1), tensor::dtype_of<A>());
       map_binary(x.data<T>().data(), x.dims(), e.data<A>().data(), e.dims(), out, dims,
-                 [](T a, A p) { return store<T>(std::pow(load(a), p)); });
+                 [](T a, A p) { return store<T>(kPower(load(a), p)); });
     }
   });
 }
@@ -150,6 +154,8 @@ void mean(ComputeContext& c) {
   });
 }
 
+constexpr auto kHalfSum = [](float a, float b) { return (a + b) / 2.0f; };
+
 template <ir::Dim (*kElement)(const ir::Dim&, const ir::Dim&)>
 void infer_arithmetic(InferContext& c) {
   infer_broadcast(c);
@@ -173,14 +179,20 @@ ir::Dim element_mod(const ir::Dim& a, const ir::Dim& b) {
   return x && y && *x >= 0 && *y > 0 ? element(*x % *y) : ir::Dim();
 }
 
+template <auto kFunction>
 constexpr Operator two(const char* name, void (*infer)(InferContext&),
                        void (*reference)(ComputeContext&)) {
   return {.name = name,
           .since = 7,
           .infer = infer,
           .reference = reference,
-          .traits = {.quant = QuantClass::kCombines, .data_inputs = 3, .layout = LayoutClass::kAny}};
+          .traits = {.quant = QuantClass::kCombines,
+                     .data_inputs = 3,
+                     .layout = LayoutClass::kAny,
+                     .fuses_clip = true},
+          .bind = bind_binary<kFunction>};
 }
+template <auto kFunction>
 constexpr Operator several(const char* name, void (*infer)(InferContext&),
                            void (*reference)(ComputeContext&)) {
   return {.name = name,
@@ -189,24 +201,25 @@ constexpr Operator several(const char* name, void (*infer)(InferContext&),
           .reference = reference,
           .traits = {.quant = QuantClass::kCombines,
                      .variadic = true,
-                     .layout = LayoutClass::kAny}};
+                     .layout = LayoutClass::kAny},
+          .bind = bind_binary<kFunction>};
 }
 
 }  // namespace
 
-extern const Operator kAdd = two("Add", infer_arithmetic<element_add>, binary<kPlus>);
-extern const Operator kSub = two("Sub", infer_arithmetic<element_sub>, binary<kMinus>);
-extern const Operator kMul = two("Mul", infer_arithmetic<element_mul>, binary<kTimes>);
-extern const Operator kDiv = two("Div", infer_arithmetic<element_div>, binary<kOver>);
-extern const Operator kPow = two("Pow", infer_broadcast, pow);
+extern const Operator kAdd = two<kPlus>("Add", infer_arithmetic<element_add>, binary<kPlus>);
+extern const Operator kSub = two<kMinus>("Sub", infer_arithmetic<element_sub>, binary<kMinus>);
+extern const Operator kMul = two<kTimes>("Mul", infer_arithmetic<element_mul>, binary<kTimes>);
+extern const Operator kDiv = two<kOver>("Div", infer_arithmetic<element_div>, binary<kOver>);
+extern const Operator kPow = two<kPower>("Pow", infer_broadcast, pow);
 extern const Operator kMod{.name = "Mod",
                            .since = 10,
                            .infer = infer_arithmetic<element_mod>,
                            .reference = mod,
                            .traits = {.data_inputs = 3, .layout = LayoutClass::kAny}};
-extern const Operator kMax = several("Max", infer_arithmetic<element_max>, variadic<kLarger>);
-extern const Operator kMin = several("Min", infer_arithmetic<element_min>, variadic<kSmaller>);
-extern const Operator kSum = several("Sum", infer_broadcast, variadic<kPlus>);
-extern const Operator kMean = several("Mean", infer_broadcast, mean);
+extern const Operator kMax = several<kLarger>("Max", infer_arithmetic<element_max>, variadic<kLarger>);
+extern const Operator kMin = several<kSmaller>("Min", infer_arithmetic<element_min>, variadic<kSmaller>);
+extern const Operator kSum = several<kPlus>("Sum", infer_broadcast, variadic<kPlus>);
+extern const Operator kMean = several<kHalfSum>("Mean", infer_broadcast, mean);
 
 }  // namespace tersor::ops

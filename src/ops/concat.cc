@@ -1,5 +1,9 @@
 // Concat (4, 11, 13) and Split (2, 11, 13: sizes as attribute, input or equal parts; 18: num_outputs).
+#include <algorithm>
+#include <cstring>
+
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -83,6 +87,76 @@ void concat(ComputeContext& c) {
   }
 }
 
+// A run of one input per outer index; tables where an 8-bit input has other parameters than the output.
+std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (c.inputs.empty() || !c.has_output(0) || c.outputs[0].rank < 1) return {};
+  const int rank = c.outputs[0].rank;
+  int axis = normalize_axis(node.attr_int("axis", 1), rank);
+  const bool last = channels_last(c.outputs[0]);
+  if (last) axis = physical_axis(axis, rank);
+  const DType dtype = c.outputs[0].dtype;
+  if (tensor::bits(dtype) < 8) return {};
+  const auto width = static_cast<size_t>(tensor::bits(dtype)) / 8;
+  const auto out = byte_format(c.outputs[0]);
+  std::vector<std::optional<ByteTable>> tables(c.inputs.size());
+  std::vector<Tensor> constants(c.inputs.size());
+  bool bytes = c.outputs[0].quant.has_value();
+  for (size_t i = 0; i < c.inputs.size(); ++i) {
+    if (!c.has(i)) return {};
+    bytes |= c.in(i).quant.has_value();
+    if (last && c.in(i).constant) {
+      if (c.in(i).constant->rank() != rank) return {};
+      constants[i] = physical(*c.in(i).constant, rank);
+      if (constants[i].rank() != rank)
+        constants[i] = constants[i].reshaped(Dims(static_cast<size_t>(rank), 1));
+    }
+  }
+  for (size_t i = 0; bytes && i < c.inputs.size(); ++i) {
+    const auto in = byte_format(c.in(i));
+    if (!in || !out) return {};
+    if (!(*in == *out)) tables[i] = requantize_table(*in, *out);
+  }
+  return runtime::Bound{
+      [=, tables = std::move(tables), constants = std::move(constants)](runtime::StepContext& step) {
+        return guarded([&] {
+          const auto in = [&](size_t i) -> const Tensor& {
+            return constants[i].defined() ? constants[i] : step.in(i);
+          };
+          const auto a = static_cast<size_t>(axis);
+          Dims dims = in(0).dims();
+          for (size_t i = 1; i < constants.size(); ++i) {
+            bool fits = in(i).rank() == rank && in(0).rank() == rank;
+            for (size_t d = 0; fits && d < dims.size(); ++d)
+              fits = d == a || in(i).dims()[d] == dims[d];
+            if (!fits)
+              base::fail_input("E17", "shapes {} and {} cannot be concatenated along axis {}",
+                               tensor::to_string(in(0).dims()), tensor::to_string(in(i).dims()),
+                               axis);
+            dims[a] = base::checked_add(dims[a], in(i).dims()[a]);
+          }
+          Tensor& y = step.make(0, dtype, dims);
+          const AxisSplit whole = split_at(dims, axis);
+          const int64_t line = whole.length * whole.inner;
+          const int64_t grain = line > 0 ? std::max<int64_t>(1, 65536 / line) : 1;
+          step.pool->parallel_for(whole.outer, grain, [&](int64_t begin, int64_t end, int) {
+            int64_t at = 0;
+            for (size_t i = 0; i < constants.size(); ++i) {
+              const int64_t run = in(i).dims()[a] * whole.inner;
+              if (run == 0) continue;
+              for (int64_t o = begin; o < end; ++o) {
+                std::byte* to = y.raw_mutable() + static_cast<size_t>(o * line + at) * width;
+                const std::byte* from = in(i).raw() + static_cast<size_t>(o * run) * width;
+                if (tables[i]) map_bytes(*tables[i], from, to, run);
+                else std::memcpy(to, from, static_cast<size_t>(run) * width);
+              }
+              at += run;
+            }
+          });
+        });
+      },
+      bytes ? "concat_u8" : "concat", bytes};
+}
+
 // ---- Split -------------------------------------------------------------------------------------
 
 // Lengths of the parts of an axis of `length` elements; empty if they cannot be known yet.
@@ -164,6 +238,15 @@ void split(ComputeContext& c) {
   }
 }
 
+std::optional<runtime::Bound> split_bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0)) return {};
+  Adapted as{node};
+  const int rank = c.in(0).rank;
+  if (channels_last(c.in(0)))
+    as.node.set("axis", int64_t{physical_axis(normalize_axis(node.attr_int("axis", 0), rank), rank)});
+  return bind_moves(node, c, split, "split", std::move(as));
+}
+
 }  // namespace
 
 extern const Operator kConcat{
@@ -171,11 +254,14 @@ extern const Operator kConcat{
     .since = 4,
     .infer = concat_infer,
     .reference = concat,
-    .traits = {.quant = QuantClass::kCombines, .variadic = true}};
+    .traits = {.quant = QuantClass::kCombines, .variadic = true, .layout = LayoutClass::kAware},
+    .bind = concat_bind};
 extern const Operator kSplit{.name = "Split",
                              .since = 2,
                              .infer = split_infer,
                              .reference = split,
-                             .traits = {.quant = QuantClass::kMoves}};
+                             .traits = {.quant = QuantClass::kMoves,
+                                        .layout = LayoutClass::kAware},
+                             .bind = split_bind};
 
 }  // namespace tersor::ops

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -131,11 +132,59 @@ void reference(ComputeContext& c) {
   }
 }
 
+// Pads and value made explicit: pads of all axes in physical order, the value as a code of the input.
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0)) return {};
+  Adapted as{node};
+  const auto format = byte_format(c.in(0));
+  if (c.in(0).quant && !format) return {};
+  if (format) {
+    // The pad value is real; where it is no code of the input, a table cannot express it.
+    float value = c.version < 11 ? node.attr_float("value", 0) : 0;
+    if (c.has(2)) {
+      if (!c.in(2).constant || c.in(2).constant->count() != 1) return {};
+      value = static_cast<float>(tensor::as_double(*c.in(2).constant, 0));
+    }
+    const auto out = byte_format(c.outputs[0]);
+    if (!out || out->code(format->real(format->code(value))) != out->code(value)) return {};
+    const uint8_t code[] = {format->code(value)};
+    Tensor t = Tensor::of<uint8_t>({}, std::span<const uint8_t>(code));
+    as.replaced.emplace_back(2, t.reinterpreted(c.in(0).dtype));
+  }
+  if (channels_last(c.in(0)) || (format && c.version < 11)) {
+    const int rank = c.in(0).rank;
+    std::vector<int64_t> pads;
+    std::optional<std::vector<int64_t>> axes;
+    if (c.version < 11) {
+      pads = node.attr_ints(node.has("paddings") ? "paddings" : "pads");
+    } else {
+      if (!c.in(1).constant || (c.has(3) && !c.in(3).constant)) return {};
+      pads = tensor::to_int64s(*c.in(1).constant);
+      if (c.has(3)) axes = tensor::to_int64s(*c.in(3).constant);
+    }
+    pads = spread(pads, axes, rank);
+    if (channels_last(c.in(0))) {
+      const std::vector<int64_t> logical = pads;
+      for (int i = 0; i < rank; ++i) {
+        const auto p = static_cast<size_t>(physical_axis(i, rank));
+        pads[p] = logical[static_cast<size_t>(i)];
+        pads[static_cast<size_t>(rank) + p] = logical[static_cast<size_t>(rank + i)];
+      }
+    }
+    if (c.version < 11) as.node.set(node.has("paddings") ? "paddings" : "pads", pads);
+    else as.replaced.emplace_back(1, Tensor::vector(pads));
+    if (c.has(3)) as.replaced.emplace_back(3, Tensor());
+  }
+  return bind_moves(node, c, reference, "pad", std::move(as));
+}
+
 }  // namespace
 
 extern const Operator kPad{.name = "Pad",
                            .infer = infer,
                            .reference = reference,
-                           .traits = {.quant = QuantClass::kMoves}};
+                           .traits = {.quant = QuantClass::kMoves,
+                                      .layout = LayoutClass::kAware},
+                           .bind = bind};
 
 }  // namespace tersor::ops

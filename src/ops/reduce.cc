@@ -1,10 +1,13 @@
 // ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
 // ReduceSumSquare. Axes: an attribute, or an input (ReduceSum from 13, the others from 18); none means
 // all, unless noop_with_empty_axes. Floats of at most 32 bits are summed in double.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
 #include "ops/detail/walk.h"
 
@@ -42,7 +45,7 @@ void infer(InferContext& c) {
     if (const auto v = elements(c, 0)) c.set_contents(0, {product(*v)});
 }
 
-// One reduction: State start(); add(state, x); finish(state, count).
+// One reduction: State start(); add(state, x); merge(state, other); finish(state, count).
 template <typename T>
 using sum_t = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
 
@@ -51,6 +54,7 @@ struct SumOf {
   using State = sum_t<T>;
   static State start() { return 0; }
   static void add(State& s, T x) { s += static_cast<State>(x); }
+  static void merge(State& s, State o) { s += o; }
   static T finish(State s, int64_t) { return static_cast<T>(s); }
 };
 template <typename T>
@@ -101,6 +105,15 @@ struct LogSumExpOf {
       s.largest = x;
     }
   }
+  static void merge(State& s, const State& o) {
+    if (o.largest == -std::numeric_limits<double>::infinity()) return;
+    if (s.largest < o.largest) {
+      s.sum = s.sum * std::exp(s.largest - o.largest) + o.sum;
+      s.largest = o.largest;
+    } else {
+      s.sum += o.sum * std::exp(o.largest - s.largest);
+    }
+  }
   static T finish(State s, int64_t) {
     return static_cast<T>(std::isinf(s.largest) ? s.largest : s.largest + std::log(s.sum));
   }
@@ -110,6 +123,7 @@ struct ProdOf {
   using State = sum_t<T>;
   static State start() { return 1; }
   static void add(State& s, T x) { s *= static_cast<State>(x); }
+  static void merge(State& s, State o) { s *= o; }
   static T finish(State s, int64_t) { return static_cast<T>(s); }
 };
 template <typename T>
@@ -118,6 +132,7 @@ struct MaxOf {
   using Limits = std::numeric_limits<T>;
   static State start() { return Limits::has_infinity ? -Limits::infinity() : Limits::lowest(); }
   static void add(State& s, T x) { s = x > s || x != x ? x : s; }
+  static void merge(State& s, State o) { add(s, o); }
   static T finish(State s, int64_t) { return s; }
 };
 template <typename T>
@@ -126,6 +141,7 @@ struct MinOf {
   using Limits = std::numeric_limits<T>;
   static State start() { return Limits::has_infinity ? Limits::infinity() : Limits::max(); }
   static void add(State& s, T x) { s = x < s || x != x ? x : s; }
+  static void merge(State& s, State o) { add(s, o); }
   static T finish(State s, int64_t) { return s; }
 };
 
@@ -192,22 +208,175 @@ void reference(ComputeContext& c) {
   });
 }
 
-constexpr Operator reduces(const char* name, void (*reference)(ComputeContext&),
-                           QuantClass quant = QuantClass::kCombines) {
-  return {.name = name, .infer = infer, .reference = reference, .traits = {.quant = quant}};
+// ---- binding -----------------------------------------------------------------------------------
+
+// Reduced axes that lie side by side: the tensor is [outer, length, inner], reduced over length.
+std::optional<AxisSplit> side_by_side(const Dims& dims, const std::vector<bool>& reduced) {
+  AxisSplit s{1, 1, 1};
+  int part = 0;  // before, in, behind the reduced axes
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (dims[i] == 1) continue;
+    if (reduced[i] ? part == 2 : false) return {};
+    if (reduced[i]) part = 1;
+    else if (part == 1) part = 2;
+    int64_t& n = part == 0 ? s.outer : part == 1 ? s.length : s.inner;
+    n = base::checked_mul(n, dims[i]);
+  }
+  return s;
+}
+
+template <typename Rule, typename T>
+auto reduce_line(const T* x, int64_t n) {
+  auto s = std::array{Rule::start(), Rule::start(), Rule::start(), Rule::start()};
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (size_t k = 0; k < 4; ++k) Rule::add(s[k], x[i + static_cast<int64_t>(k)]);
+  for (; i < n; ++i) Rule::add(s[0], x[i]);
+  Rule::merge(s[0], s[1]);
+  Rule::merge(s[2], s[3]);
+  Rule::merge(s[0], s[2]);
+  return s[0];
+}
+
+// y = finish(state) for each outer and inner index.
+template <typename Rule, typename T, typename Out, typename Finish>
+void reduce_blocks(runtime::ThreadPool& pool, const T* x, Out* y, const AxisSplit& s,
+                   Finish finish) {
+  if (s.inner == 1) {
+    const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(s.length, 1));
+    pool.parallel_for(s.outer, grain, [&](int64_t begin, int64_t end, int) {
+      for (int64_t o = begin; o < end; ++o)
+        y[o] = finish(reduce_line<Rule>(x + o * s.length, s.length));
+    });
+    return;
+  }
+  constexpr int64_t kChunk = 128;
+  const int64_t chunks = (s.inner + kChunk - 1) / kChunk;
+  const int64_t grain = std::max<int64_t>(1, 256 / std::max<int64_t>(s.length, 1));
+  pool.parallel_for(s.outer * chunks, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t o = p / chunks, first = p % chunks * kChunk;
+      const int64_t n = std::min(kChunk, s.inner - first);
+      std::array<decltype(Rule::start()), kChunk> state;
+      state.fill(Rule::start());
+      const T* from = x + o * s.length * s.inner + first;
+      for (int64_t k = 0; k < s.length; ++k, from += s.inner)
+        for (int64_t i = 0; i < n; ++i) Rule::add(state[static_cast<size_t>(i)], from[i]);
+      for (int64_t i = 0; i < n; ++i)
+        y[o * s.inner + first + i] = finish(state[static_cast<size_t>(i)]);
+    }
+  });
+}
+
+// Sums of 8-bit codes, exact.
+template <typename T>
+struct CodeSum {
+  static int32_t start() { return 0; }
+  static void add(int32_t& s, T x) { s += x; }
+  static void merge(int32_t& s, int32_t o) { s += o; }
+};
+
+// Sum and mean of 8-bit wires: exact in integers, one rounding to the output's codes.
+template <typename T>
+void reduce_codes(runtime::StepContext& c, const AxisSplit& s, Tensor& y, const ByteFormat& in,
+                  const ByteFormat& out, bool mean) {
+  const auto n = static_cast<double>(s.length);
+  const double scale = static_cast<double>(in.scale) / (mean ? n : 1.0);
+  const int64_t zero = static_cast<int64_t>(in.zero) * s.length;
+  reduce_blocks<CodeSum<T>>(*c.pool, c.in(0).data<T>().data(),
+                            reinterpret_cast<uint8_t*>(y.raw_mutable()), s, [&](int32_t sum) {
+                              return out.code(static_cast<float>(
+                                  static_cast<double>(sum - zero) * scale));
+                            });
+}
+
+// What is reduced, when it is known at binding: the node with physical axes, and their mask.
+std::optional<std::pair<Adapted, std::vector<bool>>> known_axes(const ir::Node& node,
+                                                                const runtime::BindContext& c) {
+  const int rank = c.in(0).rank;
+  if (rank < 0 || (c.has(1) && !c.in(1).constant)) return {};
+  std::vector<int64_t> list =
+      c.has(1) ? tensor::to_int64s(*c.in(1).constant) : node.attr_ints("axes");
+  if (list.empty() && node.attr_int("noop_with_empty_axes", 0) != 0) return {};
+  Adapted as{node};
+  if (channels_last(c.in(0)) && !list.empty()) {
+    for (int64_t& a : list) a = physical_axis(normalize_axis(a, rank), rank);
+    if (c.has(1)) as.replaced.emplace_back(1, Tensor::vector(list));
+    else as.node.set("axes", list);
+  }
+  return std::pair{std::move(as), *reduced_axes(node, rank, list)};
+}
+
+template <template <typename> typename R>
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has_output(0)) return {};
+  const bool keep = node.attr_int("keepdims", 1) != 0;
+  if (channels_last(c.outputs[0]) && !keep) return {};
+  auto known = known_axes(node, c);
+  if (!known) return {};
+  auto& [adapted, mask] = *known;
+  const bool quantized = c.in(0).quant || c.outputs[0].quant;
+  const auto in = byte_format(c.in(0)), out = byte_format(c.outputs[0]);
+  constexpr bool kExtreme =
+      std::is_same_v<R<float>, MaxOf<float>> || std::is_same_v<R<float>, MinOf<float>>;
+  constexpr bool kMean = std::is_same_v<R<float>, MeanOf<float>>;
+  constexpr bool kSum = std::is_same_v<R<float>, SumOf<float>>;
+  if (quantized && (!in || !out || !(kExtreme || kMean || kSum))) return {};
+  if (!quantized && c.in(0).dtype != DType::kFloat32) return {};
+  if (quantized && !kExtreme && !side_by_side(Dims(mask.size(), 2), mask)) return {};
+  const auto general = bind_moves(adapted.node, c, reference<R>, "reduce", adapted);
+  if (quantized && kExtreme) return general;
+  return runtime::Bound{
+      [mask = mask, keep, in, out, quantized,
+       general = quantized ? runtime::Call() : general->call](runtime::StepContext& step) {
+        const Dims& dims = step.in(0).dims();
+        Dims to;
+        for (size_t i = 0; i < dims.size(); ++i) {
+          if (!mask[i]) to.push_back(dims[i]);
+          else if (keep) to.push_back(1);
+        }
+        const auto s = dims.size() == mask.size() ? side_by_side(dims, mask) : std::nullopt;
+        // Sums of codes stay in 32 bits.
+        if (!s || (quantized && s->length > 1 << 22)) {
+          if (!quantized) return general(step);
+          return runtime::Status::failure(ErrorKind::kUnsupported, "E11",
+                                          "this reduction of 8-bit values is not supported");
+        }
+        Tensor& y = step.make(0, quantized ? out->dtype() : DType::kFloat32, std::move(to));
+        if (quantized) {
+          if (in->is_signed) reduce_codes<int8_t>(step, *s, y, *in, *out, kMean);
+          else reduce_codes<uint8_t>(step, *s, y, *in, *out, kMean);
+        } else {
+          using Rule = R<float>;
+          reduce_blocks<Rule>(*step.pool, step.in(0).data<float>().data(),
+                              y.mutable_data<float>().data(), *s,
+                              [&](auto state) { return Rule::finish(state, s->length); });
+        }
+        return runtime::Status{};
+      },
+      quantized ? "reduce_u8" : "reduce_f32", quantized};
+}
+
+template <template <typename> typename R>
+constexpr Operator reduces(const char* name, QuantClass quant = QuantClass::kCombines) {
+  return {.name = name,
+          .infer = infer,
+          .reference = reference<R>,
+          .traits = {.quant = quant, .layout = LayoutClass::kAware},
+          .bind = bind<R>};
 }
 
 }  // namespace
 
-extern const Operator kReduceSum = reduces("ReduceSum", reference<SumOf>);
-extern const Operator kReduceMean = reduces("ReduceMean", reference<MeanOf>);
-extern const Operator kReduceMax = reduces("ReduceMax", reference<MaxOf>, QuantClass::kMoves);
-extern const Operator kReduceMin = reduces("ReduceMin", reference<MinOf>, QuantClass::kMoves);
-extern const Operator kReduceProd = reduces("ReduceProd", reference<ProdOf>);
-extern const Operator kReduceL1 = reduces("ReduceL1", reference<L1Of>);
-extern const Operator kReduceL2 = reduces("ReduceL2", reference<L2Of>);
-extern const Operator kReduceLogSum = reduces("ReduceLogSum", reference<LogSumOf>);
-extern const Operator kReduceLogSumExp = reduces("ReduceLogSumExp", reference<LogSumExpOf>);
-extern const Operator kReduceSumSquare = reduces("ReduceSumSquare", reference<SumSquareOf>);
+extern const Operator kReduceSum = reduces<SumOf>("ReduceSum");
+extern const Operator kReduceMean = reduces<MeanOf>("ReduceMean");
+extern const Operator kReduceMax = reduces<MaxOf>("ReduceMax", QuantClass::kMoves);
+extern const Operator kReduceMin = reduces<MinOf>("ReduceMin", QuantClass::kMoves);
+extern const Operator kReduceProd = reduces<ProdOf>("ReduceProd");
+extern const Operator kReduceL1 = reduces<L1Of>("ReduceL1");
+extern const Operator kReduceL2 = reduces<L2Of>("ReduceL2");
+extern const Operator kReduceLogSum = reduces<LogSumOf>("ReduceLogSum");
+extern const Operator kReduceLogSumExp = reduces<LogSumExpOf>("ReduceLogSumExp");
+extern const Operator kReduceSumSquare = reduces<SumSquareOf>("ReduceSumSquare");
 
 }  // namespace tersor::ops

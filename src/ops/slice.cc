@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -128,11 +129,40 @@ void reference(ComputeContext& c) {
   y.strided(Source(x), at, strides);
 }
 
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0)) return {};
+  Adapted as{node};
+  if (channels_last(c.in(0))) {
+    const int rank = c.in(0).rank;
+    std::vector<int64_t> axes;
+    if (c.version < 10) {
+      axes = node.attr_ints("axes");
+      if (axes.empty()) axes.resize(node.attr_ints("starts").size(), -1);
+    } else if (c.has(3)) {
+      if (!c.in(3).constant) return {};
+      axes = tensor::to_int64s(*c.in(3).constant);
+    } else {
+      if (!c.in(1).constant) return {};
+      axes.resize(static_cast<size_t>(c.in(1).constant->count()), -1);
+    }
+    const bool listed = c.version < 10 ? node.has("axes") : c.has(3);
+    for (size_t i = 0; i < axes.size(); ++i)
+      axes[i] = physical_axis(listed ? normalize_axis(axes[i], rank)
+                                     : normalize_axis(static_cast<int64_t>(i), rank),
+                              rank);
+    if (c.version < 10) as.node.set("axes", axes);
+    else as.replaced.emplace_back(3, Tensor::vector(axes));
+  }
+  return bind_moves(node, c, reference, "slice", std::move(as));
+}
+
 }  // namespace
 
 extern const Operator kSlice{.name = "Slice",
                              .infer = infer,
                              .reference = reference,
-                             .traits = {.quant = QuantClass::kMoves}};
+                             .traits = {.quant = QuantClass::kMoves,
+                                        .layout = LayoutClass::kAware},
+                             .bind = bind};
 
 }  // namespace tersor::ops
