@@ -1,9 +1,11 @@
 // Cast and CastLike: between numeric types, bool and strings; `saturate` concerns 8-bit floats.
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
+#include <limits>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/dispatch.h"
 
 namespace tersor::ops {
 namespace {
@@ -48,6 +50,65 @@ std::string text(const Tensor& x, int64_t i) {
   return {buffer, result.ptr};
 }
 
+// ---- the common types, as plain loops -----------------------------------------------------------
+
+// As tensor::cast: floats truncate toward zero and clamp, NaN gives 0; integers wrap.
+template <typename From, typename To>
+To cast_one(From from) {
+  const auto v = load(from);
+  using A = arithmetic_t<To>;
+  if constexpr (std::is_floating_point_v<A>) {
+    return store<To>(static_cast<A>(v));
+  } else if constexpr (std::is_floating_point_v<decltype(v)>) {
+    // Both bounds as powers of two, which every float type holds.
+    constexpr int kBits = std::numeric_limits<A>::digits;
+    const auto top = static_cast<decltype(v)>(static_cast<double>(uint64_t{1} << (kBits - 1)) * 2);
+    if (v != v) return 0;
+    if (v >= top) return std::numeric_limits<A>::max();
+    if (v < static_cast<decltype(v)>(std::is_signed_v<A> ? -top : 0)) return std::numeric_limits<A>::lowest();
+    return static_cast<A>(v);
+  } else {
+    return static_cast<A>(v);
+  }
+}
+
+using Loop = void (*)(const std::byte* from, std::byte* to, int64_t n);
+
+template <typename From, typename To>
+void cast_loop(const std::byte* from, std::byte* to, int64_t n) {
+  const auto* x = reinterpret_cast<const From*>(from);
+  auto* y = reinterpret_cast<To*>(to);
+  for (int64_t i = 0; i < n; ++i) y[i] = cast_one<From, To>(x[i]);
+}
+template <typename From>
+void to_bool(const std::byte* from, std::byte* to, int64_t n) {
+  const auto* x = reinterpret_cast<const From*>(from);
+  auto* y = reinterpret_cast<uint8_t*>(to);
+  for (int64_t i = 0; i < n; ++i) y[i] = load(x[i]) != 0;
+}
+template <typename To>
+void from_bool(const std::byte* from, std::byte* to, int64_t n) {
+  const auto* x = reinterpret_cast<const uint8_t*>(from);
+  auto* y = reinterpret_cast<To*>(to);
+  for (int64_t i = 0; i < n; ++i) y[i] = cast_one<uint8_t, To>(x[i] != 0);
+}
+
+bool plain(DType type) {
+  return (tensor::is_integer(type) && tensor::bits(type) >= 8) || type == DType::kFloat32 ||
+         type == DType::kFloat64 || type == DType::kFloat16 || type == DType::kBfloat16;
+}
+
+// nullptr for types that need tensor::cast.
+Loop loop_for(DType from, DType to) {
+  if (from == DType::kBool && plain(to))
+    return dispatch_numeric(to, [&]<typename T>() -> Loop { return from_bool<T>; });
+  if (!plain(from) || !(plain(to) || to == DType::kBool)) return nullptr;
+  return dispatch_numeric(from, [&]<typename F>() -> Loop {
+    if (to == DType::kBool) return to_bool<F>;
+    return dispatch_numeric(to, [&]<typename T>() -> Loop { return cast_loop<F, T>; });
+  });
+}
+
 Tensor converted(const Tensor& x, DType to, bool saturate) {
   if (x.dtype() == to) return x;
   if (x.dtype() == DType::kString) return from_strings(x, to);
@@ -55,6 +116,11 @@ Tensor converted(const Tensor& x, DType to, bool saturate) {
     std::vector<std::string> out;
     for (int64_t i = 0; i < x.count(); ++i) out.push_back(text(x, i));
     return Tensor::of_strings(x.dims(), std::move(out));
+  }
+  if (const Loop loop = loop_for(x.dtype(), to)) {
+    Tensor y = Tensor::empty(to, x.dims());
+    loop(x.raw(), y.raw_mutable(), x.count());
+    return y;
   }
   // 4- and 2-bit integers keep the low bits of the truncated value, as ONNX's own cases do.
   if (tensor::is_integer(to) && tensor::bits(to) < 8)
@@ -88,17 +154,46 @@ void cast_like(ComputeContext& c) {
   c.outputs[0] = converted(c.in(0), c.in(1).dtype(), c.node.attr_int("saturate", 1) != 0);
 }
 
+std::optional<runtime::Bound> bind(const ir::Node&, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has_output(0)) return {};
+  const DType from = c.in(0).dtype, to = c.outputs[0].dtype;
+  if (from == to)
+    return runtime::Bound{[](runtime::StepContext& step) {
+                            step.outputs[0] = step.in(0);
+                            return runtime::Status{};
+                          },
+                          "view"};
+  const Loop loop = loop_for(from, to);
+  if (!loop) return {};
+  const size_t in = static_cast<size_t>(tensor::bits(from)) / 8;
+  const size_t out = static_cast<size_t>(tensor::bits(to)) / 8;
+  return runtime::Bound{[=](runtime::StepContext& step) {
+                          const Tensor& x = step.in(0);
+                          Tensor& y = step.make(0, to, x.dims());
+                          step.pool->parallel_for(
+                              x.count(), 16384, [&](int64_t begin, int64_t end, int) {
+                                loop(x.raw() + static_cast<size_t>(begin) * in,
+                                     y.raw_mutable() + static_cast<size_t>(begin) * out,
+                                     end - begin);
+                              });
+                          return runtime::Status{};
+                        },
+                        "cast"};
+}
+
 }  // namespace
 
 extern const Operator kCast{.name = "Cast",
                             .since = 6,
                             .infer = cast_infer,
                             .reference = cast,
-                            .traits = {.layout = LayoutClass::kAny}};
+                            .traits = {.layout = LayoutClass::kAny},
+                            .bind = bind};
 extern const Operator kCastLike{.name = "CastLike",
                                 .since = 15,
                                 .infer = cast_like_infer,
                                 .reference = cast_like,
-                                .traits = {.layout = LayoutClass::kAny}};
+                                .traits = {.layout = LayoutClass::kAny},
+                                .bind = bind};
 
 }  // namespace tersor::ops
