@@ -1,0 +1,63 @@
+"""What the comparisons share: onnxruntime sessions, pictures, ways to count and to time."""
+
+import collections
+import pathlib
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime
+import skimage
+from PIL import Image
+
+PHOTOGRAPHS = ["astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "ihc.png",
+               "retina.jpg", "rocket.jpg", "motorcycle_left.png", "motorcycle_right.png",
+               "camera.png", "brick.png", "grass.png", "gravel.png", "coins.png"]
+
+
+def session(model, optimized=True, threads=1, keep=None):
+    """An onnxruntime session on the CPU; `keep` is where it writes the graph it made."""
+    options = onnxruntime.SessionOptions()
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    if keep:
+        options.optimized_model_filepath = str(keep)
+    return onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
+
+
+def run(model, arrays, optimized=True):
+    """Outputs for input arrays in the order of the model's inputs."""
+    run_session = model if hasattr(model, "run") else session(model, optimized)
+    names = [i.name for i in run_session.get_inputs()]
+    return run_session.run(None, dict(zip(names, arrays)))
+
+
+def optimized_operators(model):
+    """How often each operator stands in the graph that onnxruntime runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "optimized.onnx"
+        session(model, keep=path)
+        graph = onnx.load(path).graph
+    return collections.Counter(node.op_type for node in graph.node)
+
+
+def crops(count, seed, mean, std, size=224):
+    """Random crops of scikit-image's photographs, [count, 3, size, size], normalised."""
+    rng = np.random.default_rng(seed)
+    folder = pathlib.Path(skimage.__file__).parent / "data"
+    photographs = [Image.open(folder / name).convert("RGB") for name in PHOTOGRAPHS]
+    out = []
+    for k in range(count):
+        photograph = photographs[k % len(photographs)]
+        side = int(min(photograph.size) * rng.uniform(0.5, 1.0))
+        left, top = (int(rng.integers(0, n - side + 1)) for n in photograph.size)
+        crop = photograph.resize((size, size), Image.BILINEAR, (left, top, left + side, top + side))
+        out.append((np.asarray(crop, np.float32) / 255 - mean) / std)
+    return np.ascontiguousarray(np.stack(out).transpose(0, 3, 1, 2), dtype=np.float32)
+
+
+def save(path, array):
+    np.save(path, array)
+    return path
