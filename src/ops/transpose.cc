@@ -43,16 +43,65 @@ void infer(InferContext& c) {
   c.out(0, c.elem(0), std::move(out));
 }
 
+// The output's shape, and the strides that read it from x.
+std::pair<Dims, Dims> turned(const ir::Node& node, const Tensor& x) {
+  const Dims own = strides_of(x.dims());
+  std::pair<Dims, Dims> t;
+  for (size_t axis : permutation(node, x.rank())) {
+    t.first.push_back(x.dims()[axis]);
+    t.second.push_back(own[axis]);
+  }
+  return t;
+}
+
 void reference(ComputeContext& c) {
   const Tensor& x = c.in(0);
-  const Dims own = strides_of(x.dims());
-  Dims dims, strides;
-  for (size_t axis : permutation(c.node, x.rank())) {
-    dims.push_back(x.dims()[axis]);
-    strides.push_back(own[axis]);
-  }
+  const auto [dims, strides] = turned(c.node, x);
   Sink y(c, 0, x.dtype(), dims);
   y.strided(Source(x), 0, strides);
+}
+
+// Slices of the output's first axis longer than 1 are copied in parallel; a transpose that moves nothing but axes of
+// one element shares the bytes.
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has_output(0) || tensor::bits(c.in(0).dtype) < 8) return {};
+  if (c.in(0).quant || c.outputs[0].quant) {
+    const auto in = byte_format(c.in(0)), out = byte_format(c.outputs[0]);
+    if (!in || !out || !(*in == *out)) return moves<reference>(node, c);
+  }
+  const auto width = static_cast<size_t>(tensor::bits(c.in(0).dtype)) / 8;
+  return runtime::Bound{
+      [node, width](runtime::StepContext& step) {
+        return guarded([&] {
+          const Tensor& x = step.in(0);
+          auto [dims, strides] = turned(node, x);
+          int64_t behind = INT64_MAX;
+          bool in_order = true;
+          for (size_t i = 0; i < dims.size(); ++i) {
+            if (dims[i] == 1) continue;
+            in_order &= strides[i] < behind;
+            behind = strides[i];
+          }
+          if (in_order || x.count() == 0) {
+            step.outputs[0] = x.reshaped(std::move(dims));
+            return;
+          }
+          Tensor& y = step.make(0, x.dtype(), dims);
+          const Dims to = strides_of(dims);
+          size_t split = 0;
+          while (dims[split] == 1) ++split;
+          const int64_t per = x.count() / dims[split];
+          step.pool->parallel_for(
+              dims[split], std::max<int64_t>(1, 32768 / per), [&](int64_t begin, int64_t end, int) {
+                Dims part = dims;
+                part[split] = end - begin;
+                copy_strided(width, part,
+                             y.raw_mutable() + static_cast<size_t>(begin * to[split]) * width, to,
+                             x.raw() + static_cast<size_t>(begin * strides[split]) * width, strides);
+              });
+        });
+      },
+      "transpose", c.in(0).quant.has_value()};
 }
 
 }  // namespace
@@ -61,6 +110,6 @@ extern const Operator kTranspose{.name = "Transpose",
                                  .infer = infer,
                                  .reference = reference,
                                  .traits = {.quant = QuantClass::kMoves},
-                                 .bind = moves<reference>};
+                                 .bind = bind};
 
 }  // namespace tersor::ops

@@ -42,6 +42,38 @@ void pack(const Tensor& codes, Tensor& t) {
     p[i / per] = static_cast<uint8_t>(p[i / per] | q[i] << (static_cast<int>(i % per) * width));
 }
 
+// The last axis strides through the source while axis p runs along it: tiles of both stay in the first
+// cache, so that every line of it is used whole.
+template <typename T>
+void copy_tiles(std::span<const int64_t> dims, std::byte* to, std::span<const int64_t> to_strides,
+                const std::byte* from, std::span<const int64_t> from_strides, size_t p) {
+  constexpr int64_t kTile = 32;
+  T* dst = reinterpret_cast<T*>(to);
+  const T* src = reinterpret_cast<const T*>(from);
+  const size_t last = dims.size() - 1;
+  const int64_t rows = dims[p], columns = dims[last];
+  const int64_t dp = to_strides[p], sl = from_strides[last];
+  Dims outer;
+  std::array<Dims, 2> strides;
+  for (size_t i = 0; i < last; ++i) {
+    if (i == p) continue;
+    outer.push_back(dims[i]);
+    strides[0].push_back(to_strides[i]);
+    strides[1].push_back(from_strides[i]);
+  }
+  walk<2>(outer, strides, [&](const std::array<int64_t, 2>& o) {
+    for (int64_t r = 0; r < rows; r += kTile)
+      for (int64_t c = 0; c < columns; c += kTile) {
+        const int64_t r_end = std::min(r + kTile, rows), c_end = std::min(c + kTile, columns);
+        for (int64_t i = r; i < r_end; ++i) {
+          T* d = dst + o[0] + i * dp;
+          const T* s = src + o[1] + i;
+          for (int64_t j = c; j < c_end; ++j) d[j] = s[j * sl];
+        }
+      }
+  });
+}
+
 template <typename T>
 void copy_lines(std::span<const int64_t> dims, std::byte* to, std::span<const int64_t> to_strides,
                 const std::byte* from, std::span<const int64_t> from_strides) {
@@ -49,6 +81,10 @@ void copy_lines(std::span<const int64_t> dims, std::byte* to, std::span<const in
   const T* src = reinterpret_cast<const T*>(from);
   const size_t last = dims.size() - 1;
   const int64_t n = dims[last], ds = to_strides[last], ss = from_strides[last];
+  if (ds == 1 && ss != 1 && ss != 0 && n >= 4)
+    for (size_t p = 0; p < last; ++p)
+      if (from_strides[p] == 1 && dims[p] >= 4)
+        return copy_tiles<T>(dims, to, to_strides, from, from_strides, p);
   const std::array<Dims, 2> strides{Dims(to_strides.begin(), to_strides.end() - 1),
                                     Dims(from_strides.begin(), from_strides.end() - 1)};
   walk<2>(dims.first(last), strides, [&](const std::array<int64_t, 2>& o) {
