@@ -25,7 +25,7 @@ from networks.net import BOOL, F32, Net  # noqa: E402
 
 FILES = HERE / "files"
 CASES = []
-RUN = ["run-pb", "{bad}/FILE", "{bad}/inputs", "{out}/o"]
+RUN = ["run-pb", "{bad}/FILE", "{bad}/inputs", "{out}"]
 INSPECT = ["inspect", "{bad}/FILE"]
 STATIC = ["-d", "random:4", "-o", "{out}/q.onnx"]
 QUANTIZE = ["quantize", "{bad}/FILE"] + STATIC
@@ -259,7 +259,7 @@ def arithmetic():
             ("einsum_text", one_node("Einsum", equation="ij->ik"), 3)]:
         rank = len(net.inputs[0].type.tensor_type.shape.dim)
         folder = "{bad}/picture" if rank == 4 else "{bad}/inputs"
-        arguments = ["run-pb", "{bad}/FILE", folder, "{out}/o"]
+        arguments = ["run-pb", "{bad}/FILE", folder, "{out}"]
         bad_model(f"op_{name}.onnx", net, arguments, exits)
 
 
@@ -271,7 +271,7 @@ def inputs():
     put("cut/input_0.pb", numpy_helper.from_array(np.ones((1, 3, 32, 32), np.float32),
                                                   "input").SerializeToString()[:999])
     for name in ("wrong_rank", "wrong_type", "cut", "nowhere"):
-        case(f"run-pb, {name}", ["run-pb", RESNET, "{bad}/" + name, "{out}/o"], 3)
+        case(f"run-pb, {name}", ["run-pb", RESNET, "{bad}/" + name, "{out}"], 3)
 
 
 def npy(array, **fields):

@@ -41,7 +41,7 @@ def test_fp32_parity(name, k, tmp_path):
 def test_unknown_operator_is_unsupported(tmp_path):
     x = np.zeros((1, 4, 8, 8), np.float32)
     folder = tersor.write_inputs(tmp_path / "in", [x])
-    done = tersor.run("run-pb", model("custom_operator"), folder, tmp_path / "out", exits=[5])
+    done = tersor.run("run-pb", model("custom_operator"), folder, tmp_path, exits=[5])
     assert "FooBar" in done.stderr and "head/foo" in done.stderr
 
 

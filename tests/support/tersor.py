@@ -59,6 +59,7 @@ def run_pb(model, inputs, out):
     """Outputs of a model for a folder of input_<k>.pb, or for a list of arrays."""
     if not isinstance(inputs, (str, pathlib.Path)):
         inputs = write_inputs(out / "in", inputs)
+    (out / "out").mkdir(parents=True, exist_ok=True)
     run("run-pb", model, inputs, out / "out")
     return read_outputs(out / "out")
 
