@@ -87,6 +87,11 @@ struct Avx2 {
     std::memcpy(p, buffer, static_cast<size_t>(n));
   }
   TERSOR_VERB bytes set_quads(uint32_t x) { return {_mm256_set1_epi32(static_cast<int>(x))}; }
+  TERSOR_VERB bytes load_quad(const void* p) {
+    uint32_t x;
+    std::memcpy(&x, p, 4);
+    return set_quads(x);
+  }
   TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm256_xor_si256(a.v, b.v)}; }
   // Even and odd bytes apart, widened to 16 bits: pmaddwd is exact, pmaddubsw would saturate.
   TERSOR_VERB s32 dot4(s32 c, bytes a, bytes b) {

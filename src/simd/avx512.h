@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "simd/begin_avx512.h"
 namespace tersor::simd {
@@ -65,6 +66,11 @@ struct Avx512 {
     _mm512_mask_storeu_epi8(p, byte_mask(n), a.v);
   }
   TERSOR_VERB bytes set_quads(uint32_t x) { return {_mm512_set1_epi32(static_cast<int>(x))}; }
+  TERSOR_VERB bytes load_quad(const void* p) {
+    uint32_t x;
+    std::memcpy(&x, p, 4);
+    return set_quads(x);
+  }
   TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm512_xor_si512(a.v, b.v)}; }
   // Even and odd bytes apart, widened to 16 bits: pmaddwd is exact, pmaddubsw would saturate.
   TERSOR_VERB s32 dot4(s32 c, bytes a, bytes b) {

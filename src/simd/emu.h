@@ -126,6 +126,11 @@ struct Emu {
     for (int i = 0; i < kLanes; ++i) std::memcpy(r.v + 4 * i, &x, 4);
     return r;
   }
+  static bytes load_quad(const void* p) {
+    uint32_t x;
+    std::memcpy(&x, p, 4);
+    return set_quads(x);
+  }
   static bytes bit_xor(bytes a, bytes b) {
     bytes r;
     for (int i = 0; i < kBytes; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] ^ b.v[i]);

@@ -1,0 +1,184 @@
+#include "kernels/gemm_u8s8/gemm_u8s8.h"
+
+#include <algorithm>
+
+namespace tersor::kernels {
+
+#define ROW(isa, mr, nr)                                                \
+  namespace isa {                                                       \
+  void gemm_u8s8_##mr##x##nr(const GemmU8S8Tile& t, int rows) noexcept; \
+  }
+#include "kernels/gemm_u8s8/rows.inc"
+#undef ROW
+
+namespace {
+
+constexpr GemmU8S8Row kRows[] = {
+#define ROW(isa, mr, nr) \
+  {"gemm_u8s8_" #isa "_" #mr "x" #nr, base::Isa::isa, mr, nr, isa::gemm_u8s8_##mr##x##nr},
+#include "kernels/gemm_u8s8/rows.inc"
+#undef ROW
+};
+
+// Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
+constexpr int64_t kBlockBytes = 384 << 10;
+
+int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
+
+int64_t panel_bytes(int64_t positions, int64_t k, int64_t nr) noexcept {
+  return positions * quads(k) * nr * 4;
+}
+
+int element_bytes(GemmOutput kind) noexcept {
+  return kind == GemmOutput::s32 || kind == GemmOutput::f32 ? 4 : 1;
+}
+
+// The sums over p and k of the rows of a tile, int8 counted from -128.
+void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, bool a_signed, int rows,
+              int32_t* sums) noexcept {
+  const uint8_t flip = a_signed ? 0x80 : 0;
+  for (int m = 0; m < rows; ++m) {
+    uint32_t sum = 0;
+    for (int64_t p = 0; p < w.positions; ++p) {
+      const uint8_t* row = a[p * w.row->mr + m];
+      for (int64_t k = 0; k < w.k; ++k) sum += static_cast<uint8_t>(row[k] ^ flip);
+    }
+    sums[m] = static_cast<int32_t>(sum);
+  }
+}
+
+struct Scratch {
+  const void** pointers;
+  int32_t* row_sums;
+  std::byte* gather;
+};
+
+size_t align(size_t n) noexcept { return (n + 63) / 64 * 64; }
+
+Scratch cut(const GemmU8S8Weights& w, std::byte* scratch) noexcept {
+  const size_t mr = static_cast<size_t>(w.row->mr);
+  const size_t pointers = align(mr * static_cast<size_t>(w.positions) * sizeof(void*));
+  const size_t sums = align(mr * sizeof(int32_t));
+  return {reinterpret_cast<const void**>(scratch), reinterpret_cast<int32_t*>(scratch + pointers),
+          scratch + pointers + sums};
+}
+
+}  // namespace
+
+std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept { return kRows; }
+
+const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape&, base::IsaSet isa) noexcept {
+  const GemmU8S8Row* best = kRows;
+  for (const GemmU8S8Row& row : kRows)
+    if (isa.has(row.isa)) best = &row;
+  return *best;
+}
+
+size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
+  const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
+  return static_cast<size_t>(panels * panel_bytes(l.packed_positions(), l.packed_k(), row.nr));
+}
+
+void pack(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
+          int8_t* packed, int32_t* column_sums) noexcept {
+  pack_panels(row, l, b, b_signed, {0, l.groups * ((l.n + row.nr - 1) / row.nr)}, packed,
+              column_sums);
+}
+
+void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
+                 Range panels, int8_t* packed, int32_t* column_sums) noexcept {
+  const int64_t nr = row.nr, group_panels = (l.n + nr - 1) / nr;
+  const int64_t size = panel_bytes(l.packed_positions(), l.packed_k(), nr);
+  const uint8_t flip = b_signed ? 0 : 0x80;
+  for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+    const int64_t g = panel / group_panels, n0 = panel % group_panels * nr;
+    const int64_t cols = std::min(nr, l.n - n0);
+    int8_t* out = packed + panel * size;
+    std::fill(out, out + size, int8_t{0});
+    int32_t* sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
+    if (sums) std::fill(sums, sums + cols, 0);
+    const auto* from = static_cast<const uint8_t*>(b) + g * l.group_stride + n0 * l.n_stride;
+    for (int64_t p = 0; p < l.positions; ++p)
+      for (int64_t k = 0; k < l.k; ++k) {
+        // The row of quads and the place in the quad.
+        const int64_t at = l.flatten ? p * l.k + k : p * quads(l.k) * 4 + k;
+        int8_t* quad = out + at / 4 * nr * 4 + at % 4;
+        const uint8_t* line = from + p * l.position_stride + k * l.k_stride;
+        for (int64_t n = 0; n < cols; ++n) {
+          const auto value = static_cast<int8_t>(line[n * l.n_stride] ^ flip);
+          quad[n * 4] = value;
+          if (sums) sums[n] += value;
+        }
+      }
+  }
+}
+
+bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool a_signed,
+                      int32_t za, const int32_t* zw, int64_t zw_count, const int32_t* bias,
+                      int32_t* folded, int32_t* b_zero) noexcept {
+  const auto a_zero = static_cast<uint32_t>(za + (a_signed ? 128 : 0));
+  const auto products = static_cast<uint32_t>(w.positions * w.k);
+  bool any = false;
+  for (int64_t n = 0; n < w.groups * w.n; ++n) {
+    const int32_t given = zw_count == 0 ? 0 : zw[zw_count == 1 ? 0 : n];
+    const int32_t zero = given - (w.b_signed ? 0 : 128);
+    const uint32_t sum = static_cast<uint32_t>(bias ? bias[n] : 0) -
+                         a_zero * static_cast<uint32_t>(column_sums[n]) +
+                         products * a_zero * static_cast<uint32_t>(zero);
+    folded[n] = static_cast<int32_t>(sum);
+    if (b_zero) b_zero[n] = zero;
+    any = any || zero != 0;
+  }
+  return any;
+}
+
+size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
+  const size_t mr = static_cast<size_t>(w.row->mr);
+  return align(mr * static_cast<size_t>(w.positions) * sizeof(void*)) +
+         align(mr * sizeof(int32_t)) + mr * static_cast<size_t>(w.k);
+}
+
+void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range panels,
+         std::byte* scratch) noexcept {
+  if (m.size() <= 0 || panels.size() <= 0) return;
+  const int mr = w.row->mr;
+  const int64_t nr = w.row->nr, panel_size = panel_bytes(w.positions, w.k, nr);
+  const int64_t group_panels = w.group_panels();
+  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
+  const Scratch s = cut(w, scratch);
+  const int64_t tiles = (m.size() + mr - 1) / mr;
+  const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, panel_size));
+  const GemmU8S8Epilogue& e = call.epilogue;
+
+  GemmU8S8Tile t;
+  t.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
+  t.positions = w.positions;
+  t.k = w.k;
+  t.a_signed = call.a_signed;
+  t.out_stride = call.out_stride;
+  t.row_sums = e.b_zero ? s.row_sums : nullptr;
+  t.epilogue = &e;
+  for (int64_t p0 = panels.begin, p1; p0 < panels.end; p0 = p1) {
+    const int64_t g = p0 / group_panels;
+    p1 = std::min({p0 + block, panels.end, (g + 1) * group_panels});
+    for (int64_t i = 0; i < tiles; ++i) {
+      // Rows spread evenly: no last tile of one row.
+      const int64_t m0 = m.begin + m.size() * i / tiles, m1 = m.begin + m.size() * (i + 1) / tiles;
+      const int rows = static_cast<int>(m1 - m0);
+      fill_rows(call.a, m0, rows, mr, 1, g * group_inputs, s.pointers, s.gather);
+      if (e.b_zero) sum_rows(w, t.a, call.a_signed, rows, s.row_sums);
+      for (int64_t panel = p0; panel < p1; ++panel) {
+        const int64_t n = (panel - g * group_panels) * nr;
+        t.n0 = g * w.n + n;
+        t.b = w.data + panel * panel_size;
+        t.cols = static_cast<int>(std::min(nr, w.n - n));
+        t.out = static_cast<std::byte*>(call.out) +
+                (m0 * call.out_stride + t.n0) * element_bytes(e.kind);
+        t.residual = e.residual ? e.residual + m0 * e.residual_stride + t.n0 : nullptr;
+        w.row->tile(t, rows);
+      }
+    }
+  }
+}
+
+}  // namespace tersor::kernels

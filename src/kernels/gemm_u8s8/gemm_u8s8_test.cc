@@ -1,0 +1,235 @@
+#include "kernels/gemm_u8s8/gemm_u8s8.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "simd/emu.h"
+
+namespace tersor::kernels {
+namespace emu {
+#include "kernels/gemm_u8s8/gemm_u8s8-inl.h"
+}  // namespace emu
+
+namespace {
+
+using base::Isa;
+
+// What this machine can run, and every shape of tile over plain arrays.
+std::vector<GemmU8S8Row> runnable_rows() {
+  std::vector<GemmU8S8Row> rows;
+  const base::IsaSet here = base::detect_isa();
+  for (const GemmU8S8Row& row : gemm_u8s8_rows())
+    if (here.has(row.isa)) rows.push_back(row);
+  rows.push_back({"emu128_4x8", Isa::portable, 4, 8, emu::any_tile<simd::Emu<128>, 4, 2>});
+  rows.push_back({"emu256_6x16", Isa::portable, 6, 16, emu::any_tile<simd::Emu<256>, 6, 2>});
+  rows.push_back({"emu512_14x32", Isa::portable, 14, 32, emu::any_tile<simd::Emu<512>, 14, 2>});
+  return rows;
+}
+
+enum class Fill { random, largest, smallest, mixed };
+
+std::vector<uint8_t> bytes(size_t n, unsigned seed, Fill fill, bool is_signed) {
+  std::mt19937 gen(seed);
+  const uint8_t low = is_signed ? 0x80 : 0, high = is_signed ? 0x7f : 0xff;
+  std::vector<uint8_t> v(n);
+  for (uint8_t& x : v)
+    x = fill == Fill::random     ? static_cast<uint8_t>(gen())
+        : fill == Fill::largest  ? high
+        : fill == Fill::smallest ? low
+        : gen() % 2              ? low
+                                 : high;
+  return v;
+}
+
+struct Aligned {
+  explicit Aligned(size_t bytes) : storage(bytes + 64) {}
+  std::byte* get() {
+    const auto address = reinterpret_cast<uintptr_t>(storage.data());
+    return storage.data() + ((address + 63) / 64 * 64 - address);
+  }
+  std::vector<std::byte> storage;
+};
+
+struct Problem {
+  MatrixLayout layout;
+  bool a_signed = false, b_signed = true;
+  GemmU8S8Zeros zeros;
+  int64_t m = 0;
+  GemmU8S8Call call;  // out and the folded bias are filled in here
+};
+
+// Runs the row and the reference; an empty string if both wrote the same bytes, the gaps included.
+std::string compare(const GemmU8S8Row& row, const Problem& problem, const std::vector<uint8_t>& b,
+                    int threads) {
+  const MatrixLayout& layout = problem.layout;
+  const int64_t columns = layout.groups * layout.n;
+  Aligned packed(packed_bytes(row, layout));
+  std::vector<int32_t> sums(static_cast<size_t>(columns)), folded(sums), b_zero(sums);
+  auto* data = reinterpret_cast<int8_t*>(packed.get());
+  pack(row, layout, b.data(), problem.b_signed, data, sums.data());
+  const GemmU8S8Weights weights(row, layout, data, problem.b_signed);
+  GemmU8S8Call call = problem.call;
+  call.a_signed = problem.a_signed;
+  call.out_stride = columns + 3;
+  std::vector<std::byte> expected(static_cast<size_t>(problem.m * call.out_stride) * 4);
+  std::vector<std::byte> out = expected;
+  call.out = expected.data();
+  reference(layout, b.data(), problem.b_signed, problem.zeros, call, problem.m);
+  const bool any =
+      fold_zero_points(weights, sums.data(), problem.a_signed, problem.zeros.za, problem.zeros.zw,
+                       problem.zeros.zw_count, call.epilogue.bias, folded.data(), b_zero.data());
+  call.epilogue.bias = folded.data();
+  call.epilogue.b_zero = any ? b_zero.data() : nullptr;
+  call.out = out.data();
+  Aligned scratch(scratch_bytes(weights));
+  const WorkSplit split = split_work(problem.m, weights.panels(), row.mr, threads);
+  for (int64_t i = 0; i < split.tasks(); ++i)
+    run(weights, call, split.rows(i), split.columns(i), scratch.get());
+  for (size_t i = 0; i < out.size(); ++i)
+    if (out[i] != expected[i])
+      return std::string(row.name) + " byte " + std::to_string(i) + ": " +
+             std::to_string(static_cast<int>(out[i])) + " instead of " +
+             std::to_string(static_cast<int>(expected[i]));
+  return "";
+}
+
+// The arrays an epilogue of `columns` columns needs.
+struct Arrays {
+  explicit Arrays(int64_t columns, int64_t rows) {
+    std::mt19937 gen(9);
+    std::uniform_real_distribution<float> d(0.0001f, 0.01f);
+    for (int64_t i = 0; i < columns; ++i) {
+      bias.push_back(static_cast<int32_t>(gen() % 4001) - 2000);
+      zw.push_back(static_cast<int32_t>(gen() % 11));
+      scale.push_back(d(gen));
+      fbias.push_back(d(gen) * 100);
+    }
+    for (int64_t i = 0; i < rows * (columns + 1); ++i) residual.push_back(d(gen) * 1000);
+  }
+  std::vector<int32_t> bias, zw;
+  std::vector<float> scale, fbias, residual;
+};
+
+void set_epilogue(GemmU8S8Epilogue& e, const Arrays& arrays, int variant, int64_t columns) {
+  e.kind = static_cast<GemmOutput>(variant % 4);
+  if (variant % 3) e.bias = arrays.bias.data();
+  e.scale = arrays.scale.data();
+  if (variant % 5) e.fbias = arrays.fbias.data();
+  if (variant % 2) e.residual = arrays.residual.data();
+  e.residual_stride = columns + 1;
+  if (variant % 7 == 0) e.min = 0, e.max = 6;
+  if (e.kind == GemmOutput::u8) e.zero = variant % 256, e.qmin = variant % 20, e.qmax = 250;
+  if (e.kind == GemmOutput::s8) e.zero = -7, e.qmin = -128, e.qmax = 127;
+}
+
+TEST(GemmU8S8, EqualsReferenceOnProducts) {
+  for (const GemmU8S8Row& row : runnable_rows()) {
+    int variant = 0;
+    for (int64_t m : {0, 1, row.mr - 1, row.mr, row.mr + 1, 3 * row.mr + 2})
+      for (int64_t n : {1, row.nr - 1, row.nr, row.nr + 1, 2 * row.nr + 5})
+        for (int64_t k : {0, 1, 2, 3, 4, 5, 19, 64}) {
+          ++variant;
+          Problem p;
+          p.layout = MatrixLayout::rows(k, n, variant % 2);
+          p.a_signed = variant / 2 % 2;
+          p.b_signed = variant / 4 % 2;
+          p.m = m;
+          const Fill fill = static_cast<Fill>(variant % 4);
+          // Rows end where the storage ends: an over-read would be seen by the sanitizer.
+          const auto a = bytes(static_cast<size_t>(m * k), 1, fill, p.a_signed);
+          const auto b =
+              bytes(static_cast<size_t>(k * n), 2, static_cast<Fill>(variant / 4 % 4), p.b_signed);
+          const Arrays arrays(n, m);
+          p.zeros.za = variant % 3 ? 0 : p.a_signed ? -5 : 131;
+          p.zeros.zw = arrays.zw.data();
+          p.zeros.zw_count = variant % 3 == 0 ? 0 : variant % 3 == 1 ? 1 : n;
+          p.call.a = RowSource::dense(a.data(), k);
+          set_epilogue(p.call.epilogue, arrays, variant, n);
+          ASSERT_EQ("", compare(row, p, b, 1 + variant % 3)) << m << " " << n << " " << k;
+        }
+  }
+}
+
+TEST(GemmU8S8, EqualsReferenceOnConvolutions) {
+  struct Case {
+    int64_t n, h, w, c, oc, groups, kh, kw, stride, dilation, pad;
+  };
+  const Case cases[] = {
+      {1, 7, 9, 3, 8, 1, 3, 3, 1, 1, 1},   {2, 8, 8, 16, 33, 1, 3, 3, 2, 1, 1},
+      {1, 9, 5, 34, 40, 2, 3, 2, 1, 2, 2}, {2, 6, 6, 20, 10, 1, 1, 1, 2, 1, 0},
+      {1, 1, 12, 18, 7, 1, 1, 5, 1, 1, 2}, {1, 4, 4, 12, 24, 4, 3, 3, 1, 1, 1},
+  };
+  for (const GemmU8S8Row& row : runnable_rows()) {
+    int variant = 0;
+    for (const Case& t : cases)
+      for (int repeat = 0; repeat < 4; ++repeat) {
+        ++variant;
+        ConvShape s;
+        s.n = t.n, s.h = t.h, s.w = t.w, s.c = t.c, s.oc = t.oc, s.groups = t.groups;
+        s.kh = t.kh, s.kw = t.kw, s.stride_h = s.stride_w = t.stride;
+        s.dilation_h = s.dilation_w = t.dilation;
+        s.pad_top = t.h > 1 ? t.pad : 0, s.pad_left = t.pad;
+        s.oh = (t.h + 2 * s.pad_top - t.dilation * (t.kh - 1) - 1) / t.stride + 1;
+        s.ow = (t.w + 2 * t.pad - t.dilation * (t.kw - 1) - 1) / t.stride + 1;
+        Problem p;
+        p.layout = conv_layout(s);
+        p.a_signed = variant % 2;
+        p.b_signed = variant / 2 % 2;
+        p.m = s.pixels();
+        const auto a = bytes(static_cast<size_t>(s.n * s.h * s.w * s.c), 1, Fill::random, false);
+        const auto b = bytes(static_cast<size_t>(s.oc * s.group_inputs() * s.positions()), 2,
+                             Fill::random, false);
+        const Arrays arrays(s.oc, p.m);
+        p.zeros.za = p.a_signed ? 3 : 120;
+        p.zeros.zw = arrays.zw.data();
+        p.zeros.zw_count = variant % 3 == 0 ? s.oc : 0;
+        const std::vector<uint8_t> padding(static_cast<size_t>(s.group_inputs()),
+                                           static_cast<uint8_t>(p.zeros.za));
+        p.call.a = RowSource::pixels(a.data(), s, padding.data(), p.layout.flatten);
+        set_epilogue(p.call.epilogue, arrays, variant, s.oc);
+        ASSERT_EQ("", compare(row, p, b, 3)) << s.c << " " << s.kh << " " << variant;
+      }
+  }
+}
+
+// The sums that saturate in 16-bit pair kernels.
+TEST(GemmU8S8, IsExactOnTheLargestSums) {
+  for (const GemmU8S8Row& row : runnable_rows()) {
+    const int64_t k = 1000;
+    for (int b_value : {127, -128}) {
+      const std::vector<uint8_t> a(static_cast<size_t>(k), 255);
+      const std::vector<int8_t> b(static_cast<size_t>(k), static_cast<int8_t>(b_value));
+      const MatrixLayout layout = MatrixLayout::rows(k, 1, false);
+      Aligned packed(packed_bytes(row, layout));
+      auto* data = reinterpret_cast<int8_t*>(packed.get());
+      pack(row, layout, b.data(), true, data, nullptr);
+      const GemmU8S8Weights weights(row, layout, data);
+      Aligned scratch(scratch_bytes(weights));
+      int32_t out = 0;
+      GemmU8S8Call call;
+      call.a = RowSource::dense(a.data(), k);
+      call.out = &out;
+      call.out_stride = 1;
+      run(weights, call, {0, 1}, {0, 1}, scratch.get());
+      EXPECT_EQ(255 * b_value * k, out) << row.name;
+    }
+  }
+}
+
+TEST(GemmU8S8, SelectsByInstructionSet) {
+  const GemmU8S8Shape shape{100, MatrixLayout::rows(64, 64, false)};
+  EXPECT_STREQ("gemm_u8s8_portable_4x8", select_gemm_u8s8(shape, {}).name);
+  EXPECT_STREQ("gemm_u8s8_avx2_4x16", select_gemm_u8s8(shape, base::up_to(Isa::avx2)).name);
+  EXPECT_STREQ("gemm_u8s8_avxvnni_6x16", select_gemm_u8s8(shape, base::up_to(Isa::avxvnni)).name);
+  EXPECT_STREQ("gemm_u8s8_avx512_10x32", select_gemm_u8s8(shape, base::up_to(Isa::avx512)).name);
+  EXPECT_STREQ("gemm_u8s8_avx512vnni_14x32",
+               select_gemm_u8s8(shape, base::up_to(Isa::avx512bf16)).name);
+}
+
+}  // namespace
+}  // namespace tersor::kernels
