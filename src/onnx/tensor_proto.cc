@@ -17,16 +17,29 @@ uint64_t number(const std::string& text, const std::string& key) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size())
-    base::fail_input("E28", "external data {} {} is not a number", key, base::quoted(text));
+    base::fail_input("E28", "external data: {} {} is not a number", key, base::quoted(text));
   return value;
 }
 
-[[noreturn]] void wrong_size(int64_t wanted, int64_t found, const char* unit) {
-  base::fail_input("E13", "its shape and type need {} {}, {} are there", wanted, unit, found);
+// "tensor 'fc.weight'"
+std::string title(const pb::TensorProto& proto) {
+  return proto.name().empty() ? "a tensor" : "tensor " + base::quoted(proto.name());
 }
 
-[[noreturn]] void wrong_field(const char* field, DType dtype) {
-  base::fail_input("E13", "{} does not hold {} elements", field, tensor::name(dtype));
+[[noreturn]] void wrong_size(const pb::TensorProto& proto, uint64_t wanted, uint64_t found,
+                             const char* unit) {
+  base::fail_input("E13", "{} of shape {} needs {} {}, {} are there", title(proto),
+                   tensor::to_string(Dims(proto.dims().begin(), proto.dims().end())), wanted, unit,
+                   found);
+}
+
+[[noreturn]] void wrong_field(const pb::TensorProto& proto, const char* field) {
+  base::fail_input("E13", "{} has {} elements, which {} does not hold", title(proto),
+                   tensor::name(static_cast<DType>(proto.data_type())), field);
+}
+
+[[noreturn]] void given_twice(const pb::TensorProto& proto) {
+  base::fail_input("E13", "the elements of {} are given twice", title(proto));
 }
 
 Tensor external_tensor(const pb::TensorProto& proto, DType dtype, const Dims& dims, size_t wanted,
@@ -38,9 +51,7 @@ Tensor external_tensor(const pb::TensorProto& proto, DType dtype, const Dims& di
     if (entry.key() == "offset") offset = number(entry.value(), "offset");
     if (entry.key() == "length") length = number(entry.value(), "length");
   }
-  if (length != wanted)
-    wrong_size(static_cast<int64_t>(wanted), static_cast<int64_t>(std::min<uint64_t>(length, INT64_MAX)),
-               "bytes of external data");
+  if (length != wanted) wrong_size(proto, wanted, length, "bytes of external data");
   base::FileBytes file = base::read_inside(source.folder, location, offset, wanted, source.file);
   // Nobody writes a shared buffer, so that a read-only mapping may stand behind it.
   auto* data = const_cast<std::byte*>(file.data);
@@ -50,9 +61,9 @@ Tensor external_tensor(const pb::TensorProto& proto, DType dtype, const Dims& di
 }
 
 // The string's own memory serves as the buffer: no second copy of the weights.
-Tensor raw_tensor(std::string raw, DType dtype, const Dims& dims, size_t wanted) {
-  if (raw.size() != wanted)
-    wrong_size(static_cast<int64_t>(wanted), static_cast<int64_t>(raw.size()), "bytes");
+Tensor raw_tensor(const pb::TensorProto& proto, std::string raw, DType dtype, const Dims& dims,
+                  size_t wanted) {
+  if (raw.size() != wanted) wrong_size(proto, wanted, raw.size(), "bytes");
   constexpr size_t kKeep = 1024;
   if (wanted < kKeep || reinterpret_cast<uintptr_t>(raw.data()) % 16 != 0) {
     Tensor out = Tensor::empty(dtype, dims);
@@ -65,11 +76,11 @@ Tensor raw_tensor(std::string raw, DType dtype, const Dims& dims, size_t wanted)
 }
 
 // How many entries of a typed field `count` elements take.
-int64_t entry_count(DType dtype, int64_t count, size_t bytes, Encoding encoding) {
+int64_t entry_count(DType dtype, int64_t count, size_t bytes) {
   const int width = tensor::bits(dtype);
   if (width < 8 && width != 6) return static_cast<int64_t>(bytes);  // packed bytes
   const bool pairs = dtype == DType::kComplex64 || dtype == DType::kComplex128;
-  return pairs && encoding != kRaw ? base::checked_mul<int64_t>(count, 2) : count;
+  return pairs ? base::checked_mul<int64_t>(count, 2) : count;
 }
 
 // Bytes of the tensor that one entry of its typed field stands for.
@@ -85,10 +96,11 @@ size_t entry_bytes(DType dtype) {
 }
 
 template <typename Field>
-Tensor typed_tensor(const Field& field, DType dtype, const Dims& dims, Encoding encoding) {
+Tensor typed_tensor(const pb::TensorProto& proto, const Field& field, DType dtype, const Dims& dims) {
   const int64_t count = base::element_count(dims);
-  const int64_t wanted = entry_count(dtype, count, tensor::byte_size(dtype, count), encoding);
-  if (field.size() != wanted) wrong_size(wanted, field.size(), "values");
+  const int64_t wanted = entry_count(dtype, count, tensor::byte_size(dtype, count));
+  if (field.size() != wanted)
+    wrong_size(proto, static_cast<uint64_t>(wanted), static_cast<uint64_t>(field.size()), "values");
   if (tensor::bits(dtype) == 6) {
     Tensor out = Tensor::zeros(dtype, dims);
     auto* to = reinterpret_cast<uint8_t*>(out.raw_mutable());
@@ -122,30 +134,30 @@ Tensor typed_tensor(const pb::TensorProto& proto, DType dtype, const Dims& dims,
   offer(proto.int64_data(), kInt64s);
   offer(proto.double_data(), kDoubles);
   offer(proto.uint64_data(), kUint64s);
-  if (used > 1) base::fail_input("E13", "its elements are given twice");
+  if (used > 1) given_twice(proto);
   const int width = tensor::bits(dtype);
   switch (encoding) {
     case kFloats:
-      if (dtype != DType::kFloat32 && dtype != DType::kComplex64) wrong_field("float_data", dtype);
-      return typed_tensor(proto.float_data(), dtype, dims, encoding);
+      if (dtype != DType::kFloat32 && dtype != DType::kComplex64) wrong_field(proto, "float_data");
+      return typed_tensor(proto, proto.float_data(), dtype, dims);
     case kInt32s:
       if (width > 32 || dtype == DType::kFloat32 || dtype == DType::kUint32)
-        wrong_field("int32_data", dtype);
-      return typed_tensor(proto.int32_data(), dtype, dims, encoding);
+        wrong_field(proto, "int32_data");
+      return typed_tensor(proto, proto.int32_data(), dtype, dims);
     case kInt64s:
-      if (dtype != DType::kInt64) wrong_field("int64_data", dtype);
-      return typed_tensor(proto.int64_data(), dtype, dims, encoding);
+      if (dtype != DType::kInt64) wrong_field(proto, "int64_data");
+      return typed_tensor(proto, proto.int64_data(), dtype, dims);
     case kDoubles:
-      if (dtype != DType::kFloat64 && dtype != DType::kComplex128) wrong_field("double_data", dtype);
-      return typed_tensor(proto.double_data(), dtype, dims, encoding);
+      if (dtype != DType::kFloat64 && dtype != DType::kComplex128) wrong_field(proto, "double_data");
+      return typed_tensor(proto, proto.double_data(), dtype, dims);
     case kUint64s:
-      if (dtype != DType::kUint64 && dtype != DType::kUint32) wrong_field("uint64_data", dtype);
-      return typed_tensor(proto.uint64_data(), dtype, dims, encoding);
+      if (dtype != DType::kUint64 && dtype != DType::kUint32) wrong_field(proto, "uint64_data");
+      return typed_tensor(proto, proto.uint64_data(), dtype, dims);
     default:
       break;
   }
   const int64_t count = base::element_count(dims);
-  if (count != 0) wrong_size(count, 0, "values");
+  if (count != 0) wrong_size(proto, static_cast<uint64_t>(count), 0, "values");
   return Tensor::empty(dtype, dims);
 }
 
@@ -203,9 +215,11 @@ Tensor convert(pb::TensorProto& proto, const Dims& dims, DType dtype, const Sour
                Encoding& encoding) {
   if (dtype == DType::kString) {
     if (proto.data_location() == 1 || !proto.raw_data().empty())
-      base::fail_input("E13", "strings must stand in string_data");
+      wrong_field(proto, "raw_data");
     const int64_t count = base::element_count(dims);
-    if (count != proto.string_data_size()) wrong_size(count, proto.string_data_size(), "strings");
+    if (count != proto.string_data_size())
+      wrong_size(proto, static_cast<uint64_t>(count), static_cast<uint64_t>(proto.string_data_size()),
+                 "strings");
     return Tensor::of_strings(dims, {proto.string_data().begin(), proto.string_data().end()});
   }
   const size_t bytes = tensor::byte_size(dtype, base::element_count(dims));
@@ -217,40 +231,60 @@ Tensor convert(pb::TensorProto& proto, const Dims& dims, DType dtype, const Sour
   const bool typed = proto.float_data_size() || proto.int32_data_size() || proto.int64_data_size() ||
                      proto.double_data_size() || proto.uint64_data_size();
   if (proto.has_raw_data() && !(typed && proto.raw_data().empty())) {
-    if (typed) base::fail_input("E13", "its elements are given twice");
+    if (typed) given_twice(proto);
     encoding = kRaw;
-    return raw_tensor(std::move(*proto.mutable_raw_data()), dtype, dims, bytes);
+    return raw_tensor(proto, std::move(*proto.mutable_raw_data()), dtype, dims, bytes);
   }
   return typed_tensor(proto, dtype, dims, encoding);
 }
 
 }  // namespace
 
-Tensor take_tensor(pb::TensorProto& proto, const Source& source) {
-  return base::with_frame(
+namespace {
+
+// Before anything is multiplied or allocated.
+void check_header(const pb::TensorProto& proto) {
+  if (proto.dims_size() > limits::kRank)
+    base::fail(ErrorKind::kLimit, "E60", "{} has {} dimensions, more than the limit of {}",
+               title(proto), proto.dims_size(), limits::kRank);
+  for (int64_t d : proto.dims())
+    if (d < 0) base::fail_input("E12", "{} has the negative dimension {}", title(proto), d);
+  const auto dtype = static_cast<DType>(proto.data_type());
+  if (dtype == DType::kUndefined) base::fail_input("E13", "{} has no element type", title(proto));
+  if (dtype != DType::kString && tensor::bits(dtype) == 0)
+    base::fail_unsupported("{} has elements of {}, which is not known", title(proto),
+                           tensor::name(dtype));
+  base::with_frame(
       [&] {
-        if (proto.dims_size() > limits::kRank)
-          base::fail(ErrorKind::kLimit, "E60", "it has more than {} dimensions", limits::kRank);
         const Dims dims(proto.dims().begin(), proto.dims().end());
-        Encoding encoding = kNone;
-        Tensor out = convert(proto, dims, static_cast<DType>(proto.data_type()), source, encoding);
-        if (out.dtype() == DType::kBool) out = clean_bools(std::move(out));
-        proto.clear_tersor_encoding();
-        if (encoding != kNone) proto.set_tersor_encoding(encoding);
-        proto.clear_dims();
-        proto.clear_data_type();
-        proto.clear_external_data();
-        if (proto.data_location() == 1) proto.clear_data_location();
-        proto.clear_string_data();
-        proto.clear_raw_data();
-        proto.clear_float_data();
-        proto.clear_int32_data();
-        proto.clear_int64_data();
-        proto.clear_double_data();
-        proto.clear_uint64_data();
-        return out;
+        const int64_t count = base::element_count(dims);
+        if (dtype != DType::kString) tensor::byte_size(dtype, count);
       },
-      [&] { return "tensor " + base::quoted(proto.name()); });
+      [&] { return title(proto); });
+}
+
+}  // namespace
+
+Tensor take_tensor(pb::TensorProto& proto, const Source& source) {
+  check_header(proto);
+  const Dims dims(proto.dims().begin(), proto.dims().end());
+  Encoding encoding = kNone;
+  Tensor out = convert(proto, dims, static_cast<DType>(proto.data_type()), source, encoding);
+  if (out.dtype() == DType::kBool) out = clean_bools(std::move(out));
+  proto.clear_tersor_encoding();
+  if (encoding != kNone) proto.set_tersor_encoding(encoding);
+  proto.clear_dims();
+  proto.clear_data_type();
+  proto.clear_external_data();
+  if (proto.data_location() == 1) proto.clear_data_location();
+  proto.clear_string_data();
+  proto.clear_raw_data();
+  proto.clear_float_data();
+  proto.clear_int32_data();
+  proto.clear_int64_data();
+  proto.clear_double_data();
+  proto.clear_uint64_data();
+  return out;
 }
 
 void put_tensor(const Tensor& t, pb::TensorProto& proto) {
