@@ -1,0 +1,19 @@
+#include "simd/avx2.h"
+
+#include "kernels/dwconv/dwconv.h"
+#include "simd/begin_avx2.h"
+namespace tersor::kernels::avx2 {
+
+#include "kernels/dwconv/dwconv_f32-inl.h"
+#include "kernels/dwconv/dwconv_u8s8-inl.h"
+
+void dwconv_f32_4x16(const DwconvF32Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Avx2, 4, 2>(t, rows);
+}
+
+void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Avx2, 2>(t, rows);
+}
+
+}  // namespace tersor::kernels::avx2
+#include "simd/end.h"

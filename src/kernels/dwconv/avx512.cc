@@ -1,0 +1,19 @@
+#include "simd/avx512.h"
+
+#include "kernels/dwconv/dwconv.h"
+#include "simd/begin_avx512.h"
+namespace tersor::kernels::avx512 {
+
+#include "kernels/dwconv/dwconv_f32-inl.h"
+#include "kernels/dwconv/dwconv_u8s8-inl.h"
+
+void dwconv_f32_4x32(const DwconvF32Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Avx512, 4, 2>(t, rows);
+}
+
+void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Avx512, 2>(t, rows);
+}
+
+}  // namespace tersor::kernels::avx512
+#include "simd/end.h"

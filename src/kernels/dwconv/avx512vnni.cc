@@ -1,0 +1,14 @@
+#include "simd/avx512vnni.h"
+
+#include "kernels/dwconv/dwconv.h"
+#include "simd/begin_avx512vnni.h"
+namespace tersor::kernels::avx512vnni {
+
+#include "kernels/dwconv/dwconv_u8s8-inl.h"
+
+void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Avx512Vnni, 2>(t, rows);
+}
+
+}  // namespace tersor::kernels::avx512vnni
+#include "simd/end.h"

@@ -1,0 +1,17 @@
+#include "kernels/dwconv/dwconv.h"
+#include "simd/emu.h"
+
+namespace tersor::kernels::portable {
+
+#include "kernels/dwconv/dwconv_f32-inl.h"
+#include "kernels/dwconv/dwconv_u8s8-inl.h"
+
+void dwconv_f32_4x4(const DwconvF32Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Emu<128>, 4, 1>(t, rows);
+}
+
+void dwconv_u8s8_2x16(const DwconvU8S8Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Emu<128>, 2>(t, rows);
+}
+
+}  // namespace tersor::kernels::portable
