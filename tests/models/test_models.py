@@ -9,6 +9,7 @@ import pytest
 from support import tersor
 
 INDEX = json.loads((tersor.MODELS / "index.json").read_text())
+FOREIGN = json.loads((tersor.MODELS / "foreign.json").read_text())
 RUNS = [(e["name"], k) for e in INDEX for k in range(e["data_sets"])]
 QUANTIZED = [e["name"] for e in INDEX if e["data_sets"] and e["class"] != "odd"]
 
@@ -36,6 +37,16 @@ def test_fp32_parity(name, k, tmp_path):
     assert len(got) == len(wanted)
     for a, b in zip(got, wanted):
         assert tersor.relative_error(a, b) <= 1e-4
+
+
+@pytest.mark.parametrize("name,k", [(e["name"], k) for e in FOREIGN for k in range(e["data_sets"])])
+def test_foreign_int8(name, k, tmp_path):
+    """Models quantized by other tools. What is stored was evaluated in float between Q and DQ, so a
+    value may differ by one step where it is rounded."""
+    got = tersor.run_pb(model(name), data_set(name, k), tmp_path)
+    for a, b in zip(got, tersor.read_outputs(data_set(name, k)), strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        assert tersor.sqnr(a, b) >= 30
 
 
 def test_unknown_operator_is_unsupported(tmp_path):
