@@ -51,6 +51,35 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept {
   return s;
 }
 
+namespace {
+
+// One row of the kernel: the elements of positions (ky, 0 .. kw) of the pixel whose window starts
+// at column x0 of `line`.
+std::byte* gather_line(const ConvShape& s, const std::byte* line, const std::byte* padding,
+                       int64_t x0, int element, std::byte* to) noexcept {
+  const int64_t pixel = s.c * element, row = s.group_inputs() * element;
+  if (x0 >= 0 && x0 + s.kw <= s.w && s.dilation_w == 1 && s.groups == 1) {
+    const int64_t bytes = s.kw * row;
+    const std::byte* from = line + x0 * pixel;
+    // Short runs of unknown length: eight at a time, the last eight overlapping.
+    if (bytes < 8 || bytes > 256) {
+      std::memcpy(to, from, static_cast<size_t>(bytes));
+    } else {
+      int64_t i = 0;
+      for (; i + 8 <= bytes; i += 8) std::memcpy(to + i, from + i, 8);
+      std::memcpy(to + bytes - 8, from + bytes - 8, 8);
+    }
+    return to + bytes;
+  }
+  for (int64_t kx = 0; kx < s.kw; ++kx, to += row) {
+    const int64_t x = x0 + kx * s.dilation_w;
+    std::memcpy(to, x >= 0 && x < s.w ? line + x * pixel : padding, static_cast<size_t>(row));
+  }
+  return to;
+}
+
+}  // namespace
+
 void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int element, int64_t offset,
                const void** pointers, std::byte* gather) noexcept {
   const auto* data = static_cast<const std::byte*>(source.data);
@@ -61,30 +90,51 @@ void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int elemen
   }
   const ConvShape& s = *source.conv;
   const auto* padding = static_cast<const std::byte*>(source.padding);
-  const size_t row_bytes = static_cast<size_t>(s.group_inputs() * element);
+  const int64_t row_bytes = s.group_inputs() * element, pixel = s.c * element;
+  int64_t ox = m0 % s.ow, oy = m0 / s.ow % s.oh, image = m0 / (s.ow * s.oh);
   for (int i = 0; i < rows; ++i) {
-    const int64_t m = m0 + i, ox = m % s.ow, oy = m / s.ow % s.oh, image = m / (s.ow * s.oh);
     const int64_t y0 = oy * s.stride_h - s.pad_top, x0 = ox * s.stride_w - s.pad_left;
     const void** out = pointers + i;
     if (source.im2col) *out = gather;
     for (int64_t ky = 0; ky < s.kh; ++ky) {
       const int64_t y = y0 + ky * s.dilation_h;
-      const bool inside_y = y >= 0 && y < s.h;
-      const std::byte* line = data + ((image * s.h + y) * s.w * s.c + offset) * element;
-      for (int64_t kx = 0; kx < s.kw; ++kx) {
-        const int64_t x = x0 + kx * s.dilation_w;
-        const bool inside = inside_y && x >= 0 && x < s.w;
-        const std::byte* row = inside ? line + x * s.c * element : padding;
-        if (source.im2col) {
-          std::memcpy(gather, row, row_bytes);
-          gather += row_bytes;
+      const bool inside = y >= 0 && y < s.h;
+      const std::byte* line = data + (image * s.h + y) * s.w * pixel + offset * element;
+      if (source.im2col) {
+        if (inside) {
+          gather = gather_line(s, line, padding, x0, element, gather);
         } else {
-          *out = row;
-          out += mr;
+          for (int64_t kx = 0; kx < s.kw; ++kx, gather += row_bytes)
+            std::memcpy(gather, padding, static_cast<size_t>(row_bytes));
         }
+        continue;
+      }
+      for (int64_t kx = 0; kx < s.kw; ++kx, out += mr) {
+        const int64_t x = x0 + kx * s.dilation_w;
+        *out = inside && x >= 0 && x < s.w ? line + x * pixel : padding;
       }
     }
+    if (++ox == s.ow) {
+      ox = 0;
+      if (++oy == s.oh) oy = 0, ++image;
+    }
   }
+}
+
+size_t copied_pitch(size_t row_bytes) noexcept { return (row_bytes + 63) / 64 * 64 + 64; }
+
+void spread_rows(const void** pointers, int rows, int mr, int64_t positions, size_t row_bytes,
+                 int64_t uses, std::byte* to) noexcept {
+  if (rows < 5 || uses < 3 || row_bytes < 64) return;
+  const auto first = reinterpret_cast<uintptr_t>(pointers[0]);
+  const auto second = reinterpret_cast<uintptr_t>(pointers[1]);
+  const uintptr_t apart = second - first, unit = positions == 1 ? 2048 : 4096;
+  if (apart == 0 || apart % unit != 0) return;
+  for (int64_t p = 0; p < positions; ++p)
+    for (int i = 0; i < rows; ++i, to += copied_pitch(row_bytes)) {
+      std::memcpy(to, pointers[p * mr + i], row_bytes);
+      pointers[p * mr + i] = to;
+    }
 }
 
 }  // namespace tersor::kernels

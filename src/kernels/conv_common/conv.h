@@ -111,4 +111,11 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept;
 void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int element, int64_t offset,
                const void** pointers, std::byte* gather) noexcept;
 
+// Rows a multiple of 4 KiB apart share one set of the L1 cache and evict each other. If the rows of
+// this tile do, and `uses` products will read them, copies them to `to` (room for mr * positions
+// pitches of copied_pitch(row_bytes)) and points there.
+size_t copied_pitch(size_t row_bytes) noexcept;
+void spread_rows(const void** pointers, int rows, int mr, int64_t positions, size_t row_bytes,
+                 int64_t uses, std::byte* to) noexcept;
+
 }  // namespace tersor::kernels

@@ -64,7 +64,8 @@ void pack_panels(const GemmF32Row& row, const MatrixLayout& l, const float* b, R
 size_t scratch_bytes(const GemmF32Weights& w) noexcept {
   const int64_t mr = w.row->mr;
   return static_cast<size_t>(mr * w.positions) * sizeof(void*) + 64 +
-         static_cast<size_t>(mr * w.k) * sizeof(float);
+         static_cast<size_t>(mr * w.positions) *
+             copied_pitch(static_cast<size_t>(w.k) * sizeof(float));
 }
 
 void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels,
@@ -97,6 +98,9 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
       const int rows = static_cast<int>(m1 - m0);
       const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
       fill_rows(call.a, m0, rows, mr, sizeof(float), g * group_inputs, pointers, gather);
+      if (!call.a.im2col)
+        spread_rows(pointers, rows, mr, w.positions, static_cast<size_t>(w.k) * sizeof(float),
+                    p1 - p0, gather);
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr, column = g * w.n + n;
         t.b = w.data + panel * panel_size;

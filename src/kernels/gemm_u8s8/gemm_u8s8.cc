@@ -135,7 +135,8 @@ bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool
 size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
   const size_t mr = static_cast<size_t>(w.row->mr);
   return align(mr * static_cast<size_t>(w.positions) * sizeof(void*)) +
-         align(mr * sizeof(int32_t)) + mr * static_cast<size_t>(w.k);
+         align(mr * sizeof(int32_t)) +
+         mr * static_cast<size_t>(w.positions) * copied_pitch(static_cast<size_t>(w.k));
 }
 
 void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range panels,
@@ -166,6 +167,8 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
       const int64_t m0 = m.begin + m.size() * i / tiles, m1 = m.begin + m.size() * (i + 1) / tiles;
       const int rows = static_cast<int>(m1 - m0);
       fill_rows(call.a, m0, rows, mr, 1, g * group_inputs, s.pointers, s.gather);
+      if (!call.a.im2col)
+        spread_rows(s.pointers, rows, mr, w.positions, static_cast<size_t>(w.k), p1 - p0, s.gather);
       if (e.b_zero) sum_rows(w, t.a, call.a_signed, rows, s.row_sums);
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr;
