@@ -18,7 +18,13 @@ inline constexpr uint64_t kStringAttributeBytes = 65536;
 inline constexpr uint64_t kFoldingGrowthBytes = uint64_t{64} << 20;
 inline constexpr uint64_t kMinMemoryBudget = uint64_t{1} << 30;
 inline constexpr uint64_t kImagePixels = 100'000'000;
-inline constexpr uint64_t kZipRatio = 200;
+inline constexpr uint64_t kZipRatio = 200;                      // for what unpacks to over kZipRatioFrom
+inline constexpr uint64_t kZipRatioFrom = uint64_t{1} << 20;
+inline constexpr uint64_t kZipEntries = 65536;
+inline constexpr uint64_t kArrayHeaderBytes = 65536;            // of a .npy file
+inline constexpr uint64_t kDataFileBytes = uint64_t{4} << 30;   // a data file that is read as a whole
+inline constexpr uint64_t kTextFileBytes = uint64_t{256} << 20;
+inline constexpr int64_t kDataItems = int64_t{1} << 31;
 inline constexpr int kJpegScans = 500;
 
 }  // namespace tersor::limits

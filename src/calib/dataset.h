@@ -17,8 +17,8 @@
 
 namespace tersor::calib {
 
-// One sample: a tensor for every input of the model, in the model's order and types, ready to run (the batch axis, if
-// there is one, is there, with size 1 or what the model fixes).
+// One sample: a tensor for every input of the model, in the model's order and types. The batch axis, if there is one, is
+// there, with size 1 or more; where the model fixes it to N > 1, Batcher makes it so.
 struct Sample {
   std::vector<std::pair<std::string, Tensor>> inputs;
   std::string source;  // the file it came from
@@ -105,7 +105,7 @@ class DataCheck {
   bool all_same_ = true;
   struct Extent {
     double min = 0, max = 0;
-    bool image = false, any = false;
+    bool any = false;
   };
   std::map<std::string, Extent> extents_;
 };

@@ -66,6 +66,8 @@ struct Pipeline {
   Layout layout = Layout::kNchw;
   Channels channels = Channels::kRgb;
   bool batch_axis = true;
+  bool channel_axis = true;  // false: [N, H, W]
+  bool flat = false;         // all pixels in one axis: [N, H * W * C]
   DType dtype = DType::kFloat32;
   // "resize 256, crop 224, ImageNet mean/std", and what of it was guessed ("" if nothing).
   std::string summary, guessed;
