@@ -107,6 +107,10 @@ TEST(Bind, Moves) {
       {.op = "Tile", .inputs = {random({4, 2}), longs({2, 3})}},
       {.op = "DepthToSpace", .inputs = {x}, .attributes = {{"blocksize", int64_t{2}}}},
       {.op = "SpaceToDepth", .inputs = {x}, .attributes = {{"blocksize", int64_t{2}}}},
+      {.op = "DepthToSpace", .inputs = {random({2, 18, 4, 3})},
+       .attributes = {{"blocksize", int64_t{3}}, {"mode", std::string("CRD")}}},
+      {.op = "SpaceToDepth", .opset = 28, .inputs = {x},
+       .attributes = {{"blocksize", int64_t{2}}, {"mode", std::string("CRD")}}},
       {.op = "ReduceMax", .inputs = {x}, .attributes = {{"axes", std::vector<int64_t>{1, 3}}}},
       {.op = "Slice", .inputs = {x, longs({1, 5}), longs({3, -9}), longs({1, 2}), longs({1, -2})}},
       {.op = "Pad", .inputs = {x, longs({0, 1, 2, 3, 0, 0, 1, 1})}},
@@ -114,7 +118,8 @@ TEST(Bind, Moves) {
   for (BindCase& c : cases) {
     c.constant.assign(c.inputs.size(), true);
     c.constant[0] = false;
-    const bool aware = c.op == "Slice" || c.op == "Pad" || c.op == "ReduceMax" || c.op == "Identity";
+    const bool aware = c.op == "Slice" || c.op == "Pad" || c.op == "ReduceMax" || c.op == "Identity" ||
+                       c.op == "DepthToSpace" || c.op == "SpaceToDepth";
     for (bool last : {false, true}) {
       if (last && !aware) continue;
       c.channels_last = last;

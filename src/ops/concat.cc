@@ -76,6 +76,7 @@ void concat(ComputeContext& c) {
     dims[a] = base::checked_add(dims[a], x.dims()[a]);
   }
   Sink y(c, 0, first.dtype(), dims);
+  if (y.count() == 0) return;
   const AxisSplit whole = split_at(dims, axis);
   int64_t at = 0;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
@@ -135,6 +136,7 @@ std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::B
             dims[a] = base::checked_add(dims[a], in(i).dims()[a]);
           }
           Tensor& y = step.make(0, dtype, dims);
+          if (y.count() == 0) return;
           const AxisSplit whole = split_at(dims, axis);
           const int64_t line = whole.length * whole.inner;
           const int64_t grain = line > 0 ? std::max<int64_t>(1, 65536 / line) : 1;
@@ -159,7 +161,7 @@ std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::B
 
 // ---- Split -------------------------------------------------------------------------------------
 
-// Lengths of the parts of an axis of `length` elements; empty if they cannot be known yet.
+// Lengths of the parts of an axis of `length` elements; the last may be shorter from opset 18 on.
 std::vector<int64_t> equal_parts(const ir::Node& node, int64_t length, size_t outputs) {
   const auto n = node.attr_int("num_outputs", static_cast<int64_t>(outputs));
   if (n <= 0 || n != static_cast<int64_t>(outputs))
@@ -189,9 +191,15 @@ void split_infer(InferContext& c) {
     if (sizes->size() != n)
       base::fail_input("E22", "{} sizes for the {} outputs of a Split", sizes->size(), n);
     for (size_t i = 0; i < n; ++i) parts[i] = ir::Dim((*sizes)[i]);
-  } else if (!given && whole.known()) {
-    const auto numbers = equal_parts(c.node, whole.value, n);
-    for (size_t i = 0; i < n; ++i) parts[i] = ir::Dim(numbers[i]);
+  } else if (!given && whole.known() && n > 0) {
+    // What does not come out may stand in a branch that is never taken: an Error only when it runs.
+    const auto count = static_cast<int64_t>(n);
+    const int64_t part = whole.value / count + (whole.value % count != 0);
+    const int64_t rest = whole.value - part * (count - 1);
+    if (rest == part || (rest >= 0 && c.node.has("num_outputs"))) {
+      parts.assign(n, ir::Dim(part));
+      parts.back() = ir::Dim(rest);
+    }
   }
   const auto contents = c.rank(0) == 1 ? elements(c, 0) : std::nullopt;
   size_t at = 0;
@@ -226,12 +234,12 @@ void split(ComputeContext& c) {
   const Source from(x);
   int64_t at = 0;
   for (size_t i = 0; i < n; ++i) {
-    const int64_t run = parts[i] * whole.inner;
+    const int64_t run = x.count() == 0 ? 0 : parts[i] * whole.inner;
     if (c.wants(i)) {
       Dims dims = x.dims();
       dims[static_cast<size_t>(axis)] = parts[i];
       Sink y(c, i, x.dtype(), dims);
-      for (int64_t o = 0; o < whole.outer; ++o)
+      for (int64_t o = 0; run > 0 && o < whole.outer; ++o)
         y.copy(o * run, from, o * whole.length * whole.inner + at, run);
     }
     at += run;

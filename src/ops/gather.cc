@@ -40,6 +40,7 @@ void gather(ComputeContext& c) {
   std::vector<int64_t> indices = tensor::to_int64s(i);
   for (int64_t& k : indices) k = checked_index(k, s.length);
   Sink y(c, 0, x.dtype(), dims);
+  if (y.count() == 0) return;
   const Source from(x);
   int64_t to = 0;
   for (int64_t o = 0; o < s.outer; ++o)
@@ -84,7 +85,7 @@ void gather_nd_infer(InferContext& c) {
       batch >= c.rank(1))
     return c.out(0, c.elem(0));
   const int64_t depth = c.shape(1)->back().value;
-  if (depth + batch > c.rank(0))
+  if (depth > c.rank(0) - batch)
     base::fail_input("E22", "positions of {} elements in a tensor of rank {}", depth, c.rank(0));
   ir::Shape out(c.shape(1)->begin(), c.shape(1)->end() - 1);
   out.insert(out.end(), c.shape(0)->begin() + depth + batch, c.shape(0)->end());
@@ -94,7 +95,7 @@ void gather_nd_infer(InferContext& c) {
 void gather_nd(ComputeContext& c) {
   const Tensor &x = c.in(0), &i = c.in(1);
   const int64_t batch = c.node.attr_int("batch_dims", 0);
-  if (batch < 0 || i.rank() < 1 || batch >= i.rank() || batch + i.dims().back() > x.rank())
+  if (batch < 0 || i.rank() < 1 || batch >= i.rank() || i.dims().back() > x.rank() - batch)
     base::fail_input("E22", "positions of shape {} do not fit shape {}",
                      tensor::to_string(i.dims()), tensor::to_string(x.dims()));
   for (int64_t d = 0; d < batch; ++d)

@@ -45,13 +45,17 @@ void infer(InferContext& c) {
   c.out(0, c.elem(0), std::move(out));
 }
 
-// Where output positions of one axis read the input.
-std::vector<int64_t> positions(int64_t size, int64_t before, int64_t after, const std::string& mode) {
+int64_t padded(int64_t size, int64_t before, int64_t after, const std::string& mode) {
   const int64_t out = base::checked_add(base::checked_add(size, before), after);
-  if (out < 0) base::fail_input("E22", "pads {} and {} crop an axis of {} elements", before, after, size);
+  if (out < 0)
+    base::fail_input("E22", "pads {} and {} crop an axis of {} elements", before, after, size);
   if (mode != "constant" && size == 0 && out > 0)
     base::fail_input("E22", "an empty axis cannot be padded with mode {}", base::quoted(mode));
-  if (out > int64_t{1} << 40) base::fail(ErrorKind::kLimit, "E60", "an axis of {} elements", out);
+  return out;
+}
+
+// Where the `out` positions of one axis read the input.
+std::vector<int64_t> positions(int64_t size, int64_t before, int64_t out, const std::string& mode) {
   std::vector<int64_t> from(static_cast<size_t>(out));
   for (int64_t i = 0; i < out; ++i) {
     int64_t p = i - before;
@@ -94,20 +98,19 @@ void reference(ComputeContext& c) {
   const auto full = spread(pads, axes, x.rank());
   const size_t r = x.dims().size();
   const Dims strides = strides_of(x.dims());
-  std::vector<std::vector<int64_t>> from;
   Dims dims;
-  for (size_t i = 0; i < r; ++i) {
-    from.push_back(positions(x.dims()[i], full[i], full[r + i], mode));
-    dims.push_back(static_cast<int64_t>(from.back().size()));
-  }
+  for (size_t i = 0; i < r; ++i) dims.push_back(padded(x.dims()[i], full[i], full[r + i], mode));
   const Tensor value = pad_value(c);
   const Source source(x), filler(value);
   Sink y(c, 0, x.dtype(), dims);
   if (r == 0) return y.copy(0, source, 0);
+  if (y.count() == 0) return;
+  std::vector<std::vector<int64_t>> from;
+  for (size_t i = 0; i < r; ++i) from.push_back(positions(x.dims()[i], full[i], dims[i], mode));
   // Lines along the last axis; the index of the axes before it counts up like a clock.
   const std::vector<int64_t>& last = from.back();
   Dims index(r, 0);
-  const int64_t lines = last.empty() ? 0 : y.count() / dims.back();
+  const int64_t lines = y.count() / dims.back();
   for (int64_t line = 0, to = 0; line < lines; ++line) {
     int64_t base = 0;
     bool inside = true;

@@ -38,13 +38,15 @@ void depth_to_space(ComputeContext& c) {
   if (mode != "DCR" && mode != "CRD")
     base::fail_input("E22", "the mode of a DepthToSpace is {}", base::quoted(mode));
   const int64_t n = x.dim(0), depth = x.dim(1) / (b * b), h = x.dim(2), w = x.dim(3);
+  const int64_t height = base::checked_mul(h, b), width = base::checked_mul(w, b);
+  Sink y(c, 0, x.dtype(), {n, depth, height, width});
+  if (y.count() == 0) return;
   // Output [n, depth, h, b, w, b]; the input is [n, b, b, depth, h, w] or [n, depth, b, b, h, w].
   const Dims parts = {n, depth, h, b, w, b};
   const int64_t plane = h * w;
   const Dims from = mode == "DCR"
                         ? Dims{depth * b * b * plane, plane, w, b * depth * plane, 1, depth * plane}
                         : Dims{depth * b * b * plane, b * b * plane, w, b * plane, 1, plane};
-  Sink y(c, 0, x.dtype(), {n, depth, h * b, w * b});
   y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
 }
 
@@ -65,6 +67,8 @@ void space_to_depth(ComputeContext& c) {
     base::fail_input("E22", "SpaceToDepth with blocks of {} on shape {}", b,
                      tensor::to_string(x.dims()));
   const int64_t n = x.dim(0), ch = x.dim(1), h = x.dim(2) / b, w = x.dim(3) / b;
+  Sink y(c, 0, x.dtype(), {n, base::checked_mul(ch, b * b), h, w});
+  if (y.count() == 0) return;
   const int64_t line = w * b, plane = h * b * line;
   const std::string mode = c.node.attr_string("mode", "DCR");
   if (mode != "DCR" && mode != "CRD")
@@ -73,8 +77,46 @@ void space_to_depth(ComputeContext& c) {
   const Dims parts = dcr ? Dims{n, b, b, ch, h, w} : Dims{n, ch, b, b, h, w};
   const Dims from = dcr ? Dims{ch * plane, line, 1, plane, b * line, b}
                         : Dims{ch * plane, plane, line, 1, b * line, b};
-  Sink y(c, 0, x.dtype(), {n, ch * b * b, h, w});
   y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
+}
+
+// ---- both on channels-last tensors [n, h, w, c] -------------------------------------------------
+
+void depth_to_space_last(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const int64_t b = block_size(c.node);
+  if (x.rank() != 4 || x.dim(3) % (b * b) != 0)
+    base::fail_input("E22", "DepthToSpace with blocks of {} on {} channels", b, x.dims().back());
+  const bool dcr = c.node.attr_string("mode", "DCR") == "DCR";
+  const int64_t n = x.dim(0), h = x.dim(1), w = x.dim(2), ch = x.dim(3), depth = ch / (b * b);
+  Sink y(c, 0, x.dtype(), {n, base::checked_mul(h, b), base::checked_mul(w, b), depth});
+  if (y.count() == 0) return;
+  const Dims parts = {n, h, b, w, b, depth};
+  const Dims from = dcr ? Dims{h * w * ch, w * ch, b * depth, ch, depth, 1}
+                        : Dims{h * w * ch, w * ch, b, ch, 1, b * b};
+  y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
+}
+
+void space_to_depth_last(ComputeContext& c) {
+  const Tensor& x = c.in(0);
+  const int64_t b = block_size(c.node);
+  if (x.rank() != 4 || x.dim(1) % b != 0 || x.dim(2) % b != 0)
+    base::fail_input("E22", "SpaceToDepth with blocks of {} on {} x {}", b, x.dim(1), x.dim(2));
+  const bool dcr = c.node.attr_string("mode", "DCR") == "DCR";
+  const int64_t n = x.dim(0), h = x.dim(1) / b, w = x.dim(2) / b, ch = x.dim(3);
+  Sink y(c, 0, x.dtype(), {n, h, w, base::checked_mul(ch, b * b)});
+  if (y.count() == 0) return;
+  const int64_t line = w * b * ch;
+  const Dims parts = dcr ? Dims{n, h, w, b, b, ch} : Dims{n, h, w, ch, b, b};
+  const Dims from = dcr ? Dims{h * b * line, b * line, b * ch, line, ch, 1}
+                        : Dims{h * b * line, b * line, b * ch, 1, line, ch};
+  y.strided(parts, 0, strides_of(parts), Source(x), 0, from);
+}
+
+template <Reference kRows, Reference kLast>
+std::optional<runtime::Bound> block_moves(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0)) return {};
+  return bind_moves(node, c, channels_last(c.in(0)) ? kLast : kRows, "copy");
 }
 
 // ---- ReverseSequence ---------------------------------------------------------------------------
@@ -144,20 +186,23 @@ void compress(ComputeContext& c) {
 }
 
 constexpr Operator rearranges(const char* name, void (*infer)(InferContext&),
-                         void (*reference)(ComputeContext&), decltype(Operator::bind) bind) {
+                              void (*reference)(ComputeContext&), decltype(Operator::bind) bind,
+                              LayoutClass layout = LayoutClass::kRows) {
   return {.name = name,
           .infer = infer,
           .reference = reference,
-          .traits = {.quant = QuantClass::kMoves},
+          .traits = {.quant = QuantClass::kMoves, .layout = layout},
           .bind = bind};
 }
 
 }  // namespace
 
-extern const Operator kDepthToSpace = rearranges("DepthToSpace", depth_to_space_infer, depth_to_space,
-                                       moves<depth_to_space>);
-extern const Operator kSpaceToDepth = rearranges("SpaceToDepth", space_to_depth_infer, space_to_depth,
-                                       moves<space_to_depth>);
+extern const Operator kDepthToSpace =
+    rearranges("DepthToSpace", depth_to_space_infer, depth_to_space,
+               block_moves<depth_to_space, depth_to_space_last>, LayoutClass::kAware);
+extern const Operator kSpaceToDepth =
+    rearranges("SpaceToDepth", space_to_depth_infer, space_to_depth,
+               block_moves<space_to_depth, space_to_depth_last>, LayoutClass::kAware);
 extern const Operator kReverseSequence = rearranges("ReverseSequence", infer_same, reverse_sequence,
                                           moves<reverse_sequence>);
 extern const Operator kCompress = rearranges("Compress", compress_infer, compress, moves<compress>);

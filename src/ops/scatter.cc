@@ -89,6 +89,7 @@ void scatter_nd(ComputeContext& c) {
   const int64_t run = base::element_count(xd.subspan(depth));
   const std::vector<int64_t> indices = tensor::to_int64s(i);
   Scatter y(c);
+  if (run == 0) return;
   for (int64_t p = 0; p < positions; ++p) {
     int64_t at = 0;
     for (size_t d = 0; d < depth; ++d)

@@ -22,12 +22,13 @@ struct ByteFormat {
     const int q = is_signed ? static_cast<int8_t>(code) : code;
     return static_cast<float>(q - zero) * scale;
   }
-  // Round half to even of real / scale, plus zero, saturated. NaN gives the zero point.
+  // Round half to even of real / scale, plus zero, saturated. NaN gives the lowest code.
   uint8_t code(float real) const noexcept {
-    const float low = is_signed ? -128.0f : 0.0f, high = low + 255.0f;
-    const float q = std::nearbyint(real / scale) + static_cast<float>(zero);
-    const float kept = q < low ? low : q > high ? high : q;
-    return static_cast<uint8_t>(std::isnan(kept) ? zero : static_cast<int>(kept));
+    const int low = is_signed ? -128 : 0, high = low + 255;
+    const float q = std::nearbyint(real / scale);
+    if (!(q > static_cast<float>(low - zero))) return static_cast<uint8_t>(low);
+    if (q > static_cast<float>(high - zero)) return static_cast<uint8_t>(high);
+    return static_cast<uint8_t>(static_cast<int>(q) + zero);
   }
   DType dtype() const noexcept { return is_signed ? DType::kInt8 : DType::kUint8; }
   bool operator==(const ByteFormat&) const = default;

@@ -9,10 +9,12 @@
 
 namespace tersor::ops::detail {
 
-// Row-major strides.
+// Row-major strides. Those of a tensor without elements may wrap; nobody uses them.
 inline Dims strides_of(std::span<const int64_t> dims) {
   Dims s(dims.size(), 1);
-  for (size_t i = dims.size(); i-- > 1;) s[i - 1] = s[i] * (dims[i] > 0 ? dims[i] : 1);
+  for (size_t i = dims.size(); i-- > 1;)
+    s[i - 1] = static_cast<int64_t>(static_cast<uint64_t>(s[i]) *
+                                    static_cast<uint64_t>(dims[i] > 0 ? dims[i] : 1));
   return s;
 }
 
