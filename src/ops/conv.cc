@@ -1,6 +1,7 @@
 // Conv (1, 11, 22): y[n, m, o] = b[m] + sum over channels c of m's group and taps k of
 // x[n, c, o * stride - begin + k * dilation] * w[m, c, k]. Any number of spatial axes.
-#include "ops/detail/conv_shape.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/conv_step.h"
 #include "ops/detail/widen.h"
 
 namespace tersor::ops {
@@ -81,13 +82,43 @@ void reference(ComputeContext& c) {
   dispatch_wide(c.in(0).dtype(), [&]<typename T>() { run<T>(c); });
 }
 
+// Channels-last with one or two spatial axes and constant weights. Input 3, if there is one, is a residual of the
+// output's shape that is added before the clip.
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has(1) || !c.has_output(0) || !c.in(1).constant) return {};
+  const runtime::Wire &x = c.in(0), &w = c.in(1), &y = c.outputs[0];
+  if (!channels_last(x) || !channels_last(y) || w.constant->rank() != x.rank) return {};
+  const auto form = ConvForm::of(node, w.constant->dims());
+  if (!form) return {};
+  ConvForm f = *form;
+  if (c.has(3)) {
+    if (c.in(3).dtype != DType::kFloat32 || y.quant || !channels_last(c.in(3))) return {};
+    f.residual = 3;
+  }
+  if (x.quant || w.quant) {
+    auto numbers = byte_numbers(node, x, w, c.has(2) ? &c.in(2) : nullptr, y, 0, f.outputs);
+    if (!numbers) return {};
+    return conv_u8s8(f, *w.constant, *std::move(numbers), c.isa);
+  }
+  if (x.dtype != DType::kFloat32 || w.dtype != DType::kFloat32 || y.quant) return {};
+  const Tensor* bias = nullptr;
+  if (c.has(2)) {
+    bias = c.in(2).constant;
+    if (!bias || bias->dtype() != DType::kFloat32 || bias->count() != f.outputs) return {};
+  }
+  return conv_f32(f, *w.constant, bias, bounds_of(node), c.isa);
+}
+
 }  // namespace
 
 extern const Operator kConv{.name = "Conv",
                             .infer = infer,
                             .reference = reference,
                             .traits = {.quant = QuantClass::kWeighted,
-                                       .data_inputs = 7,
-                                       .layout = LayoutClass::kChannelsLast}};
+                                       .data_inputs = 15,
+                                       .layout = LayoutClass::kChannelsLast,
+                                       .fuses_clip = true,
+                                       .fuses_residual = true},
+                            .bind = bind};
 
 }  // namespace tersor::ops

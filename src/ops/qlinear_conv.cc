@@ -2,7 +2,8 @@
 // QLinearConv (10; com.microsoft with channels_last): the same plus an int32 bias, brought to y's scale.
 #include <algorithm>
 
-#include "ops/detail/conv_shape.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/conv_step.h"
 #include "ops/detail/quant.h"
 #include "ops/detail/walk.h"
 
@@ -136,15 +137,93 @@ void reference_qlinear(ComputeContext& c) {
   c.outputs[0] = tensor::cast(Tensor::of<int32_t>(dims, std::span<const int32_t>(y)), to);
 }
 
+// ---- binding: constant weights and parameters; ConvInteger's x_zero_point may come at run time ------
+
+std::optional<int32_t> constant_int(const runtime::BindContext& c, size_t i) {
+  if (!c.has(i)) return 0;
+  if (!c.in(i).constant || c.in(i).constant->count() != 1) return {};
+  return static_cast<int32_t>(tensor::as_int64(*c.in(i).constant, 0));
+}
+
+// Zero points of the weight; false if they are no constants.
+bool weight_zeros(const runtime::BindContext& c, size_t i, ByteNumbers& numbers) {
+  if (!c.has(i)) return true;
+  if (!c.in(i).constant) return false;
+  for (int64_t v : tensor::to_int64s(*c.in(i).constant)) numbers.zw.push_back(static_cast<int32_t>(v));
+  if (std::ranges::all_of(numbers.zw, [](int32_t z) { return z == 0; })) numbers.zw.clear();
+  return true;
+}
+
+std::optional<runtime::Bound> bind_integer(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has(1) || !c.has_output(0) || !c.in(1).constant) return {};
+  if (!channels_last(c.in(0)) || !channels_last(c.outputs[0])) return {};
+  auto form = ConvForm::of(node, c.in(1).constant->dims());
+  ByteNumbers numbers;
+  if (!form || !weight_zeros(c, 3, numbers)) return {};
+  if (!numbers.zw.empty() && numbers.zw.size() != 1 &&
+      static_cast<int64_t>(numbers.zw.size()) != form->outputs)
+    return {};
+  numbers.a_signed = c.in(0).dtype == DType::kInt8;
+  numbers.w_signed = c.in(1).dtype == DType::kInt8;
+  if (const auto zero = constant_int(c, 2)) numbers.za = *zero;
+  else form->zero_point = 2;
+  return conv_u8s8(*form, *c.in(1).constant, std::move(numbers), c.isa);
+}
+
+std::optional<runtime::Bound> bind_qlinear(const ir::Node& node, const runtime::BindContext& c) {
+  for (size_t i = 1; i < 9; ++i)
+    if (i < 8 ? !c.has(i) || !c.in(i).constant : c.has(i) && !c.in(i).constant) return {};
+  // com.microsoft's channels_last: rows that lie as channels-last tensors do.
+  const bool last = node.attr_int("channels_last", 0) != 0;
+  if (!c.has(0) || !c.has_output(0) || channels_last(c.in(0)) == last ||
+      channels_last(c.outputs[0]) == last)
+    return {};
+  auto form = ConvForm::of(node, c.in(3).constant->dims());
+  if (!form) return {};
+  const auto per_filter = [&](size_t i) {
+    return c.in(i).constant->count() == 1 || c.in(i).constant->count() == form->outputs;
+  };
+  ByteNumbers numbers;
+  if (!per_filter(4) || !per_filter(5) || (c.has(8) && !per_filter(8)) ||
+      !weight_zeros(c, 5, numbers) || c.in(1).constant->count() != 1 || c.in(6).constant->count() != 1)
+    return {};
+  const auto za = constant_int(c, 2), zy = constant_int(c, 7);
+  if (!za || !zy) return {};
+  numbers.za = *za;
+  numbers.a_signed = c.in(0).dtype == DType::kInt8;
+  numbers.w_signed = c.in(3).dtype == DType::kInt8;
+  const float sx = single_float(*c.in(1).constant);
+  runtime::Wire out = c.outputs[0];
+  out.dtype = c.in(7).dtype;
+  out.quant = QuantParams{{single_float(*c.in(6).constant)}, {*zy}};
+  if (!set_output(numbers, out, bounds_of(node))) return {};
+  for (float sw : tensor::to_float32(*c.in(4).constant).data<float>())
+    numbers.scale.push_back(multiplier(sx, sw, out.quant->scale()));
+  if (c.has(8))
+    for (int64_t v : tensor::to_int64s(*c.in(8).constant))
+      numbers.bias.push_back(static_cast<int32_t>(v));
+  if (numbers.bias.size() == 1 && form->outputs != 1) return {};
+  return conv_u8s8(*form, *c.in(3).constant, std::move(numbers), c.isa);
+}
+
 }  // namespace
 
-extern const Operator kConvInteger{
-    .name = "ConvInteger", .since = 10, .infer = infer_integer, .reference = reference_integer};
-extern const Operator kQLinearConv{
-    .name = "QLinearConv", .since = 10, .infer = infer_qlinear, .reference = reference_qlinear};
+extern const Operator kConvInteger{.name = "ConvInteger",
+                                   .since = 10,
+                                   .infer = infer_integer,
+                                   .reference = reference_integer,
+                                   .traits = {.layout = LayoutClass::kChannelsLast},
+                                   .bind = bind_integer};
+extern const Operator kQLinearConv{.name = "QLinearConv",
+                                   .since = 10,
+                                   .infer = infer_qlinear,
+                                   .reference = reference_qlinear,
+                                   .traits = {.layout = LayoutClass::kChannelsLast},
+                                   .bind = bind_qlinear};
 extern const Operator kMicrosoftQLinearConv{.name = "QLinearConv",
                                             .domain = "com.microsoft",
                                             .infer = infer_qlinear,
-                                            .reference = reference_qlinear};
+                                            .reference = reference_qlinear,
+                                            .bind = bind_qlinear};
 
 }  // namespace tersor::ops

@@ -1,0 +1,161 @@
+// Bound convolutions against the references on random shapes: integers exactly, floats within the error of a sum.
+#include "ops/detail/testing_weighted.h"
+
+namespace tersor::ops::testing {
+namespace {
+
+struct Shape {
+  Attributes attributes;
+  Dims x, w;
+  int64_t outputs;
+  int rank;
+};
+
+Shape random_shape(Random& r, int i) {
+  Shape s;
+  s.rank = i % 4 == 3 ? 3 : 4;
+  const size_t axes = static_cast<size_t>(s.rank) - 2;
+  const bool depthwise = i % 3 == 1;
+  const int64_t groups = depthwise ? r.number(2, 40) : i % 5 == 0 ? r.number(2, 3) : 1;
+  const int64_t per_group = depthwise ? 1 : r.number(1, i % 7 == 0 ? 40 : 20);
+  const int64_t filters = groups * (depthwise ? 1 : r.number(1, 37));
+  s.x = {r.number(1, 3), groups * per_group};
+  s.w = {filters, per_group};
+  s.outputs = filters;
+  std::vector<int64_t> strides, dilations, pads(2 * axes);
+  const bool pointwise = i % 6 == 2;
+  for (size_t a = 0; a < axes; ++a) {
+    const int64_t k = pointwise ? 1 : r.number(1, 4), d = r.number(1, 2);
+    s.w.push_back(k);
+    strides.push_back(pointwise && r.coin() ? 1 : r.number(1, 3));
+    dilations.push_back(d);
+    pads[a] = pointwise ? 0 : r.number(0, 2);
+    pads[axes + a] = pointwise ? 0 : r.number(0, 2);
+    s.x.push_back(r.number((k - 1) * d + 1, 12));
+  }
+  s.attributes = {{"strides", strides}, {"dilations", dilations}, {"group", groups}};
+  if (i % 8 == 5) s.attributes.emplace_back("auto_pad", std::string(r.coin() ? "SAME_UPPER" : "SAME_LOWER"));
+  else s.attributes.emplace_back("pads", pads);
+  return s;
+}
+
+Tensor clamped(const Tensor& t, float low, float high) {
+  Tensor y = Tensor::empty(DType::kFloat32, t.dims());
+  for (size_t i = 0; i < y.mutable_data<float>().size(); ++i)
+    y.mutable_data<float>()[i] = std::clamp(t.data<float>()[i], low, high);
+  return y;
+}
+
+TEST(ConvBind, FloatsEqualTheReference) {
+  Random r(1);
+  for (int i = 0; i < 60; ++i) {
+    const Shape s = random_shape(r, i);
+    const Tensor x = r.floats(s.x), w = r.floats(s.w), b = r.floats({s.outputs});
+    Tensor want = run("Conv", 17, {x, w, b}, s.attributes)[0];
+    StepCase c{.op = "Conv", .attributes = s.attributes, .inputs = {{x}, {w, {}, true}, {b, {}, true}}};
+    c.channels_last = true;
+    c.out_rank = s.rank;
+    const bool depthwise = s.w[1] == 1 && s.x[1] == s.outputs && s.x[1] > 1;
+    if (i % 4 == 0 && !depthwise) {
+      const Tensor residual = r.floats(want.dims());
+      c.inputs.push_back({residual});
+      want = run("Add", 17, {want, residual})[0];
+    }
+    if (r.coin()) {
+      c.attributes.emplace_back("clip_min", 0.0F);
+      c.attributes.emplace_back("clip_max", 1.5F);
+      want = clamped(want, 0, 1.5F);
+    }
+    const auto terms = static_cast<double>(base::element_count(std::span(s.w).subspan(1)) + 2);
+    for (base::Isa isa : machine_isas())
+      for (int threads : {1, 3})
+        expect_near(run_step(c, isa, threads), want, terms * terms * 1.2e-7,
+                    "case " + std::to_string(i) + " " + std::string(base::name(isa)));
+  }
+}
+
+TEST(ConvBind, BytesEqualTheDefinition) {
+  Random r(2);
+  for (int i = 0; i < 80; ++i) {
+    const Shape s = random_shape(r, i);
+    const DType tx = r.coin() ? DType::kUint8 : DType::kInt8, tw = i % 5 == 1 ? DType::kUint8 : DType::kInt8;
+    const DType ty = r.coin() ? DType::kUint8 : DType::kInt8;
+    const Tensor x = r.bytes(s.x, tx), w = r.bytes(s.w, tw);
+    const QuantParams qx = r.params(tx, 1, -1, true);
+    const QuantParams qw = r.params(tw, r.coin() ? s.outputs : 1, 0, i % 3 == 0);
+    QuantParams qy = r.params(ty, 1, -1, true);
+    qy.scales[0] *= 20;
+    Tensor b = Tensor::empty(DType::kInt32, {s.outputs});
+    for (int32_t& v : b.mutable_data<int32_t>()) v = static_cast<int32_t>(r.number(-3000, 3000));
+    QuantParams qb;
+    for (float sw : qw.scales) {
+      qb.scales.push_back(qx.scales[0] * sw);
+      qb.zero_points.push_back(0);
+    }
+    StepCase c{.op = "Conv", .attributes = s.attributes};
+    c.inputs = {{x, qx}, {w, qw, true}, {b, qb, true}};
+    c.out = ty;
+    c.out_quant = qy;
+    c.channels_last = true;
+    c.out_rank = s.rank;
+    const auto reference = [&](const Tensor& bias) {
+      return run("QLinearConv", 21,
+                 {x, scale_tensor(qx), zero_tensor(qx, tx), w, scale_tensor(qw), zero_tensor(qw, tw),
+                  scale_tensor(qy), zero_tensor(qy, ty), bias},
+                 s.attributes)[0];
+    };
+    const std::string what = "case " + std::to_string(i) + " ";
+    const Tensor want = reference(b);
+    for (base::Isa isa : machine_isas())
+      for (int threads : {1, 3})
+        expect_same(run_step(c, isa, threads), want, what + std::string(base::name(isa)));
+    // The specification's own operators give the same.
+    StepCase q{.op = "QLinearConv", .attributes = s.attributes};
+    q.inputs = {{x}, {scale_tensor(qx), {}, true}, {zero_tensor(qx, tx), {}, true}, {w, {}, true},
+                {scale_tensor(qw), {}, true}, {zero_tensor(qw, tw), {}, true},
+                {scale_tensor(qy), {}, true}, {zero_tensor(qy, ty), {}, true}, {b, {}, true}};
+    q.out = ty;
+    q.channels_last = true;
+    q.out_rank = s.rank;
+    expect_same(run_step(q, machine_isas().back()), want, what + "QLinearConv");
+    const Tensor sums = run("ConvInteger", 21, {x, w, zero_tensor(qx, tx), zero_tensor(qw, tw)},
+                            s.attributes)[0];
+    StepCase n{.op = "ConvInteger", .attributes = s.attributes};
+    n.inputs = {{x}, {w, {}, true}, {zero_tensor(qx, tx), {}, r.coin()}, {zero_tensor(qw, tw), {}, true}};
+    n.out = DType::kInt32;
+    n.channels_last = true;
+    n.out_rank = s.rank;
+    expect_same(run_step(n, machine_isas().back()), sums, what + "ConvInteger");
+    // Relu in front of the quantization: codes below that of 0 do not occur.
+    c.attributes.emplace_back("clip_min", 0.0F);
+    Tensor clipped = Tensor::empty(DType::kInt32, want.dims());
+    for (int64_t e = 0; e < want.count(); ++e)
+      clipped.mutable_data<int32_t>()[static_cast<size_t>(e)] =
+          static_cast<int32_t>(std::max<int64_t>(tensor::as_int64(want, e), qy.zero_points[0]));
+    expect_same(run_step(c, machine_isas().back()), tensor::cast(clipped, ty), what + "clip");
+    c.attributes.pop_back();
+    // A float bias is brought to the scale of the sums.
+    Tensor fb = Tensor::empty(DType::kFloat32, {s.outputs});
+    for (size_t k = 0; k < static_cast<size_t>(s.outputs); ++k)
+      fb.mutable_data<float>()[k] = static_cast<float>(b.data<int32_t>()[k]) * qb.scales[qb.scales.size() == 1 ? 0 : k];
+    c.inputs[2] = {fb, {}, true};
+    expect_same(run_step(c, machine_isas().back()), want, what + "float bias");
+    // Real output.
+    c.inputs[2] = {};
+    c.out = DType::kFloat32;
+    c.out_quant.reset();
+    Tensor real = Tensor::empty(DType::kFloat32, sums.dims());
+    const int64_t size = base::element_count(std::span(sums.dims()).subspan(2));
+    for (int64_t e = 0; e < sums.count(); ++e) {
+      const auto k = static_cast<size_t>(e / size % s.outputs);
+      const double sw = static_cast<double>(qw.scales[qw.scales.size() == 1 ? 0 : k]);
+      real.mutable_data<float>()[static_cast<size_t>(e)] =
+          static_cast<float>(sums.data<int32_t>()[static_cast<size_t>(e)]) *
+          static_cast<float>(static_cast<double>(qx.scales[0]) * sw);
+    }
+    expect_same(run_step(c, machine_isas().back()), real, what + "float output");
+  }
+}
+
+}  // namespace
+}  // namespace tersor::ops::testing

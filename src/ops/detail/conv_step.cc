@@ -1,0 +1,260 @@
+#include "ops/detail/conv_step.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/dwconv/dwconv.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/quant.h"
+
+namespace tersor::ops::detail {
+namespace {
+
+using kernels::ConvShape;
+
+// The left operand: pixels, or plain rows where each output pixel reads its own input pixel.
+kernels::RowSource source_of(const void* x, const ConvShape& shape, const void* padding, bool flatten) {
+  if (shape.pointwise() && shape.groups == 1) return kernels::RowSource::dense(x, shape.c);
+  return kernels::RowSource::pixels(x, shape, padding, flatten);
+}
+
+const float* residual_of(const ConvForm& form, runtime::StepContext& c, const Dims& out) {
+  if (!form.residual) return nullptr;
+  const Tensor& t = c.in(*form.residual);
+  if (t.dims() != out)
+    base::fail_input("E17", "shape {} is added to {}", tensor::to_string(t.dims()),
+                     tensor::to_string(out));
+  return t.data<float>().data();
+}
+
+// Output rows a task shall take.
+int64_t row_grain(const ConvShape& s, int threads) {
+  return std::max<int64_t>(1, s.n * s.oh / (4 * static_cast<int64_t>(threads)));
+}
+
+struct FloatConv {
+  ConvForm form;
+  FloatProduct product;
+  bool flatten;
+  Bounds bounds;
+  std::vector<float> bias, zeros;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(form.x);
+    Dims dims;
+    const ConvShape shape = form.place(x.dims(), dims);
+    kernels::GemmF32Call call;
+    call.a = source_of(x.data<float>().data(), shape, zeros.data(), flatten);
+    call.residual = residual_of(form, c, dims);
+    call.out_stride = call.residual_stride = shape.oc;
+    call.bias = bias.empty() ? nullptr : bias.data();
+    call.min = bounds.min;
+    call.max = bounds.max;
+    call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
+    product.run(c, call, shape.pixels());
+  }
+};
+
+struct FloatDepthwise {
+  ConvForm form;
+  const kernels::DwconvF32Row* row;
+  std::shared_ptr<const Buffer> packed;
+  Bounds bounds;
+  std::vector<float> bias, zeros;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(form.x);
+    Dims dims;
+    const ConvShape shape = form.place(x.dims(), dims);
+    kernels::DwconvF32Call call;
+    call.in = x.data<float>().data();
+    call.padding = zeros.data();
+    call.bias = bias.empty() ? nullptr : bias.data();
+    call.min = bounds.min;
+    call.max = bounds.max;
+    call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
+    const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
+    const auto* weights = reinterpret_cast<const float*>(packed->data());
+    c.pool->parallel_for(shape.n * shape.oh, row_grain(shape, c.pool->size()),
+                         [&](int64_t begin, int64_t end, int worker) {
+                           kernels::run(*row, shape, weights, call, {begin, end}, scratch.of(worker));
+                         });
+  }
+};
+
+struct ByteConv {
+  ConvForm form;
+  ByteProduct product;
+  bool flatten;
+  std::vector<uint8_t> padding;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(form.x);
+    Dims dims;
+    const ConvShape shape = form.place(x.dims(), dims);
+    kernels::GemmU8S8Call call = product.call();
+    std::vector<int32_t> folded;
+    std::vector<uint8_t> own_padding;
+    const uint8_t* pad = padding.data();
+    if (form.zero_point && c.has(*form.zero_point)) {
+      const int64_t za = single_int(c.in(*form.zero_point));
+      product.set_zero_point(call, static_cast<int32_t>(za), folded);
+      own_padding.assign(padding.size(), static_cast<uint8_t>(za));
+      pad = own_padding.data();
+    }
+    call.a = source_of(x.raw(), shape, pad, flatten);
+    call.epilogue.residual = residual_of(form, c, dims);
+    call.out_stride = call.epilogue.residual_stride = shape.oc;
+    call.out = c.make(0, product.numbers.out, dims).raw_mutable();
+    product.run(c, call, shape.pixels());
+  }
+};
+
+struct ByteDepthwise {
+  ConvForm form;
+  const kernels::DwconvU8S8Row* row;
+  std::shared_ptr<const Buffer> packed;
+  ByteNumbers numbers;
+  std::vector<uint8_t> padding;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(form.x);
+    Dims dims;
+    const ConvShape shape = form.place(x.dims(), dims);
+    kernels::DwconvU8S8Call call;
+    call.in = x.raw();
+    call.padding = padding.data();
+    call.a_signed = numbers.a_signed;
+    call.kind = numbers.kind;
+    if (numbers.kind == kernels::GemmOutput::f32) {
+      call.min = numbers.min;
+      call.max = numbers.max;
+    }
+    call.zero = numbers.zero;
+    call.qmin = numbers.qmin;
+    call.qmax = numbers.qmax;
+    call.out = c.make(0, numbers.out, dims).raw_mutable();
+    const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
+    c.pool->parallel_for(shape.n * shape.oh, row_grain(shape, c.pool->size()),
+                         [&](int64_t begin, int64_t end, int worker) {
+                           kernels::run(*row, shape, packed->data(), call, {begin, end},
+                                        scratch.of(worker));
+                         });
+  }
+};
+
+template <typename Step>
+runtime::Call call_of(Step step) {
+  return [step = std::make_shared<const Step>(std::move(step))](runtime::StepContext& c) {
+    return guarded([&] { (*step)(c); });
+  };
+}
+
+}  // namespace
+
+std::optional<ConvForm> ConvForm::of(const ir::Node& node, const Dims& weight) {
+  if (weight.size() != 3 && weight.size() != 4) return {};
+  ConvForm f;
+  f.window = window_of(node, Dims(weight.begin() + 2, weight.end()));
+  f.groups = node.attr_int("group", 1);
+  f.outputs = weight[0];
+  if (f.groups < 1 || f.outputs % f.groups != 0 || weight[1] < 1)
+    base::fail_input("E17", "a weight of shape {} in {} groups", tensor::to_string(weight), f.groups);
+  f.inputs = base::checked_mul(weight[1], f.groups);
+  return f;
+}
+
+ConvShape ConvForm::shape() const {
+  ConvShape s;
+  const size_t y = window.rank() == 2 ? 0 : SIZE_MAX, x = window.rank() - 1;
+  s.c = inputs;
+  s.oc = outputs;
+  s.groups = groups;
+  if (y == 0) {
+    s.kh = window.kernel[0];
+    s.stride_h = window.strides[0];
+    s.dilation_h = window.dilations[0];
+  }
+  s.kw = window.kernel[x];
+  s.stride_w = window.strides[x];
+  s.dilation_w = window.dilations[x];
+  return s;
+}
+
+ConvShape ConvForm::place(const Dims& in, Dims& out) const {
+  const size_t axes = window.rank();
+  if (in.size() != axes + 2 || in.back() != inputs)
+    base::fail_input("E17", "a channels-last input of shape {} for {} channels", tensor::to_string(in),
+                     inputs);
+  ConvShape s = shape();
+  s.n = in[0];
+  const std::vector<WindowAxis> placed = window.place(std::span(in).subspan(1, axes));
+  if (axes == 2) {
+    s.h = placed[0].in;
+    s.oh = placed[0].out;
+    s.pad_top = placed[0].begin;
+  }
+  const WindowAxis& x = placed.back();
+  s.w = x.in;
+  s.ow = x.out;
+  s.pad_left = x.begin;
+  out = {s.n};
+  for (const WindowAxis& a : placed) out.push_back(a.out);
+  out.push_back(s.oc);
+  return s;
+}
+
+runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias, Bounds bounds,
+                        base::IsaSet isa) {
+  const ConvShape shape = form.shape();
+  std::vector<float> b;
+  if (bias) b.assign(bias->data<float>().begin(), bias->data<float>().end());
+  if (shape.depthwise() && !form.residual) {
+    const kernels::DwconvF32Row& row = kernels::select_dwconv_f32(isa);
+    auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
+    kernels::pack(row, shape, weight.data<float>().data(), reinterpret_cast<float*>(memory->data()));
+    FloatDepthwise step{form, &row, std::move(memory), bounds, std::move(b),
+                        std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
+    return {call_of(std::move(step)), row.name};
+  }
+  const kernels::MatrixLayout layout = kernels::conv_layout(shape);
+  FloatProduct product(layout, weight.data<float>().data(), -1, isa);
+  const std::string name = product.name();
+  FloatConv step{form, std::move(product), layout.flatten, bounds, std::move(b),
+                 std::vector<float>(static_cast<size_t>(shape.group_inputs()), 0.0F)};
+  return {call_of(std::move(step)), name};
+}
+
+runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers numbers,
+                         base::IsaSet isa) {
+  const ConvShape shape = form.shape();
+  const auto pad = static_cast<uint8_t>(numbers.za);
+  if (shape.depthwise() && !form.residual && !form.zero_point) {
+    const auto n = static_cast<size_t>(shape.oc);
+    if (numbers.scale.size() == 1) numbers.scale.assign(n, numbers.scale[0]);
+    kernels::DwconvU8S8Constants constants;
+    constants.a_signed = numbers.a_signed;
+    constants.w_signed = numbers.w_signed;
+    constants.za = numbers.za;
+    constants.zw = numbers.zw.empty() ? nullptr : numbers.zw.data();
+    constants.zw_count = static_cast<int64_t>(numbers.zw.size());
+    constants.bias = numbers.bias.empty() ? nullptr : numbers.bias.data();
+    constants.scale = numbers.scale.empty() ? nullptr : numbers.scale.data();
+    if (kernels::dwconv_u8s8_fits(shape, weight.raw(), constants)) {
+      const kernels::DwconvU8S8Row& row = kernels::select_dwconv_u8s8(isa);
+      auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
+      kernels::pack(row, shape, weight.raw(), constants, memory->data());
+      ByteDepthwise step{form, &row, std::move(memory), std::move(numbers),
+                         std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
+      return {call_of(std::move(step)), row.name, true};
+    }
+  }
+  const kernels::MatrixLayout layout = kernels::conv_layout(shape);
+  ByteProduct product(layout, weight.raw(), std::move(numbers), -1, isa);
+  const std::string name = product.name();
+  ByteConv step{form, std::move(product), layout.flatten,
+                std::vector<uint8_t>(static_cast<size_t>(shape.group_inputs()), pad)};
+  return {call_of(std::move(step)), name, true};
+}
+
+}  // namespace tersor::ops::detail

@@ -1,0 +1,194 @@
+#include "ops/detail/product.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/detail/quant.h"
+
+namespace tersor::ops::detail {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+bool eight_bits(DType type) { return type == DType::kUint8 || type == DType::kInt8; }
+
+int32_t code_of(float real, float scale, const ByteNumbers& n) {
+  return static_cast<int32_t>(
+      saturated(std::nearbyintf(real / scale), n.zero, tensor::lowest(n.out), tensor::highest(n.out)));
+}
+
+int32_t to_int32(double v) {
+  return static_cast<int32_t>(std::clamp(std::nearbyint(v), -2147483648.0, 2147483647.0));
+}
+
+// The bias in units of sx * sw.
+std::optional<std::vector<int32_t>> byte_bias(const runtime::Wire& b, float sx,
+                                              const std::vector<float>& sw, int64_t n) {
+  const Tensor* t = b.constant;
+  if (!t || (t->count() != n && t->count() != 1)) return {};
+  std::vector<int32_t> bias;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto k = static_cast<size_t>(i);
+    const float w = sw[sw.size() == 1 ? 0 : k];
+    const double unit = static_cast<double>(sx) * static_cast<double>(w);
+    const int64_t at = t->count() == 1 ? 0 : i;
+    if (t->dtype() == DType::kFloat32) {
+      bias.push_back(to_int32(static_cast<double>(t->data<float>()[static_cast<size_t>(at)]) / unit));
+    } else if (t->dtype() == DType::kInt32 && b.quant) {
+      const auto& scales = b.quant->scales;
+      const auto& zeros = b.quant->zero_points;
+      if (scales.size() != 1 && static_cast<int64_t>(scales.size()) != n) return {};
+      const float scale = scales[scales.size() == 1 ? 0 : k];
+      const int32_t zero = zeros.empty() ? 0 : zeros[zeros.size() == 1 ? 0 : k];
+      const int32_t value = t->data<int32_t>()[static_cast<size_t>(at)];
+      if (zero == 0 && scale == multiplier(sx, w)) bias.push_back(value);
+      else
+        bias.push_back(to_int32((static_cast<double>(value) - static_cast<double>(zero)) *
+                                static_cast<double>(scale) / unit));
+    } else {
+      return {};
+    }
+  }
+  return bias;
+}
+
+}  // namespace
+
+WorkerScratch::WorkerScratch(runtime::StepContext& c, size_t bytes)
+    : stride_(base::align_up(std::max<size_t>(bytes, 1), 64)) {
+  memory_ = c.arena->make(DType::kUint8, {static_cast<int64_t>(stride_) * c.pool->size()});
+  base_ = memory_.raw_mutable();
+}
+
+Bounds bounds_of(const ir::Node& node) {
+  return {node.attr_float("clip_min", -kInfinity), node.attr_float("clip_max", kInfinity)};
+}
+
+bool set_output(ByteNumbers& n, const runtime::Wire& out, const Bounds& bounds) {
+  if (out.quant) {
+    if (!eight_bits(out.dtype) || !out.quant->per_tensor()) return false;
+    n.out = out.dtype;
+    n.kind = out.dtype == DType::kUint8 ? kernels::GemmOutput::u8 : kernels::GemmOutput::s8;
+    n.zero = out.quant->zero_point();
+    n.qmin = static_cast<int32_t>(tensor::lowest(out.dtype));
+    n.qmax = static_cast<int32_t>(tensor::highest(out.dtype));
+    const float scale = out.quant->scale();
+    if (bounds.min > -kInfinity) n.qmin = code_of(bounds.min, scale, n);
+    if (bounds.max < kInfinity) n.qmax = code_of(bounds.max, scale, n);
+    return true;
+  }
+  n.out = DType::kFloat32;
+  n.kind = kernels::GemmOutput::f32;
+  n.min = bounds.min;
+  n.max = bounds.max;
+  return out.dtype == DType::kFloat32;
+}
+
+std::optional<ByteNumbers> byte_numbers(const ir::Node& node, const runtime::Wire& x,
+                                        const runtime::Wire& w, const runtime::Wire* b,
+                                        const runtime::Wire& y, int axis, int64_t n) {
+  if (!x.quant || !w.quant || !x.quant->per_tensor() || !eight_bits(x.dtype) || !eight_bits(w.dtype))
+    return {};
+  ByteNumbers r;
+  r.a_signed = x.dtype == DType::kInt8;
+  r.w_signed = w.dtype == DType::kInt8;
+  r.za = x.quant->zero_point();
+  const std::vector<float>& sw = w.quant->scales;
+  if (sw.size() != 1 && (w.quant->axis != axis || static_cast<int64_t>(sw.size()) != n)) return {};
+  r.zw = w.quant->zero_points;
+  if (std::ranges::all_of(r.zw, [](int32_t z) { return z == 0; })) r.zw.clear();
+  if (!r.zw.empty() && r.zw.size() != sw.size()) return {};
+  if (!set_output(r, y, bounds_of(node))) return {};
+  const float sx = x.quant->scale();
+  for (float s : sw)
+    r.scale.push_back(y.quant ? multiplier(sx, s, y.quant->scale()) : multiplier(sx, s));
+  if (b && b->present) {
+    if (n < 0) return {};
+    auto bias = byte_bias(*b, sx, sw, n);
+    if (!bias) return {};
+    r.bias = *std::move(bias);
+  }
+  return r;
+}
+
+FloatProduct::FloatProduct(const kernels::MatrixLayout& layout, const float* b, int64_t m,
+                           base::IsaSet isa) {
+  const kernels::GemmF32Row& row = kernels::select_gemm_f32({m, layout}, isa);
+  auto memory = Buffer::allocate(kernels::packed_bytes(row, layout));
+  auto* data = reinterpret_cast<float*>(memory->data());
+  kernels::pack(row, layout, b, data);
+  weights = kernels::GemmF32Weights(row, layout, data);
+  packed = std::move(memory);
+}
+
+void FloatProduct::run(runtime::StepContext& c, const kernels::GemmF32Call& call, int64_t m) const {
+  const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
+  const auto split = kernels::split_work(m, weights.panels(), weights.row->mr, c.pool->size());
+  c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i)
+      kernels::run(weights, call, split.rows(i), split.columns(i), scratch.of(worker));
+  });
+}
+
+ByteProduct::ByteProduct(const kernels::MatrixLayout& layout, const void* b, ByteNumbers given,
+                         int64_t m, base::IsaSet isa)
+    : numbers(std::move(given)) {
+  const kernels::GemmU8S8Row& row = kernels::select_gemm_u8s8({m, layout}, isa);
+  auto memory = Buffer::allocate(kernels::packed_bytes(row, layout));
+  auto* data = reinterpret_cast<int8_t*>(memory->data());
+  const auto n = static_cast<size_t>(layout.groups * layout.n);
+  column_sums.resize(n);
+  kernels::pack(row, layout, b, numbers.w_signed, data, column_sums.data());
+  weights = kernels::GemmU8S8Weights(row, layout, data, numbers.w_signed);
+  packed = std::move(memory);
+  folded.resize(n);
+  b_zero.resize(n);
+  const bool any = kernels::fold_zero_points(
+      weights, column_sums.data(), numbers.a_signed, numbers.za,
+      numbers.zw.empty() ? nullptr : numbers.zw.data(), static_cast<int64_t>(numbers.zw.size()),
+      numbers.bias.empty() ? nullptr : numbers.bias.data(), folded.data(), b_zero.data());
+  if (!any) b_zero.clear();
+  scale = numbers.scale;
+  if (scale.size() == 1) scale.assign(n, scale[0]);
+}
+
+kernels::GemmU8S8Call ByteProduct::call() const {
+  kernels::GemmU8S8Call call;
+  call.a_signed = numbers.a_signed;
+  auto& e = call.epilogue;
+  e.kind = numbers.kind;
+  e.bias = folded.data();
+  e.b_zero = b_zero.empty() ? nullptr : b_zero.data();
+  e.scale = scale.empty() ? nullptr : scale.data();
+  if (e.kind == kernels::GemmOutput::f32) {
+    e.min = numbers.min;
+    e.max = numbers.max;
+  }
+  e.zero = numbers.zero;
+  e.qmin = numbers.qmin;
+  e.qmax = numbers.qmax;
+  return call;
+}
+
+void ByteProduct::set_zero_point(kernels::GemmU8S8Call& call, int32_t za,
+                                 std::vector<int32_t>& memory) const {
+  memory.resize(2 * folded.size());
+  kernels::fold_zero_points(weights, column_sums.data(), numbers.a_signed, za,
+                            numbers.zw.empty() ? nullptr : numbers.zw.data(),
+                            static_cast<int64_t>(numbers.zw.size()),
+                            numbers.bias.empty() ? nullptr : numbers.bias.data(), memory.data(),
+                            memory.data() + folded.size());
+  call.epilogue.bias = memory.data();
+}
+
+void ByteProduct::run(runtime::StepContext& c, const kernels::GemmU8S8Call& call, int64_t m) const {
+  const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
+  const auto split = kernels::split_work(m, weights.panels(), weights.row->mr, c.pool->size());
+  c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i)
+      kernels::run(weights, call, split.rows(i), split.columns(i), scratch.of(worker));
+  });
+}
+
+}  // namespace tersor::ops::detail
