@@ -137,4 +137,21 @@ void spread_rows(const void** pointers, int rows, int mr, int64_t positions, siz
     }
 }
 
+void prefetch_rows(const RowSource& source, int64_t m0, int rows, int element, int64_t offset,
+                   size_t row_bytes, int64_t share, int64_t shares) noexcept {
+  int64_t stride = source.stride;
+  if (source.conv) {
+    if (!source.conv->pointwise()) return;
+    stride = source.conv->c;
+  }
+  const auto* data = static_cast<const std::byte*>(source.data);
+  const int64_t lines = static_cast<int64_t>(row_bytes + 63) / 64;
+  if (lines < 4) return;
+  const int64_t begin = lines * share / shares, end = lines * (share + 1) / shares;
+  for (int i = 0; i < rows; ++i) {
+    const std::byte* row = data + ((m0 + i) * stride + offset) * element;
+    for (int64_t line = begin; line < end; ++line) __builtin_prefetch(row + line * 64, 0, 2);
+  }
+}
+
 }  // namespace tersor::kernels

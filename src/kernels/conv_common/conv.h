@@ -118,4 +118,9 @@ size_t copied_pitch(size_t row_bytes) noexcept;
 void spread_rows(const void** pointers, int rows, int mr, int64_t positions, size_t row_bytes,
                  int64_t uses, std::byte* to) noexcept;
 
+// Asks for the rows of the next tile while this one is computed, `share` of `shares` of them:
+// streams that cross pages are not fetched ahead by the hardware. One position, dense rows.
+void prefetch_rows(const RowSource& source, int64_t m0, int rows, int element, int64_t offset,
+                   size_t row_bytes, int64_t share, int64_t shares) noexcept;
+
 }  // namespace tersor::kernels

@@ -21,7 +21,7 @@ constexpr GemmF32Row kRows[] = {
 };
 
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
-constexpr int64_t kBlockBytes = 384 << 10;
+constexpr int64_t kBlockBytes = 512 << 10;
 
 }  // namespace
 
@@ -73,6 +73,7 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
   const int mr = w.row->mr;
   const int64_t nr = w.row->nr, panel_size = w.positions * w.k * nr;
   const int64_t group_panels = w.group_panels();
+  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   if (m.size() <= 0 || panels.size() <= 0) return;
   auto** pointers = reinterpret_cast<const void**>(scratch);
   std::byte* gather =
@@ -96,7 +97,6 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
       // Rows spread evenly: no last tile of one row.
       const int64_t m0 = m.begin + m.size() * i / tiles, m1 = m.begin + m.size() * (i + 1) / tiles;
       const int rows = static_cast<int>(m1 - m0);
-      const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
       fill_rows(call.a, m0, rows, mr, sizeof(float), g * group_inputs, pointers, gather);
       if (!call.a.im2col)
         spread_rows(pointers, rows, mr, w.positions, static_cast<size_t>(w.k) * sizeof(float),
@@ -108,6 +108,10 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
         t.out = call.out + m0 * call.out_stride + column;
         t.bias = call.bias ? call.bias + column : nullptr;
         t.residual = call.residual ? call.residual + m0 * call.residual_stride + column : nullptr;
+        if (m1 < m.end)
+          prefetch_rows(call.a, m1, static_cast<int>(std::min<int64_t>(rows, m.end - m1)),
+                        sizeof(float), g * group_inputs, static_cast<size_t>(w.k) * sizeof(float),
+                        panel - p0, p1 - p0);
         w.row->tile(t, rows);
       }
     }

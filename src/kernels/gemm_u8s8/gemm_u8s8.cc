@@ -21,7 +21,7 @@ constexpr GemmU8S8Row kRows[] = {
 };
 
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
-constexpr int64_t kBlockBytes = 384 << 10;
+constexpr int64_t kBlockBytes = 512 << 10;
 
 int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
 
@@ -178,6 +178,9 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
         t.out = static_cast<std::byte*>(call.out) +
                 (m0 * call.out_stride + t.n0) * element_bytes(e.kind);
         t.residual = e.residual ? e.residual + m0 * e.residual_stride + t.n0 : nullptr;
+        if (m1 < m.end)
+          prefetch_rows(call.a, m1, static_cast<int>(std::min<int64_t>(rows, m.end - m1)), 1,
+                        g * group_inputs, static_cast<size_t>(w.k), panel - p0, p1 - p0);
         w.row->tile(t, rows);
       }
     }
