@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <set>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -36,6 +38,7 @@ class Reader {
     m.model_version = proto.model_version();
     for (const auto& entry : proto.metadata_props())
       m.metadata.emplace_back(entry.key(), entry.value());
+    check_functions(proto);
     for (auto& f : *proto.mutable_functions())
       m.functions.push_back(base::with_frame([&] { return function(f); }, [&] {
         return "function " + base::quoted(f.name());
@@ -49,6 +52,13 @@ class Reader {
   }
 
  private:
+  static void check_functions(const pb::ModelProto& proto) {
+    std::set<std::tuple<std::string_view, std::string_view, std::string_view>> seen;
+    for (const auto& f : proto.functions())
+      if (!seen.emplace(f.domain(), f.name(), f.overload()).second)
+        base::fail_input("E19", "two functions are named {}", base::quoted(f.name()));
+  }
+
   using Names = std::unordered_map<std::string, ir::ValueId>;
 
   static ir::ValueId lookup(ir::Graph& g, Names& names, const std::string& name) {
@@ -156,6 +166,10 @@ class Reader {
       info.set_tersor_position(position);
       *strays.add_value_info() = std::move(info);
     }
+    for (const auto& sparse : proto.sparse_initializer())
+      if (names.contains(sparse.values().name()))
+        base::fail_unsupported("initializer {} is a sparse tensor",
+                               base::quoted(sparse.values().name()));
     resolve(g, nesting > 1);
     g.sort();
     proto.clear_initializer();
@@ -387,10 +401,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path == "-" || !path.has_parent_path() ? std::filesystem::path(".") : path.parent_path();
 }
 
-}  // namespace
-
-ir::Model read_bytes(std::string_view bytes, const std::filesystem::path& folder,
-                     const std::string& name) {
+pb::ModelProto parse_model(std::string_view bytes, const std::string& name) {
   if (bytes.size() > limits::kModelFileBytes)
     base::fail(ErrorKind::kLimit, "E60", "{} has {} bytes, more than the {} that protobuf allows",
                base::quoted(name), bytes.size(), limits::kModelFileBytes);
@@ -409,13 +420,26 @@ ir::Model read_bytes(std::string_view bytes, const std::filesystem::path& folder
                             base::quoted(name), proto.ir_version()),
                 "export the model to ONNX again with a newer version");
   if (proto.opset_import_size() == 0) no_model("it imports no operator set");
+  return proto;
+}
+
+ir::Model convert(pb::ModelProto proto, const std::filesystem::path& folder,
+                  const std::string& name) {
   return base::with_frame([&] { return Reader({folder, name}).model(proto); },
                           [&] { return "file " + base::quoted(name); });
 }
 
+}  // namespace
+
+ir::Model read_bytes(std::string_view bytes, const std::filesystem::path& folder,
+                     const std::string& name) {
+  return convert(parse_model(bytes, name), folder, name);
+}
+
 ir::Model read(const std::filesystem::path& path) {
-  const std::string bytes = base::read_file(path, limits::kModelFileBytes);
-  return read_bytes(bytes, folder_of(path), path == "-" ? "standard input" : path.string());
+  const std::string name = path == "-" ? "standard input" : path.string();
+  pb::ModelProto proto = parse_model(base::read_file(path, limits::kModelFileBytes), name);
+  return convert(std::move(proto), folder_of(path), name);
 }
 
 Tensor read_tensor(const std::filesystem::path& path) {
