@@ -5,9 +5,10 @@
 
 namespace tersor::kernels {
 
-#define ROW(isa, mr, block)                                                  \
+#define ROW(isa, mr, block, lanes)                                           \
   namespace isa {                                                            \
   void dwconv_f32_##mr##x##block(const DwconvF32Tile& t, int rows) noexcept; \
+  void dwconv_f32_line(const DwconvF32Line& t) noexcept;                     \
   }
 #include "kernels/dwconv/rows_f32.inc"
 #undef ROW
@@ -21,9 +22,9 @@ namespace tersor::kernels {
 namespace {
 
 constexpr DwconvF32Row kF32Rows[] = {
-#define ROW(isa, mr, block)                                          \
-  {"dwconv_f32_" #isa "_" #mr "x" #block, base::Isa::isa, mr, block, \
-   isa::dwconv_f32_##mr##x##block},
+#define ROW(isa, mr, block, lanes)                                           \
+  {"dwconv_f32_" #isa "_" #mr "x" #block, base::Isa::isa,       mr,   block, \
+   isa::dwconv_f32_##mr##x##block,        isa::dwconv_f32_line, lanes},
 #include "kernels/dwconv/rows_f32.inc"
 #undef ROW
 };
@@ -54,24 +55,55 @@ int32_t weight(const void* w, const DwconvU8S8Constants& k, int64_t positions, i
          zw;
 }
 
-// Calls tile(first pixel, pixels) on pieces of at most mr pixels of one output row, the pointers of
-// its positions filled; positions beyond the kernel's (up to a multiple of four) repeat the first.
+// Calls tile(first pixel, pixels, pointers) on pieces of at most mr pixels of an output row's
+// columns `xs`, the pointers of their positions filled; positions beyond the kernel's (up to a
+// multiple of four) repeat the first.
 template <typename T, typename F>
-void for_tiles(const ConvShape& s, const T* in, const T* padding, int mr, int64_t positions,
-               Range output_rows, std::byte* scratch, F tile) noexcept {
-  RowSource source = RowSource::pixels(in, s, padding, false);
-  ConvShape one = s;  // one group of all channels: a row is a whole pixel
-  one.groups = 1;
-  source.conv = &one;
+void for_tiles(const RowSource& source, int mr, int64_t positions, int64_t y, Range xs,
+               std::byte* scratch, F tile) noexcept {
+  const ConvShape& s = *source.conv;
   auto** pointers = reinterpret_cast<const void**>(scratch);
-  for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
-    for (int64_t x = 0; x < s.ow; x += mr) {
-      const int rows = static_cast<int>(std::min<int64_t>(mr, s.ow - x));
-      fill_rows(source, y * s.ow + x, rows, mr, sizeof(T), 0, pointers, nullptr);
-      for (int64_t p = s.positions(); p < positions; ++p)
-        std::copy(pointers, pointers + rows, pointers + p * mr);
-      tile(y * s.ow + x, rows, reinterpret_cast<const T* const*>(pointers));
-    }
+  for (int64_t x = xs.begin; x < xs.end; x += mr) {
+    const int rows = static_cast<int>(std::min<int64_t>(mr, xs.end - x));
+    fill_rows(source, y * s.ow + x, rows, mr, sizeof(T), 0, pointers, nullptr);
+    for (int64_t p = s.positions(); p < positions; ++p)
+      std::copy(pointers, pointers + rows, pointers + p * mr);
+    tile(y * s.ow + x, rows, reinterpret_cast<const T* const*>(pointers));
+  }
+}
+
+// One group of all channels: a row is a whole pixel.
+ConvShape ungrouped(const ConvShape& s) noexcept {
+  ConvShape one = s;
+  one.groups = 1;
+  return one;
+}
+
+bool has_line_kernel(const ConvShape& s) noexcept {
+  return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1 &&
+         s.kh <= DwconvF32Line::kMaxHeight;
+}
+
+// Output columns whose windows lie inside the input's row.
+Range inner_columns(const ConvShape& s) noexcept {
+  const int64_t begin = std::min((s.pad_left + s.stride_w - 1) / s.stride_w, s.ow);
+  const int64_t last = s.w - s.kw + s.pad_left;
+  const int64_t end = last < 0 ? begin : std::min(last / s.stride_w + 1, s.ow);
+  return {begin, std::max(begin, end)};
+}
+
+// Where the windows of output row y and column x begin, per ky.
+template <typename T>
+void find_lines(const ConvShape& s, const T* in, const T* padding, int64_t y, int64_t x,
+                const T** rows, int64_t* pixels) noexcept {
+  const int64_t image = y / s.oh, y0 = y % s.oh * s.stride_h - s.pad_top;
+  for (int64_t ky = 0; ky < s.kh; ++ky) {
+    const int64_t line = y0 + ky * s.dilation_h;
+    const bool inside = line >= 0 && line < s.h;
+    rows[ky] =
+        inside ? in + ((image * s.h + line) * s.w + x * s.stride_w - s.pad_left) * s.c : padding;
+    pixels[ky] = inside ? s.c : 0;
+  }
 }
 
 template <typename Row>
@@ -117,12 +149,35 @@ void run(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   t.bias = call.bias;
   t.min = call.min;
   t.max = call.max;
-  for_tiles(s, call.in, call.padding, row.mr, s.positions(), output_rows, scratch,
-            [&](int64_t m, int rows, const float* const* a) {
-              t.a = a;
-              t.out = call.out + m * s.c;
-              row.tile(t, rows);
-            });
+  DwconvF32Line l;
+  l.kh = static_cast<int>(s.kh);
+  l.kw = static_cast<int>(s.kw);
+  l.stride = static_cast<int>(s.stride_w);
+  l.channels = s.c;
+  l.w = packed;
+  l.padded = blocks(s.c, row.block) * row.block;
+  l.bias = call.bias;
+  l.min = call.min;
+  l.max = call.max;
+  const ConvShape one = ungrouped(s);
+  const RowSource source = RowSource::pixels(call.in, one, call.padding, false);
+  const bool lines = has_line_kernel(s) && s.c >= row.lanes;
+  const Range inner = lines ? inner_columns(s) : Range{s.ow, s.ow};
+  l.count = inner.size();
+  const auto tile = [&](int64_t m, int rows, const float* const* a) {
+    t.a = a;
+    t.out = call.out + m * s.c;
+    row.tile(t, rows);
+  };
+  for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
+    for_tiles<float>(source, row.mr, s.positions(), y, {0, inner.begin}, scratch, tile);
+    if (l.count > 0) {
+      find_lines(s, call.in, call.padding, y, inner.begin, l.rows, l.pixels);
+      l.out = call.out + (y * s.ow + inner.begin) * s.c;
+      row.line(l);
+    }
+    for_tiles<float>(source, row.mr, s.positions(), y, {inner.end, s.ow}, scratch, tile);
+  }
 }
 
 bool dwconv_u8s8_fits(const ConvShape& s, const void* w, const DwconvU8S8Constants& k) noexcept {
@@ -179,13 +234,15 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   t.qmin = call.qmin;
   t.qmax = call.qmax;
   const int element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
-  for_tiles(s, static_cast<const uint8_t*>(call.in), static_cast<const uint8_t*>(call.padding),
-            row.mr, t.quads * 4, output_rows, scratch,
-            [&](int64_t m, int rows, const uint8_t* const* a) {
-              t.a = a;
-              t.out = static_cast<std::byte*>(call.out) + m * s.c * element;
-              row.tile(t, rows);
-            });
+  const ConvShape one = ungrouped(s);
+  const RowSource source = RowSource::pixels(call.in, one, call.padding, false);
+  const auto tile = [&](int64_t m, int rows, const uint8_t* const* a) {
+    t.a = a;
+    t.out = static_cast<std::byte*>(call.out) + m * s.c * element;
+    row.tile(t, rows);
+  };
+  for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
+    for_tiles<uint8_t>(source, row.mr, t.quads * 4, y, {0, s.ow}, scratch, tile);
 }
 
 }  // namespace tersor::kernels

@@ -34,11 +34,28 @@ struct DwconvF32Tile {
   const float* bias;  // may be null
   float min, max;
 };
+// `count` pixels of one output row whose windows lie inside the input's row. Each column of the
+// input is loaded once for all outputs that read it.
+struct DwconvF32Line {
+  static constexpr int kMaxHeight = 8;
+  const float*
+      rows[kMaxHeight];  // first element of the first window, per ky; the padding row if outside
+  int64_t pixels[kMaxHeight];  // elements from column to column: channels, 0 in the padding
+  int kh, kw, stride;
+  int64_t count, channels;
+  const float* w;  // as in the tile
+  int64_t padded;  // its row length
+  float* out;
+  const float* bias;  // may be null
+  float min, max;
+};
 struct DwconvF32Row {
   const char* name;
   base::Isa isa;
   int mr, block;
   void (*tile)(const DwconvF32Tile&, int rows) noexcept;
+  void (*line)(const DwconvF32Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= lanes
+  int lanes;
 };
 std::span<const DwconvF32Row> dwconv_f32_rows() noexcept;  // best last
 const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept;

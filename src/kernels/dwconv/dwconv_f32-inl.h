@@ -54,3 +54,62 @@ void any_dw_tile(const DwconvF32Tile& t, int rows) noexcept {
                                         dw_tile<S, kMr, kVecs, 3>, dw_tile<S, kMr, kVecs, 4>};
   kTiles[rows - 1](t);
 }
+
+// kOutputs neighbouring pixels of a line, one vector of channels.
+template <typename S, int kKw, int kStride, int kOutputs>
+void dw_columns(const DwconvF32Line& t, int64_t x, int64_t c) noexcept {
+  using F = typename S::f32;
+  constexpr int kColumns = (kOutputs - 1) * kStride + kKw;
+  const F bias = t.bias ? S::load(t.bias + c) : S::set(0.0f);
+  F acc[kOutputs];
+#pragma GCC unroll 8
+  for (int r = 0; r < kOutputs; ++r) acc[r] = bias;
+  const float* w = t.w + c;
+  for (int ky = 0; ky < t.kh; ++ky) {
+    const int64_t pixel = t.pixels[ky];
+    const float* in = t.rows[ky] + x * kStride * pixel + c;
+    F weight[kKw];
+#pragma GCC unroll 8
+    for (int kx = 0; kx < kKw; ++kx, w += t.padded) weight[kx] = S::load(w);
+#pragma GCC unroll 24
+    for (int j = 0; j < kColumns; ++j, in += pixel) {
+      const F column = S::load(in);
+#pragma GCC unroll 8
+      for (int r = 0; r < kOutputs; ++r) {
+        const int kx = j - r * kStride;
+        if (kx >= 0 && kx < kKw) acc[r] = S::fmadd(column, weight[kx], acc[r]);
+      }
+    }
+  }
+  const F low = S::set(t.min), high = S::set(t.max);
+#pragma GCC unroll 8
+  for (int r = 0; r < kOutputs; ++r)
+    S::store(t.out + (x + r) * t.channels + c, S::min(high, S::max(low, acc[r])));
+}
+
+// The last pixels and the last channels overlap those before them: what is computed twice is the
+// same.
+template <typename S, int kKw, int kStride>
+void dw_line(const DwconvF32Line& t) noexcept {
+  using Function = void (*)(const DwconvF32Line&, int64_t, int64_t) noexcept;
+  constexpr int kMost = 6;
+  static constexpr Function kFunctions[kMost] = {
+      dw_columns<S, kKw, kStride, 1>, dw_columns<S, kKw, kStride, 2>,
+      dw_columns<S, kKw, kStride, 3>, dw_columns<S, kKw, kStride, 4>,
+      dw_columns<S, kKw, kStride, 5>, dw_columns<S, kKw, kStride, 6>};
+  const int64_t outputs = t.count < kMost ? t.count : kMost;
+  const Function function = kFunctions[outputs - 1];
+  for (int64_t x = 0; x < t.count; x += outputs) {
+    const int64_t x0 = x + outputs <= t.count ? x : t.count - outputs;
+    for (int64_t c = 0; c < t.channels; c += S::kLanes)
+      function(t, x0, c + S::kLanes <= t.channels ? c : t.channels - S::kLanes);
+  }
+}
+
+template <typename S>
+void any_dw_line(const DwconvF32Line& t) noexcept {
+  if (t.kw == 3 && t.stride == 1) return dw_line<S, 3, 1>(t);
+  if (t.kw == 3) return dw_line<S, 3, 2>(t);
+  if (t.stride == 1) return dw_line<S, 5, 1>(t);
+  return dw_line<S, 5, 2>(t);
+}

@@ -25,9 +25,12 @@ std::vector<DwconvF32Row> f32_rows() {
   const base::IsaSet here = base::detect_isa();
   for (const DwconvF32Row& row : dwconv_f32_rows())
     if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back({"emu128", Isa::portable, 4, 4, emu::any_dw_tile<Emu<128>, 4, 1>});
-  rows.push_back({"emu256", Isa::portable, 4, 16, emu::any_dw_tile<Emu<256>, 4, 2>});
-  rows.push_back({"emu512", Isa::portable, 4, 32, emu::any_dw_tile<Emu<512>, 4, 2>});
+  rows.push_back({"emu128", Isa::portable, 4, 4, emu::any_dw_tile<Emu<128>, 4, 1>,
+                  emu::any_dw_line<Emu<128>>, 4});
+  rows.push_back({"emu256", Isa::portable, 4, 16, emu::any_dw_tile<Emu<256>, 4, 2>,
+                  emu::any_dw_line<Emu<256>>, 8});
+  rows.push_back({"emu512", Isa::portable, 4, 32, emu::any_dw_tile<Emu<512>, 4, 2>,
+                  emu::any_dw_line<Emu<512>>, 16});
   return rows;
 }
 
@@ -45,11 +48,10 @@ std::vector<DwconvU8S8Row> u8s8_rows() {
 struct Case {
   int64_t n, h, w, kh, kw, stride, dilation, pad;
 };
-constexpr Case kCases[] = {{1, 7, 9, 3, 3, 1, 1, 1},
-                           {2, 8, 6, 3, 3, 2, 1, 1},
-                           {1, 9, 9, 5, 5, 1, 1, 2},
-                           {1, 10, 7, 3, 2, 1, 2, 2},
-                           {1, 1, 11, 1, 7, 1, 1, 3}};
+constexpr Case kCases[] = {
+    {1, 7, 9, 3, 3, 1, 1, 1},  {2, 8, 6, 3, 3, 2, 1, 1},  {1, 9, 11, 5, 5, 1, 1, 2},
+    {1, 7, 7, 3, 3, 1, 1, 1},  {1, 6, 20, 3, 5, 2, 1, 2}, {1, 3, 2, 3, 3, 1, 1, 1},
+    {1, 9, 15, 3, 3, 1, 1, 0}, {1, 10, 7, 3, 2, 1, 2, 2}, {1, 1, 11, 1, 7, 1, 1, 3}};
 
 ConvShape shape_of(const Case& t, int64_t channels) {
   ConvShape s;
