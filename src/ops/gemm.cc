@@ -1,4 +1,5 @@
 // Gemm (7, 9, 11, 13): y = alpha * a' b' + beta * c with a' = a or its transpose; c broadcasts to y.
+#include "ops/detail/matmul_step.h"
 #include "ops/detail/walk.h"
 #include "ops/detail/widen.h"
 
@@ -71,11 +72,60 @@ void reference(ComputeContext& c) {
   dispatch_wide_numeric(c.in(0).dtype(), [&]<typename T>() { run<T>(c); });
 }
 
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has(1) || !c.has_output(0) || c.in(1).rank != 2) return {};
+  MatMulForm form;
+  form.transpose_a = node.attr_int("transA", 0) != 0;
+  form.transpose_b = node.attr_int("transB", 0) != 0;
+  form.constant = c.in(1).constant;
+  const int64_t n = form.columns(c);
+  const float alpha = node.attr_float("alpha", 1), beta = node.attr_float("beta", 1);
+  if (c.in(0).quant || c.in(1).quant) {
+    if (alpha != 1 || (c.has(2) && beta != 1)) return {};
+    // A bias of one row counts as a vector.
+    runtime::Wire bias;
+    Tensor flat;
+    if (c.has(2)) {
+      bias = c.in(2);
+      if (!bias.constant || (bias.constant->count() != 1 && bias.constant->count() != n)) return {};
+      if (bias.constant->rank() == 2 && bias.constant->dim(1) != n && bias.constant->count() != 1)
+        return {};
+      flat = bias.constant->reshaped({bias.constant->count()});
+      bias.constant = &flat;
+    }
+    auto numbers = byte_numbers(node, c.in(0), c.in(1), c.has(2) ? &bias : nullptr, c.outputs[0],
+                                form.transpose_b ? 0 : 1, n);
+    if (!numbers) return {};
+    return matmul_u8s8(form, {.numbers = *std::move(numbers)}, c.isa);
+  }
+  if (c.in(0).dtype != DType::kFloat32 || c.in(1).dtype != DType::kFloat32 || c.outputs[0].quant)
+    return {};
+  FloatMatMulOptions options{.bounds = bounds_of(node), .alpha = alpha};
+  if (c.has(2)) {
+    if (c.in(2).constant) {
+      auto bias = column_bias(*c.in(2).constant, n);
+      if (!bias) return {};
+      for (float& v : *bias) v *= beta;
+      options.bias = *std::move(bias);
+    } else {
+      // A computed bias is a vector or a matrix, by what its dimensions and the output's say.
+      const runtime::Wire &b = c.in(2), &y = c.outputs[0];
+      const bool vector = b.rank == 1 && n > 1 && b.dims == Dims{n};
+      const bool matrix = b.rank == 2 && y.rank == 2 && b.dims == y.dims && b.dims[0] > 1;
+      if (beta != 1 || (!vector && !matrix)) return {};
+      options.addend = 2;
+    }
+  }
+  return matmul_f32(form, std::move(options), c.isa);
+}
+
 }  // namespace
 
-extern const Operator kGemm{.name = "Gemm",
-                            .infer = infer,
-                            .reference = reference,
-                            .traits = {.quant = QuantClass::kWeighted, .data_inputs = 7}};
+extern const Operator kGemm{
+    .name = "Gemm",
+    .infer = infer,
+    .reference = reference,
+    .traits = {.quant = QuantClass::kWeighted, .data_inputs = 7, .fuses_clip = true},
+    .bind = bind};
 
 }  // namespace tersor::ops

@@ -1,5 +1,5 @@
 // MatMul (1, 9, 13): numpy's matmul. Integer sums wrap.
-#include "ops/detail/matmul_shape.h"
+#include "ops/detail/matmul_step.h"
 #include "ops/detail/widen.h"
 
 namespace tersor::ops {
@@ -37,11 +37,41 @@ void reference(ComputeContext& c) {
   dispatch_wide_numeric(c.in(0).dtype(), [&]<typename T>() { run<T>(c); });
 }
 
+// Input 2, if there is one, is a bias along the output's last axis. Two quantized activations multiply as well as one
+// with a constant.
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has(1) || !c.has_output(0)) return {};
+  MatMulForm form;
+  form.constant = c.in(1).constant;
+  const int64_t n = form.columns(c);
+  if (c.in(0).quant || c.in(1).quant) {
+    const int rank = c.in(1).rank;
+    auto numbers = byte_numbers(node, c.in(0), c.in(1), c.has(2) ? &c.in(2) : nullptr, c.outputs[0],
+                                rank > 1 ? rank - 1 : -1, n);
+    if (!numbers) return {};
+    return matmul_u8s8(form, {.numbers = *std::move(numbers)}, c.isa);
+  }
+  if (c.in(0).dtype != DType::kFloat32 || c.in(1).dtype != DType::kFloat32 || c.outputs[0].quant)
+    return {};
+  FloatMatMulOptions options{.bounds = bounds_of(node)};
+  if (c.has(2)) {
+    if (!c.in(2).constant) return {};
+    auto bias = column_bias(*c.in(2).constant, n);
+    if (!bias) return {};
+    options.bias = *std::move(bias);
+  }
+  return matmul_f32(form, std::move(options), c.isa);
+}
+
 }  // namespace
 
 extern const Operator kMatMul{.name = "MatMul",
                               .infer = infer,
                               .reference = reference,
-                              .traits = {.quant = QuantClass::kWeighted, .data_inputs = 3}};
+                              .traits = {.quant = QuantClass::kWeighted,
+                                         .data_inputs = 7,
+                                         .fuses_clip = true,
+                                         .fuses_bias = true},
+                              .bind = bind};
 
 }  // namespace tersor::ops

@@ -3,7 +3,8 @@
 // column of b.
 #include <algorithm>
 
-#include "ops/detail/matmul_shape.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/matmul_step.h"
 #include "ops/detail/quant.h"
 #include "ops/detail/walk.h"
 
@@ -199,20 +200,163 @@ void reference_dynamic(ComputeContext& c) {
                optional(c, 4));
 }
 
+// ---- binding -----------------------------------------------------------------------------------
+
+bool eight_bits(DType type) { return type == DType::kUint8 || type == DType::kInt8; }
+
+bool single(const runtime::Wire& w) {
+  return w.constant ? w.constant->count() == 1 : w.rank == 0 || w.dims == Dims{1};
+}
+
+// Fills signs, zero points and scales of a product whose parameters are inputs of the node; nullopt if they are not as
+// the kernels take them: one zero point of a (constant, or computed by `options.a_zero`), constants of b that are
+// single or per column.
+struct ParameterInputs {
+  std::optional<size_t> a_zero, b_zero, a_scale = {}, b_scale = {};
+};
+std::optional<ByteMatMulOptions> options_of(const runtime::BindContext& c, const MatMulForm& form,
+                                            const ParameterInputs& p) {
+  ByteMatMulOptions o;
+  ByteNumbers& numbers = o.numbers;
+  if (!c.has(form.a) || !c.has(form.b) || !c.has_output(0) || !eight_bits(c.in(form.a).dtype) ||
+      !eight_bits(c.in(form.b).dtype))
+    return {};
+  const int64_t n = form.columns(c);
+  numbers.a_signed = c.in(form.a).dtype == DType::kInt8;
+  numbers.w_signed = c.in(form.b).dtype == DType::kInt8;
+  if (p.a_zero && c.has(*p.a_zero)) {
+    const runtime::Wire& w = c.in(*p.a_zero);
+    if (!single(w)) return {};
+    if (w.constant) numbers.za = static_cast<int32_t>(single_int(*w.constant));
+    else o.a_zero = *p.a_zero;
+  }
+  const auto per_column = [&](const Tensor& t) { return t.count() == 1 || (t.rank() == 1 && t.count() == n); };
+  if (p.b_zero && c.has(*p.b_zero)) {
+    const Tensor* t = c.in(*p.b_zero).constant;
+    if (!t || !per_column(*t)) return {};
+    for (int64_t v : tensor::to_int64s(*t)) numbers.zw.push_back(static_cast<int32_t>(v));
+    if (std::ranges::all_of(numbers.zw, [](int32_t z) { return z == 0; })) numbers.zw.clear();
+  }
+  if (p.a_scale) {
+    const runtime::Wire &sa = c.in(*p.a_scale), &sb = c.in(*p.b_scale);
+    if (!single(sa) || !sb.constant || !per_column(*sb.constant)) return {};
+    const Tensor scales = tensor::to_float32(*sb.constant);
+    if (!sa.constant) o.a_scale = *p.a_scale;
+    for (float s : scales.data<float>()) numbers.scale.push_back(s);
+  }
+  return o;
+}
+
+std::optional<runtime::Bound> bind_integer(const ir::Node&, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has(1)) return {};
+  MatMulForm form;
+  form.constant = c.in(1).constant;
+  auto o = options_of(c, form, {2, 3});
+  if (!o) return {};
+  return matmul_u8s8(form, *std::move(o), c.isa);
+}
+
+// The output wire of an operator whose output parameters are constant inputs.
+bool quantized_output(const runtime::BindContext& c, size_t scale, size_t zero, DType otherwise,
+                      ByteNumbers& numbers, float& sy) {
+  if (!c.in(scale).constant || c.in(scale).constant->count() != 1) return false;
+  runtime::Wire out = c.outputs[0];
+  int32_t zy = 0;
+  out.dtype = otherwise;
+  if (c.has(zero)) {
+    if (!c.in(zero).constant || c.in(zero).constant->count() != 1) return false;
+    zy = static_cast<int32_t>(single_int(*c.in(zero).constant));
+    out.dtype = c.in(zero).dtype;
+  }
+  sy = single_float(*c.in(scale).constant);
+  out.quant = QuantParams{{sy}, {zy}};
+  return set_output(numbers, out, {-HUGE_VALF, HUGE_VALF});
+}
+
+std::optional<runtime::Bound> bind_qlinear(const ir::Node&, const runtime::BindContext& c) {
+  if (c.inputs.size() != 8) return {};
+  MatMulForm form{.a = 0, .b = 3};
+  form.constant = c.in(3).constant;
+  auto o = options_of(c, form, {2, 5, 1, 4});
+  float sy = 1;
+  if (!o || o->a_scale || !quantized_output(c, 6, 7, DType::kUint8, o->numbers, sy)) return {};
+  const float sa = single_float(*c.in(1).constant);
+  for (float& s : o->numbers.scale) s = multiplier(sa, s, sy);
+  return matmul_u8s8(form, *std::move(o), c.isa);
+}
+
+std::optional<runtime::Bound> bind_gemm(const ir::Node& node, const runtime::BindContext& c) {
+  if (c.inputs.size() < 6 || c.in(3).rank != 2) return {};
+  MatMulForm form{.a = 0, .b = 3};
+  form.transpose_a = node.attr_int("transA", 0) != 0;
+  form.transpose_b = node.attr_int("transB", 0) != 0;
+  form.constant = c.in(3).constant;
+  auto o = options_of(c, form, {2, 5, 1, 4});
+  if (!o || o->a_scale) return {};
+  const double alpha = static_cast<double>(node.attr_float("alpha", 1));
+  const double sa = static_cast<double>(single_float(*c.in(1).constant));
+  float sy = 1;
+  if (c.has(7)) {
+    if (!quantized_output(c, 7, 8, c.in(0).dtype, o->numbers, sy)) return {};
+    for (float& s : o->numbers.scale)
+      s = static_cast<float>(alpha * sa * static_cast<double>(s) / static_cast<double>(sy));
+  } else {
+    set_output(o->numbers, c.outputs[0], {-HUGE_VALF, HUGE_VALF});
+    for (float& s : o->numbers.scale) s = static_cast<float>(alpha * sa * static_cast<double>(s));
+  }
+  if (c.has(6)) {
+    const Tensor* t = c.in(6).constant;
+    const int64_t n = form.columns(c);
+    if (!t || n < 0 || (t->count() != 1 && (t->count() != n || t->dims().back() != n))) return {};
+    for (int64_t i = 0; i < n; ++i)
+      o->numbers.bias.push_back(static_cast<int32_t>(tensor::as_int64(*t, t->count() == 1 ? 0 : i)));
+  }
+  return matmul_u8s8(form, *std::move(o), c.isa);
+}
+
+std::optional<runtime::Bound> bind_to_float(const ir::Node&, const runtime::BindContext& c) {
+  if (c.inputs.size() < 4) return {};
+  MatMulForm form;
+  form.constant = c.in(1).constant;
+  auto o = options_of(c, form, {4, 5, 2, 3});
+  if (!o || c.outputs[0].dtype != DType::kFloat32 ||
+      !set_output(o->numbers, c.outputs[0], {-HUGE_VALF, HUGE_VALF}))
+    return {};
+  if (!o->a_scale) {
+    const float sa = single_float(*c.in(2).constant);
+    for (float& s : o->numbers.scale) s = multiplier(sa, s);
+  }
+  if (c.has(6)) {
+    if (!c.in(6).constant) return {};
+    auto bias = column_bias(*c.in(6).constant, form.columns(c));
+    if (!bias) return {};
+    o->fbias = *std::move(bias);
+  }
+  return matmul_u8s8(form, *std::move(o), c.isa);
+}
+
 }  // namespace
 
-extern const Operator kMatMulInteger{
-    .name = "MatMulInteger", .since = 10, .infer = infer_integer, .reference = reference_integer};
-extern const Operator kQLinearMatMul{
-    .name = "QLinearMatMul", .since = 10, .infer = infer_qlinear, .reference = reference_qlinear};
+extern const Operator kMatMulInteger{.name = "MatMulInteger",
+                                     .since = 10,
+                                     .infer = infer_integer,
+                                     .reference = reference_integer,
+                                     .bind = bind_integer};
+extern const Operator kQLinearMatMul{.name = "QLinearMatMul",
+                                     .since = 10,
+                                     .infer = infer_qlinear,
+                                     .reference = reference_qlinear,
+                                     .bind = bind_qlinear};
 extern const Operator kQGemm{.name = "QGemm",
                              .domain = "com.microsoft",
                              .infer = infer_gemm,
-                             .reference = reference_gemm};
+                             .reference = reference_gemm,
+                             .bind = bind_gemm};
 extern const Operator kMatMulIntegerToFloat{.name = "MatMulIntegerToFloat",
                                             .domain = "com.microsoft",
                                             .infer = infer_to_float,
-                                            .reference = reference_to_float};
+                                            .reference = reference_to_float,
+                                            .bind = bind_to_float};
 extern const Operator kDynamicQuantizeMatMul{.name = "DynamicQuantizeMatMul",
                                              .domain = "com.microsoft",
                                              .infer = infer_to_float,

@@ -1,0 +1,372 @@
+#include "ops/detail/matmul_step.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/quant.h"
+
+namespace tersor::ops::detail {
+namespace {
+
+// A product of matrices as the kernels take it: every pair is m rows of a times one matrix of b.
+struct Problem {
+  Dims out;
+  int64_t m, n, k;
+  int64_t matrices;  // of b
+  std::vector<std::pair<int64_t, int64_t>> pairs;
+};
+
+Problem problem_of(const MatMulForm& form, const Dims& a, const Dims& b) {
+  if (form.transpose_a || form.transpose_b) {
+    if (a.size() != 2 || b.size() != 2 || a[form.transpose_a ? 0 : 1] != b[form.transpose_b ? 1 : 0])
+      base::fail_input("E17", "a matrix product of shapes {} and {}", tensor::to_string(a),
+                       tensor::to_string(b));
+    Problem p{{}, a[form.transpose_a ? 1 : 0], b[form.transpose_b ? 0 : 1], a[form.transpose_a ? 0 : 1],
+              1, {{0, 0}}};
+    p.out = {p.m, p.n};
+    return p;
+  }
+  const MatMulShape s = matmul_shape(a, b);
+  Problem p{s.out, s.m, s.n, s.k, 1, {}};
+  if (b.size() > 2) p.matrices = base::element_count(std::span(b).first(b.size() - 2));
+  if (p.matrices == 1) {
+    p.m = base::checked_mul(base::element_count(s.batch), s.m);
+    p.pairs = {{0, 0}};
+  } else {
+    p.pairs = matmul_batches(s, a, b);
+  }
+  return p;
+}
+
+kernels::MatrixLayout layout_of(const MatMulForm& form, const Problem& p) {
+  return kernels::MatrixLayout::rows(p.k, p.n, form.transpose_b);
+}
+
+// The left operand as rows of k elements of T.
+template <typename T>
+struct LeftOperand {
+  const T* data;
+  Tensor memory;
+  LeftOperand(const MatMulForm& form, const Problem& p, runtime::StepContext& c) {
+    data = reinterpret_cast<const T*>(c.in(form.a).raw());
+    if (!form.transpose_a) return;
+    memory = c.arena->make(tensor::dtype_of<T>(), {p.m, p.k});
+    T* to = reinterpret_cast<T*>(memory.raw_mutable());
+    for (int64_t k = 0; k < p.k; ++k)
+      for (int64_t m = 0; m < p.m; ++m) to[m * p.k + k] = data[k * p.m + m];
+    data = to;
+  }
+};
+
+// Runs f(pair, split task, worker) for all pairs of a problem, spread over the pool.
+template <typename F>
+void for_each_task(const Problem& p, int64_t panels, int mr, runtime::ThreadPool& pool, F&& f) {
+  const auto pairs = static_cast<int64_t>(p.pairs.size());
+  const bool many = pairs >= 4 * static_cast<int64_t>(pool.size());
+  const auto split = kernels::split_work(p.m, panels, mr, many ? 1 : pool.size());
+  const int64_t tasks = split.tasks();
+  // Products of a few thousand multiplications are not worth a thread each.
+  const int64_t cost = std::max<int64_t>(1, p.m * p.n * p.k / std::max<int64_t>(1, tasks));
+  const int64_t grain = std::clamp<int64_t>(32768 / cost, 1, std::max<int64_t>(1, pairs * tasks));
+  pool.parallel_for(pairs * tasks, grain, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i)
+      f(p.pairs[static_cast<size_t>(i / tasks)], i / tasks, split.rows(i % tasks),
+        split.columns(i % tasks), worker);
+  });
+}
+
+template <typename Row>
+size_t matrix_stride(const Row& row, const kernels::MatrixLayout& layout) {
+  return base::align_up(kernels::packed_bytes(row, layout), 64);
+}
+
+// Calls f(matrix, panels) for pieces of all matrices.
+template <typename F>
+void for_each_panels(runtime::ThreadPool& pool, int64_t matrices, int64_t panels, F&& f) {
+  const int64_t pieces = matrices >= pool.size() ? 1 : std::min<int64_t>(panels, pool.size());
+  pool.parallel_for(matrices * pieces, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t piece = i % pieces;
+      f(i / pieces, kernels::Range{panels * piece / pieces, panels * (piece + 1) / pieces});
+    }
+  });
+}
+
+// Bytes that fit: the product of a matrix and its count, checked.
+int64_t total_bytes(int64_t matrices, size_t stride) {
+  return base::checked_mul(matrices, static_cast<int64_t>(stride), "packed matrices");
+}
+
+template <typename Step>
+runtime::Call call_of(Step step) {
+  return [step = std::make_shared<const Step>(std::move(step))](runtime::StepContext& c) {
+    return guarded([&] { (*step)(c); });
+  };
+}
+
+// ---- float -------------------------------------------------------------------------------------
+
+struct FloatMatMul {
+  MatMulForm form;
+  FloatMatMulOptions options;
+  const kernels::GemmF32Row* row;
+  Dims b_dims;                           // of a constant b
+  std::shared_ptr<const Buffer> packed;  // likewise
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& a = c.in(form.a);
+    const Dims& b = packed ? b_dims : c.in(form.b).dims();
+    const Problem p = problem_of(form, a.dims(), b);
+    const kernels::MatrixLayout layout = layout_of(form, p);
+    const size_t stride = matrix_stride(*row, layout);
+    const auto panels = (p.n + row->nr - 1) / row->nr;
+    Tensor memory;
+    const std::byte* matrices = packed ? packed->data() : nullptr;
+    if (!packed) {
+      memory = c.arena->make(DType::kUint8, {total_bytes(p.matrices, stride)});
+      const float* from = c.in(form.b).data<float>().data();
+      for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
+        kernels::pack_panels(*row, layout, from + i * p.k * p.n, range,
+                             reinterpret_cast<float*>(memory.raw_mutable() + static_cast<size_t>(i) * stride));
+      });
+      matrices = memory.raw();
+    }
+    const LeftOperand<float> left(form, p, c);
+    kernels::GemmF32Call base;
+    base.out_stride = p.n;
+    base.min = options.bounds.min;
+    base.max = options.bounds.max;
+    if (!options.bias.empty()) base.bias = options.bias.data();
+    if (options.addend && c.has(*options.addend)) {
+      const Tensor& t = c.in(*options.addend);
+      if (t.count() == p.n && (t.rank() <= 1 || t.dims().back() == p.n)) {
+        base.bias = t.data<float>().data();
+      } else if (t.dims() == p.out) {
+        base.residual = t.data<float>().data();
+        base.residual_stride = p.n;
+      } else {
+        base::fail_unsupported("a computed bias of shape {} for a result of {}",
+                               tensor::to_string(t.dims()), tensor::to_string(p.out));
+      }
+    }
+    float* out = c.make(0, DType::kFloat32, p.out).mutable_data<float>().data();
+    const WorkerScratch scratch(c, kernels::scratch_bytes(kernels::GemmF32Weights(*row, layout, nullptr)));
+    for_each_task(p, panels, row->mr, *c.pool,
+                  [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
+                      kernels::Range columns, int worker) {
+                    kernels::GemmF32Call call = base;
+                    call.a = kernels::RowSource::dense(left.data + pair.first * p.m * p.k, p.k);
+                    call.out = out + index * p.m * p.n;
+                    const auto* data = reinterpret_cast<const float*>(
+                        matrices + static_cast<size_t>(pair.second) * stride);
+                    kernels::run(kernels::GemmF32Weights(*row, layout, data), call, rows, columns,
+                                 scratch.of(worker));
+                  });
+  }
+};
+
+// ---- 8 bits ------------------------------------------------------------------------------------
+
+// What the epilogue needs for every matrix of b.
+struct ColumnConstants {
+  std::vector<int32_t> sums, folded, b_zero;  // sums, folded: [matrices * n]
+  std::vector<float> scale;                   // [n]
+  bool any_zero = false;
+
+  void fold(const ByteNumbers& numbers, const kernels::GemmU8S8Weights& w, int64_t matrices, int32_t za) {
+    const auto n = static_cast<size_t>(w.n);
+    folded.resize(sums.size());
+    b_zero.resize(n);
+    for (size_t i = 0; i < static_cast<size_t>(matrices); ++i)
+      any_zero = kernels::fold_zero_points(
+          w, sums.data() + i * n, numbers.a_signed, za, numbers.zw.empty() ? nullptr : numbers.zw.data(),
+          static_cast<int64_t>(numbers.zw.size()), numbers.bias.empty() ? nullptr : numbers.bias.data(),
+          folded.data() + i * n, b_zero.data());
+  }
+};
+
+struct ByteMatMul {
+  MatMulForm form;
+  ByteMatMulOptions options;
+  const kernels::GemmU8S8Row* row;
+  Dims b_dims;
+  std::shared_ptr<const Buffer> packed;
+  ColumnConstants columns;  // of a constant b
+
+  void operator()(runtime::StepContext& c) const {
+    const ByteNumbers& numbers = options.numbers;
+    const Tensor& a = c.in(form.a);
+    const Dims& b = packed ? b_dims : c.in(form.b).dims();
+    const Problem p = problem_of(form, a.dims(), b);
+    const kernels::MatrixLayout layout = layout_of(form, p);
+    const size_t stride = matrix_stride(*row, layout);
+    const auto panels = (p.n + row->nr - 1) / row->nr;
+    const kernels::GemmU8S8Weights weights(*row, layout, nullptr, numbers.w_signed);
+    Tensor memory;
+    ColumnConstants own;
+    const ColumnConstants* k = &columns;
+    const std::byte* matrices = packed ? packed->data() : nullptr;
+    if (!packed) {
+      memory = c.arena->make(DType::kUint8, {total_bytes(p.matrices, stride)});
+      own.sums.resize(static_cast<size_t>(p.matrices * p.n));
+      const std::byte* from = c.in(form.b).raw();
+      for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
+        kernels::pack_panels(*row, layout, from + i * p.k * p.n, numbers.w_signed, range,
+                             reinterpret_cast<int8_t*>(memory.raw_mutable() + static_cast<size_t>(i) * stride),
+                             own.sums.data() + i * p.n);
+      });
+      matrices = memory.raw();
+    }
+    int32_t za = numbers.za;
+    if (options.a_zero && c.has(*options.a_zero))
+      za = static_cast<int32_t>(single_int(c.in(*options.a_zero)));
+    if (!packed || options.a_zero) {
+      if (packed) own.sums = columns.sums;
+      own.fold(numbers, weights, p.matrices, za);
+      own.scale = columns.scale;
+      k = &own;
+    }
+    std::vector<float> scaled;
+    const float* scale = k->scale.empty() ? nullptr : k->scale.data();
+    if (options.a_scale || (!scale && !numbers.scale.empty())) {
+      const auto n = static_cast<size_t>(p.n);
+      const float sa = options.a_scale ? single_float(c.in(*options.a_scale)) : 1.0F;
+      for (size_t i = 0; i < n; ++i) {
+        const float s = numbers.scale[numbers.scale.size() == 1 ? 0 : i];
+        scaled.push_back(options.a_scale ? multiplier(sa, s) : s);
+      }
+      scale = scaled.data();
+    }
+    const LeftOperand<uint8_t> left(form, p, c);
+    kernels::GemmU8S8Call base;
+    base.a_signed = numbers.a_signed;
+    base.out_stride = p.n;
+    auto& e = base.epilogue;
+    e.kind = numbers.kind;
+    e.b_zero = k->any_zero ? k->b_zero.data() : nullptr;
+    e.scale = scale;
+    if (e.kind == kernels::GemmOutput::f32) {
+      e.min = numbers.min;
+      e.max = numbers.max;
+      e.fbias = options.fbias.empty() ? nullptr : options.fbias.data();
+    }
+    e.zero = numbers.zero;
+    e.qmin = numbers.qmin;
+    e.qmax = numbers.qmax;
+    std::byte* out = c.make(0, numbers.out, p.out).raw_mutable();
+    const int64_t width = tensor::bits(numbers.out) / 8;
+    const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
+    for_each_task(p, panels, row->mr, *c.pool,
+                  [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
+                      kernels::Range range, int worker) {
+                    kernels::GemmU8S8Call call = base;
+                    call.a = kernels::RowSource::dense(left.data + pair.first * p.m * p.k, p.k);
+                    call.out = out + index * p.m * p.n * width;
+                    call.epilogue.bias = k->folded.data() + pair.second * p.n;
+                    const auto* data = reinterpret_cast<const int8_t*>(
+                        matrices + static_cast<size_t>(pair.second) * stride);
+                    kernels::run(kernels::GemmU8S8Weights(*row, layout, data, numbers.w_signed), call, rows,
+                                 range, scratch.of(worker));
+                  });
+  }
+};
+
+// The problem of a constant b, with any a that fits it.
+Problem constant_problem(const MatMulForm& form) {
+  const Dims& b = form.constant->dims();
+  Problem p{{}, -1, 1, 1, 1, {}};
+  if (b.empty()) base::fail_input("E17", "a matrix product with a scalar");
+  if (b.size() == 1) {
+    p.k = b[0];
+    return p;
+  }
+  p.k = b[b.size() - (form.transpose_b ? 1 : 2)];
+  p.n = b[b.size() - (form.transpose_b ? 2 : 1)];
+  p.matrices = base::element_count(std::span(b).first(b.size() - 2));
+  return p;
+}
+
+}  // namespace
+
+int64_t MatMulForm::columns(const runtime::BindContext& c) const {
+  const runtime::Wire& w = c.in(b);
+  const Dims& dims = constant ? constant->dims() : w.dims;
+  if (dims.empty()) return -1;
+  if (dims.size() == 1) return 1;
+  return dims[dims.size() - (transpose_b ? 2 : 1)];
+}
+
+std::optional<std::vector<float>> column_bias(const Tensor& t, int64_t n) {
+  if (t.dtype() != DType::kFloat32 || n < 0) return {};
+  if (t.count() == 1) return std::vector<float>(static_cast<size_t>(n), t.data<float>()[0]);
+  if (t.count() != n || t.dims().back() != n) return {};
+  return std::vector<float>(t.data<float>().begin(), t.data<float>().end());
+}
+
+std::optional<runtime::Bound> matmul_f32(const MatMulForm& form, FloatMatMulOptions options,
+                                         base::IsaSet isa) {
+  FloatMatMul step{form, std::move(options), nullptr, {}, nullptr};
+  kernels::GemmF32Shape shape;
+  if (form.constant) {
+    const Problem p = constant_problem(form);
+    shape.layout = layout_of(form, p);
+    step.row = &kernels::select_gemm_f32(shape, isa);
+    step.b_dims = form.constant->dims();
+    const size_t stride = matrix_stride(*step.row, shape.layout);
+    auto memory = Buffer::allocate(static_cast<size_t>(total_bytes(p.matrices, stride)));
+    const float* from = form.constant->data<float>().data();
+    std::vector<float> scaled;
+    if (step.options.alpha != 1) {
+      for (float v : form.constant->data<float>()) scaled.push_back(v * step.options.alpha);
+      from = scaled.data();
+    }
+    for (int64_t i = 0; i < p.matrices; ++i)
+      kernels::pack(*step.row, shape.layout, from + i * p.k * p.n,
+                    reinterpret_cast<float*>(memory->data() + static_cast<size_t>(i) * stride));
+    step.packed = std::move(memory);
+  } else {
+    if (step.options.alpha != 1) return {};
+    step.row = &kernels::select_gemm_f32(shape, isa);
+  }
+  step.form.constant = nullptr;
+  const char* name = step.row->name;
+  return runtime::Bound{call_of(std::move(step)), name};
+}
+
+std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOptions options,
+                                          base::IsaSet isa) {
+  ByteMatMul step{form, std::move(options), nullptr, {}, nullptr, {}};
+  kernels::GemmU8S8Shape shape;
+  const ByteNumbers& numbers = step.options.numbers;
+  if (form.constant) {
+    const Problem p = constant_problem(form);
+    shape.layout = layout_of(form, p);
+    step.row = &kernels::select_gemm_u8s8(shape, isa);
+    step.b_dims = form.constant->dims();
+    const size_t stride = matrix_stride(*step.row, shape.layout);
+    auto memory = Buffer::allocate(static_cast<size_t>(total_bytes(p.matrices, stride)));
+    step.columns.sums.resize(static_cast<size_t>(p.matrices * p.n));
+    for (int64_t i = 0; i < p.matrices; ++i)
+      kernels::pack(*step.row, shape.layout, form.constant->raw() + i * p.k * p.n, numbers.w_signed,
+                    reinterpret_cast<int8_t*>(memory->data() + static_cast<size_t>(i) * stride),
+                    step.columns.sums.data() + i * p.n);
+    step.packed = std::move(memory);
+    const kernels::GemmU8S8Weights weights(*step.row, shape.layout, nullptr, numbers.w_signed);
+    step.columns.fold(numbers, weights, p.matrices, numbers.za);
+    step.columns.scale = numbers.scale;
+    if (numbers.scale.size() == 1)
+      step.columns.scale.assign(static_cast<size_t>(p.n), numbers.scale[0]);
+  } else {
+    // What lies along the columns must be known with them.
+    if (numbers.zw.size() > 1 || numbers.scale.size() > 1 || !numbers.bias.empty() ||
+        !step.options.fbias.empty())
+      return {};
+    step.row = &kernels::select_gemm_u8s8(shape, isa);
+  }
+  step.form.constant = nullptr;
+  const char* name = step.row->name;
+  return runtime::Bound{call_of(std::move(step)), name, true};
+}
+
+}  // namespace tersor::ops::detail
