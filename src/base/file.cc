@@ -40,8 +40,8 @@ std::string read_all(int fd, uint64_t offset, uint64_t length, const std::string
   bytes.resize(length);
   uint64_t done = 0;
   while (done < length) {
-    const ssize_t n = ::pread(fd, bytes.data() + done, length - done,
-                              static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(fd, bytes.data() + done, length - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_input("E06", "{} cannot be read: {}", base::quoted(name), std::strerror(errno));
     if (n == 0) fail_input("E03", "{} became shorter while it was read", base::quoted(name));
@@ -98,8 +98,8 @@ std::string read_file(const fs::path& path, uint64_t limit) {
       std::vector<std::string> names;
       std::error_code ignored;
       const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-      for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end && names.size() < 1000;
-           it.increment(ignored))
+      for (fs::directory_iterator it(folder, ignored), end;
+           !ignored && it != end && names.size() < 1000; it.increment(ignored))
         names.push_back(it->path().filename().string());
       std::ranges::sort(names);
       const std::string close = nearest(path.filename().string(), names);
@@ -120,7 +120,8 @@ std::string read_file(const fs::path& path, uint64_t limit) {
 
 namespace {
 
-// Opens `inner` below `root`, one folder at a time, passing no symbolic link: for kernels without openat2.
+// Opens `inner` below `root`, one folder at a time, passing no symbolic link: for kernels without
+// openat2.
 int open_stepwise(int root, const fs::path& inner) {
   int at = ::dup(root);
   for (auto it = inner.begin(); at >= 0 && it != inner.end();) {
@@ -193,9 +194,8 @@ FileBytes read_inside(const fs::path& folder, const std::string& relative, uint6
                      static_cast<off_t>(offset - before));
     if (p != MAP_FAILED)
       return {static_cast<const std::byte*>(p) + before, length,
-              std::shared_ptr<const void>(p, [mapped](const void* q) {
-                ::munmap(const_cast<void*>(q), mapped);
-              })};
+              std::shared_ptr<const void>(
+                  p, [mapped](const void* q) { ::munmap(const_cast<void*>(q), mapped); })};
   }
   auto held = std::make_shared<const std::string>(read_all(fd.get(), offset, length, relative));
   return {reinterpret_cast<const std::byte*>(held->data()), held->size(), held};

@@ -11,25 +11,28 @@
 
 namespace tersor::base {
 
-// The whole of a regular file ("-": standard input), at most `limit` bytes. Errors: E01 missing (with the nearest
-// name in its folder), E06 unreadable or not a regular file, E60 over the limit.
+// The whole of a regular file ("-": standard input), at most `limit` bytes. Errors: E01 missing
+// (with the nearest name in its folder), E06 unreadable or not a regular file, E60 over the limit.
 std::string read_file(const std::filesystem::path& path, uint64_t limit);
 
-// Bytes of a file that stay valid as long as a copy of this lives: mapped, or read where that is cheaper.
+// Bytes of a file that stay valid as long as a copy of this lives: mapped, or read where that is
+// cheaper.
 struct FileBytes {
   const std::byte* data = nullptr;
   size_t size = 0;
   std::shared_ptr<const void> owner;
 };
 inline constexpr uint64_t kToEnd = UINT64_MAX;
-// `length` bytes (kToEnd: up to the end) at `offset` of the file `relative` inside `folder`. The one way to a file that
-// another file names: relative, no "..", no symbolic link, one regular file with one name (E05 otherwise); a missing
-// file is E04, a short one E03. `user`: what names it, for messages.
-FileBytes read_inside(const std::filesystem::path& folder, const std::string& relative, uint64_t offset,
-                      uint64_t length, const std::string& user);
+// `length` bytes (kToEnd: up to the end) at `offset` of the file `relative` inside `folder`. The
+// one way to a file that another file names: relative, no "..", no symbolic link, one regular file
+// with one name (E05 otherwise); a missing file is E04, a short one E03. `user`: what names it, for
+// messages.
+FileBytes read_inside(const std::filesystem::path& folder, const std::string& relative,
+                      uint64_t offset, uint64_t length, const std::string& user);
 
-// A file in the making, under a temporary name beside its target: `.NAME.XXXXXX.part`. Whatever happens before
-// publish(), the target stays as it is and the temporary file goes. Errors: E41 folder, E42 all else.
+// A file in the making, under a temporary name beside its target: `.NAME.XXXXXX.part`. Whatever
+// happens before publish(), the target stays as it is and the temporary file goes. Errors: E41
+// folder, E42 all else.
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& target);
@@ -41,7 +44,8 @@ class OutputFile {
   uint64_t size() const noexcept { return size_; }
   // fsync and close: what fails later cannot be the contents.
   void finish();
-  // Gives the file its name (in the same folder) and makes that last. Without `replace`, E40 if the name is taken.
+  // Gives the file its name (in the same folder) and makes that last. Without `replace`, E40 if the
+  // name is taken.
   void publish(const std::filesystem::path& target, bool replace);
 
  private:
@@ -50,7 +54,8 @@ class OutputFile {
   uint64_t size_ = 0;
 };
 
-// Replaces or creates a file as a whole ("-": standard output). Without `force` an existing one is E40.
+// Replaces or creates a file as a whole ("-": standard output). Without `force` an existing one is
+// E40.
 void write_file(const std::filesystem::path& path, std::string_view bytes, bool force);
 // E40 / E41 before any work is done: the output exists, is a folder, or its folder does not exist.
 void check_output(const std::filesystem::path& path, bool force);

@@ -70,10 +70,8 @@ TEST_F(File, ReadsInsideAFolder) {
   EXPECT_EQ(text(read_inside(folder_, "w.bin", 2, 3, "")), "234");
   EXPECT_EQ(text(read_inside(folder_, "./w.bin", 8, kToEnd, "")), "89");
   EXPECT_EQ(text(read_inside(folder_, "w.bin", 10, 0, "")), "");
-  for (const auto& [offset, length] : {std::pair<uint64_t, uint64_t>{8, 3},
-                                       {11, 0},
-                                       {UINT64_MAX - 1, 4},
-                                       {4, UINT64_MAX - 2}})
+  for (const auto& [offset, length] :
+       {std::pair<uint64_t, uint64_t>{8, 3}, {11, 0}, {UINT64_MAX - 1, 4}, {4, UINT64_MAX - 2}})
     EXPECT_EQ(error_of([&] { read_inside(folder_, "w.bin", offset, length, "m"); }).code(), "E03");
   EXPECT_EQ(error_of([&] { read_inside(folder_, "gone", 0, 1, "m"); }).sentence(),
             "weights file 'gone' named by 'm' is missing");
@@ -156,7 +154,6 @@ TEST_F(File, OneOfManyWritersWins) {
   EXPECT_EQ(text, std::string(100000, text[0]));
   EXPECT_EQ(count(), 1u);
 }
-
 
 TEST_F(File, AFailedWriteLeavesTheOldFile) {
   const fs::path path = folder_ / "out";

@@ -20,18 +20,22 @@ struct Known {
 using namespace std::string_view_literals;
 
 constexpr const char* kTorch =
-    "load it in Python and export: torch.onnx.export(model, example, 'model.onnx', opset_version=17)";
+    "load it in Python and export: torch.onnx.export(model, example, 'model.onnx', "
+    "opset_version=17)";
 constexpr const char* kTorchScript =
     "export it: torch.onnx.export(torch.jit.load('M'), example, 'model.onnx', opset_version=17)";
 constexpr const char* kPage = "download the file itself, not the page that shows it";
 constexpr const char* kUnpack = "unpack it first";
 constexpr const char* kData = "this is data: pass it with -d";
 constexpr std::array kKnown{
-    Known{"version https://git-lfs", 0, "a Git LFS pointer", "run 'git lfs pull' to get the real file"},
-    Known{"GGUF", 0, "a GGUF file", "start from the model it was made from: optimum-cli export onnx -m NAME out/"},
+    Known{"version https://git-lfs", 0, "a Git LFS pointer",
+          "run 'git lfs pull' to get the real file"},
+    Known{"GGUF", 0, "a GGUF file",
+          "start from the model it was made from: optimum-cli export onnx -m NAME out/"},
     Known{"TFL3", 4, "a TensorFlow Lite model",
           "convert it: python -m tf2onnx.convert --tflite M --output model.onnx"},
-    Known{"ORTM", 4, "a model in onnxruntime's own format", "start from the ONNX file it was made from"},
+    Known{"ORTM", 4, "a model in onnxruntime's own format",
+          "start from the ONNX file it was made from"},
     Known{"\x89HDF", 0, "an HDF5 file (Keras?)",
           "convert it: python -m tf2onnx.convert --keras M --output model.onnx"},
     Known{"\x80\x02", 0, "a Python pickle (a PyTorch checkpoint?)", kTorch},
@@ -39,14 +43,18 @@ constexpr std::array kKnown{
     Known{"\x80\x04", 0, "a Python pickle (a PyTorch checkpoint?)", kTorch},
     Known{"\x80\x05", 0, "a Python pickle", kTorch},
     Known{"\x1f\x8b", 0, "a gzip archive", kUnpack},
-    Known{"\xfd" "7zXZ", 0, "an xz archive", kUnpack},
+    Known{"\xfd"
+          "7zXZ",
+          0, "an xz archive", kUnpack},
     Known{"\x28\xb5\x2f\xfd", 0, "a zstd archive", kUnpack},
     Known{"BZh", 0, "a bzip2 archive", kUnpack},
     Known{"ustar", 257, "a tar archive", kUnpack},
     Known{"\x93NUMPY", 0, "a NumPy array", kData},
     Known{"\x89PNG", 0, "a PNG picture", kData},
     Known{"\xff\xd8\xff", 0, "a JPEG picture", kData},
-    Known{"\x7f" "ELF", 0, "a program", ""},
+    Known{"\x7f"
+          "ELF",
+          0, "a program", ""},
 };
 
 [[noreturn]] void refuse(std::string_view bytes, const std::string& name, std::string_view what,
@@ -106,7 +114,8 @@ void refuse_text(std::string_view bytes, const std::string& name) {
     const auto u = static_cast<unsigned char>(c);
     return (u < 0x20 && c != '\n' && c != '\r' && c != '\t') || u >= 0x7f;
   });
-  if (printable) refuse(bytes, name, starts(text, "{") ? "JSON" : "a text file", "pass the .onnx file");
+  if (printable)
+    refuse(bytes, name, starts(text, "{") ? "JSON" : "a text file", "pass the .onnx file");
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ TEST(Identify, NamesWhatAFileIs) {
 }
 
 TEST(Identify, SaysTheSize) {
-  const Error error = read_error("version https://git-lfs.github.com/spec/v1\n" + std::string(87, 'x'));
+  const Error error =
+      read_error("version https://git-lfs.github.com/spec/v1\n" + std::string(87, 'x'));
   EXPECT_EQ(error.sentence(), "'m.onnx' is not an ONNX model: it is a Git LFS pointer (130 bytes)");
 }
 

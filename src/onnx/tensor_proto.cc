@@ -96,7 +96,8 @@ size_t entry_bytes(DType dtype) {
 }
 
 template <typename Field>
-Tensor typed_tensor(const pb::TensorProto& proto, const Field& field, DType dtype, const Dims& dims) {
+Tensor typed_tensor(const pb::TensorProto& proto, const Field& field, DType dtype,
+                    const Dims& dims) {
   const int64_t count = base::element_count(dims);
   const int64_t wanted = entry_count(dtype, count, tensor::byte_size(dtype, count));
   if (field.size() != wanted)
@@ -105,7 +106,8 @@ Tensor typed_tensor(const pb::TensorProto& proto, const Field& field, DType dtyp
     Tensor out = Tensor::zeros(dtype, dims);
     auto* to = reinterpret_cast<uint8_t*>(out.raw_mutable());
     for (int64_t i = 0; i < count; ++i) {
-      const auto code = static_cast<uint32_t>(static_cast<uint64_t>(field[static_cast<int>(i)]) & 63);
+      const auto code =
+          static_cast<uint32_t>(static_cast<uint64_t>(field[static_cast<int>(i)]) & 63);
       const int64_t bit = i * 6;
       to[bit / 8] = static_cast<uint8_t>(to[bit / 8] | code << (bit % 8));
       if (bit % 8 > 2) to[bit / 8 + 1] = static_cast<uint8_t>(code >> (8 - bit % 8));
@@ -122,7 +124,8 @@ Tensor typed_tensor(const pb::TensorProto& proto, const Field& field, DType dtyp
   return out;
 }
 
-Tensor typed_tensor(const pb::TensorProto& proto, DType dtype, const Dims& dims, Encoding& encoding) {
+Tensor typed_tensor(const pb::TensorProto& proto, DType dtype, const Dims& dims,
+                    Encoding& encoding) {
   int used = 0;
   const auto offer = [&](const auto& field, Encoding which) {
     if (field.empty()) return;
@@ -148,7 +151,8 @@ Tensor typed_tensor(const pb::TensorProto& proto, DType dtype, const Dims& dims,
       if (dtype != DType::kInt64) wrong_field(proto, "int64_data");
       return typed_tensor(proto, proto.int64_data(), dtype, dims);
     case kDoubles:
-      if (dtype != DType::kFloat64 && dtype != DType::kComplex128) wrong_field(proto, "double_data");
+      if (dtype != DType::kFloat64 && dtype != DType::kComplex128)
+        wrong_field(proto, "double_data");
       return typed_tensor(proto, proto.double_data(), dtype, dims);
     case kUint64s:
       if (dtype != DType::kUint64 && dtype != DType::kUint32) wrong_field(proto, "uint64_data");
@@ -214,12 +218,11 @@ Tensor clean_bools(Tensor t) {
 Tensor convert(pb::TensorProto& proto, const Dims& dims, DType dtype, const Source& source,
                Encoding& encoding) {
   if (dtype == DType::kString) {
-    if (proto.data_location() == 1 || !proto.raw_data().empty())
-      wrong_field(proto, "raw_data");
+    if (proto.data_location() == 1 || !proto.raw_data().empty()) wrong_field(proto, "raw_data");
     const int64_t count = base::element_count(dims);
     if (count != proto.string_data_size())
-      wrong_size(proto, static_cast<uint64_t>(count), static_cast<uint64_t>(proto.string_data_size()),
-                 "strings");
+      wrong_size(proto, static_cast<uint64_t>(count),
+                 static_cast<uint64_t>(proto.string_data_size()), "strings");
     return Tensor::of_strings(dims, {proto.string_data().begin(), proto.string_data().end()});
   }
   const size_t bytes = tensor::byte_size(dtype, base::element_count(dims));
@@ -228,8 +231,9 @@ Tensor convert(pb::TensorProto& proto, const Dims& dims, DType dtype, const Sour
     return external_tensor(proto, dtype, dims, bytes, source);
   }
   // Some writers give an empty raw_data along with a typed field.
-  const bool typed = proto.float_data_size() || proto.int32_data_size() || proto.int64_data_size() ||
-                     proto.double_data_size() || proto.uint64_data_size();
+  const bool typed = proto.float_data_size() || proto.int32_data_size() ||
+                     proto.int64_data_size() || proto.double_data_size() ||
+                     proto.uint64_data_size();
   if (proto.has_raw_data() && !(typed && proto.raw_data().empty())) {
     if (typed) given_twice(proto);
     encoding = kRaw;

@@ -16,8 +16,8 @@ struct Source {
   std::string file;
 };
 
-// Moves the elements out of `proto`, which keeps what tersor does not model, and how its elements were written. An
-// Error names the tensor if its data do not fill its shape exactly.
+// Moves the elements out of `proto`, which keeps what tersor does not model, and how its elements
+// were written. An Error names the tensor if its data do not fill its shape exactly.
 Tensor take_tensor(pb::TensorProto& proto, const Source& source);
 // Puts the elements into `proto`, written as it remembers where that still fits, else as raw_data.
 void put_tensor(const Tensor& tensor, pb::TensorProto& proto);

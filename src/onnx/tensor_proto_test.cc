@@ -75,7 +75,8 @@ TEST(TensorProto, DataMustFillTheShape) {
     t.set_raw_data(std::string(bytes, 'x'));
     const Error error = take_error(t);
     EXPECT_EQ(error.code(), "E13");
-    EXPECT_TRUE(error.sentence().starts_with("tensor 't' of shape [4] needs 16 bytes, ")) << error.sentence();
+    EXPECT_TRUE(error.sentence().starts_with("tensor 't' of shape [4] needs 16 bytes, "))
+        << error.sentence();
   }
   for (const int count : {1, 3, 5}) {
     pb::TensorProto t = tensor_of(1, {4});

@@ -1,10 +1,10 @@
 // Models for the tests of this room, built as messages.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <string_view>
-
-#include <gtest/gtest.h>
 
 #include "onnx/onnx.h"
 #include "tersor_onnx.pb.h"
@@ -19,7 +19,8 @@ inline void add_info(pb::ValueInfoProto& info, const std::string& name, int64_t 
 }
 
 inline pb::NodeProto& add_node(pb::GraphProto& graph, const std::string& op,
-                               std::initializer_list<const char*> inputs, const std::string& output) {
+                               std::initializer_list<const char*> inputs,
+                               const std::string& output) {
   auto& node = *graph.add_node();
   node.set_op_type(op);
   node.set_name("node_" + output);

@@ -20,13 +20,13 @@ struct Edge {
   Kind child;
 };
 constexpr std::array kEdges{
-    Edge{Kind::kModel, 7, Kind::kGraph},       Edge{Kind::kModel, 25, Kind::kFunction},
-    Edge{Kind::kGraph, 1, Kind::kNode},        Edge{Kind::kGraph, 5, Kind::kTensor},
-    Edge{Kind::kGraph, 11, Kind::kInfo},       Edge{Kind::kGraph, 12, Kind::kInfo},
-    Edge{Kind::kGraph, 13, Kind::kInfo},       Edge{Kind::kNode, 5, Kind::kAttribute},
-    Edge{Kind::kAttribute, 5, Kind::kTensor},  Edge{Kind::kAttribute, 10, Kind::kTensor},
-    Edge{Kind::kAttribute, 6, Kind::kGraph},   Edge{Kind::kAttribute, 11, Kind::kGraph},
-    Edge{Kind::kFunction, 7, Kind::kNode},     Edge{Kind::kFunction, 11, Kind::kAttribute},
+    Edge{Kind::kModel, 7, Kind::kGraph},      Edge{Kind::kModel, 25, Kind::kFunction},
+    Edge{Kind::kGraph, 1, Kind::kNode},       Edge{Kind::kGraph, 5, Kind::kTensor},
+    Edge{Kind::kGraph, 11, Kind::kInfo},      Edge{Kind::kGraph, 12, Kind::kInfo},
+    Edge{Kind::kGraph, 13, Kind::kInfo},      Edge{Kind::kNode, 5, Kind::kAttribute},
+    Edge{Kind::kAttribute, 5, Kind::kTensor}, Edge{Kind::kAttribute, 10, Kind::kTensor},
+    Edge{Kind::kAttribute, 6, Kind::kGraph},  Edge{Kind::kAttribute, 11, Kind::kGraph},
+    Edge{Kind::kFunction, 7, Kind::kNode},    Edge{Kind::kFunction, 11, Kind::kAttribute},
     Edge{Kind::kFunction, 12, Kind::kInfo},
 };
 
@@ -194,23 +194,25 @@ class Walk {
   // The file ends inside the innermost frame, or inside the data of a tensor.
   [[noreturn]] void cut(uint64_t needed, size_t from) const {
     const Frame& frame = stack_.back();
-    // At the outermost level lengths are those of the file: a number or a length is missing its end.
+    // At the outermost level lengths are those of the file: a number or a length is missing its
+    // end.
     if (frame.kind == Kind::kModel) {
       if (!known_before_) no_model();
-      throw Error(ErrorKind::kInput, "E03",
-                  fmt::format("{} is cut off: the file ends after {} bytes, inside the model's header",
-                              base::quoted(file_), grouped(bytes_.size())),
-                  "download or copy it again");
+      throw Error(
+          ErrorKind::kInput, "E03",
+          fmt::format("{} is cut off: the file ends after {} bytes, inside the model's header",
+                      base::quoted(file_), grouped(bytes_.size())),
+          "download or copy it again");
     }
     const bool constant = frame.kind == Kind::kTensor && stack_.size() > 1 &&
                           stack_[stack_.size() - 2].kind == Kind::kAttribute;
     const std::string what = constant ? "tensor" : named(frame.kind).what;
-    throw Error(ErrorKind::kInput, "E03",
-                fmt::format("{} is cut off: {} needs {} bytes, the file ends after {}",
-                            base::quoted(file_),
-                            frame.name.empty() ? "one " + what : what + " " + base::quoted(frame.name),
-                            grouped(needed), grouped(bytes_.size() - from)),
-                "download or copy it again");
+    throw Error(
+        ErrorKind::kInput, "E03",
+        fmt::format("{} is cut off: {} needs {} bytes, the file ends after {}", base::quoted(file_),
+                    frame.name.empty() ? "one " + what : what + " " + base::quoted(frame.name),
+                    grouped(needed), grouped(bytes_.size() - from)),
+        "download or copy it again");
   }
 
   [[noreturn]] void no_model() const {

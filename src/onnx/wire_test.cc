@@ -1,8 +1,9 @@
 // Bytes that are no whole model: never more than an Error.
+#include "onnx/wire.h"
+
 #include <random>
 
 #include "onnx/testing.h"
-#include "onnx/wire.h"
 
 namespace tersor::onnx {
 namespace {
@@ -35,8 +36,9 @@ TEST(Wire, SaysWhichInitializerIsCut) {
   const std::string whole = bytes_of(model);
   const Error error = read_error(std::string_view(whole).substr(0, 1310720));
   EXPECT_EQ(error.code(), "E03");
-  EXPECT_TRUE(error.sentence().starts_with(
-      "'m.onnx' is cut off: initializer 'fc.weight' needs 2 048 000 bytes, the file ends after 1 310 "))
+  EXPECT_TRUE(
+      error.sentence().starts_with("'m.onnx' is cut off: initializer 'fc.weight' needs 2 048 000 "
+                                   "bytes, the file ends after 1 310 "))
       << error.sentence();
   EXPECT_EQ(error.help(), "download or copy it again");
 }

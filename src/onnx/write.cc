@@ -82,7 +82,8 @@ class Writer {
     proto.clear_tersor_output();
   }
   // A statement that differed from the first in the file.
-  static void further_info(const ir::Value& value, pb::ValueInfoProto said, pb::ValueInfoProto& proto) {
+  static void further_info(const ir::Value& value, pb::ValueInfoProto said,
+                           pb::ValueInfoProto& proto) {
     proto = std::move(said);
     if (!agrees(type_of(proto.type()), value.type)) put_type(value.type, *proto.mutable_type());
     if (!value.name.empty() || proto.has_name()) proto.set_name(value.name);
@@ -133,7 +134,8 @@ class Writer {
       list.emplace_back(position ? position : UINT32_MAX, std::move(out));
       listed.insert(value.name);
     }
-    // Of the strays, those whose name somebody took since would be wrong; second statements of the file are not.
+    // Of the strays, those whose name somebody took since would be wrong; second statements of the
+    // file are not.
     for (auto& stray : *proto.mutable_value_info()) {
       const uint32_t position = stray.tersor_position();
       stray.clear_tersor_position();
@@ -185,7 +187,8 @@ class Writer {
     // What remains of tensors belongs to tensors only.
     if (!std::holds_alternative<Tensor>(a.data)) proto.clear_t();
     if (!std::holds_alternative<std::vector<Tensor>>(a.data)) proto.clear_tensors();
-    const int type = std::visit([&](const auto& value) { return put(value, unset, proto); }, a.data);
+    const int type =
+        std::visit([&](const auto& value) { return put(value, unset, proto); }, a.data);
     if (!untyped) proto.set_type(type);
   }
 
@@ -226,7 +229,8 @@ class Writer {
     if (proto.tensors_size() != static_cast<int>(value.size())) proto.clear_tensors();
     for (size_t i = 0; i < value.size(); ++i) {
       const int at = static_cast<int>(i);
-      tensor(value[i], at < proto.tensors_size() ? *proto.mutable_tensors(at) : *proto.add_tensors());
+      tensor(value[i],
+             at < proto.tensors_size() ? *proto.mutable_tensors(at) : *proto.add_tensors());
     }
     return 9;
   }
@@ -280,9 +284,10 @@ std::string serialize(const pb::ModelProto& proto) {
 std::string write_bytes(const ir::Model& model) {
   const uint64_t weights = weight_bytes(model);
   if (weights > limits::kModelFileBytes)
-    throw Error(ErrorKind::kLimit, "E60",
-                fmt::format("the model has {} bytes of weights, more than one file can hold", weights),
-                "write it to a file, with the weights beside it");
+    throw Error(
+        ErrorKind::kLimit, "E60",
+        fmt::format("the model has {} bytes of weights, more than one file can hold", weights),
+        "write it to a file, with the weights beside it");
   pb::ModelProto proto;
   Writer(nullptr).model(model, proto);
   return serialize(proto);
@@ -296,8 +301,8 @@ void write(const ir::Model& model, const std::filesystem::path& path, const Writ
                          weight_bytes(model) > limits::kModelFileBytes - kMargin);
   if (!external) return base::write_file(path, write_bytes(model), options.force);
   if (path == "-")
-    throw Error(ErrorKind::kUsage, "E43", "weights beside the model need a file, not standard output",
-                "name a file with -o");
+    throw Error(ErrorKind::kUsage, "E43",
+                "weights beside the model need a file, not standard output", "name a file with -o");
   ExternalData data(path);
   pb::ModelProto proto;
   Writer(&data).model(model, proto);

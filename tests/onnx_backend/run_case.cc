@@ -1,5 +1,6 @@
-// run-pb for tests, in one of two ways: `tersor_run_case [--reference] run-pb MODEL IN_DIR OUT_DIR` runs the model
-// in the engine, or node by node by the operators' references. Exit codes are those of the command line.
+// run-pb for tests, in one of two ways: `tersor_run_case [--reference] run-pb MODEL IN_DIR OUT_DIR`
+// runs the model in the engine, or node by node by the operators' references. Exit codes are those
+// of the command line.
 #include <cstdio>
 #include <filesystem>
 #include <string>

@@ -1,9 +1,9 @@
 """The ONNX backend node cases of PyPI onnx through `tersor run-pb`.
 
-The command is TERSOR_BIN, as in tests/support; so is tersor_run_case, which runs a model without the command line, with
---reference by the operators' references. An exit code 5 counts as unsupported, any other
-failure or a wrong result is a failure of the test. Run as a program, it prints one line per case that is not passed,
-and with `--table FILE` writes the table of operators:
+The command is TERSOR_BIN, as in tests/support; tersor_run_case can stand in for it: it runs a model
+without the command line, with --reference by the operators' references. Exit code 5 counts as
+unsupported; any other failure or a wrong result is a failure of the test. Run as a program, it prints
+one line per case that is not passed, and with `--table FILE` writes the table of operators:
 
     TERSOR_BIN=... python test_node_cases.py [--table docs/operator-support.md] [--only PATTERN] [--jobs 2]
 """
@@ -133,7 +133,8 @@ def table(results):
              f"The backend node cases of onnx {onnx.__version__} ({len(results)} cases, written by "
              "`tests/onnx_backend/test_node_cases.py --table`):",
              f"{total['passed']} passed, {total['unsupported']} unsupported, {total['failed']} wrong.",
-             "A case is unsupported when tersor says so (exit 5): its operator, or an element type in it, is missing.", "",
+             "A case is unsupported when tersor says so (exit 5): its operator, or an element type "
+             "in it, is missing.", "",
              "| operator | passed | unsupported | wrong |", "|---|---:|---:|---:|"]
     lines += [f"| {op} | {c['passed']} | {c['unsupported']} | {c['failed']} |"
               for op, c in sorted(supported.items())]

@@ -1,5 +1,6 @@
-"""Reading a model and writing it again gives an equal message: every node case of PyPI onnx, every model that the
-package carries, every model under tests/models, and models made here of what those lack.
+"""Reading a model and writing it again gives an equal message: every node case of PyPI onnx, every
+model that the package carries, every model under tests/models, and models made here of what those
+lack.
 
 TERSOR_ROUNDTRIP names the program; else it is the one beside the command under test."""
 
@@ -260,8 +261,9 @@ def test_external_data(tmp_path):
     assert codes == [3] and "E04" in errors and "'weights.bin' named by" in errors
 
 
-@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "link.bin", "sub/../../weights.bin", "hard.bin",
-                                      "a\\b", "*/_ORT_MEM_ADDR_/*", "", "sub"])
+@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "link.bin",
+                                      "sub/../../weights.bin", "hard.bin", "a\\b",
+                                      "*/_ORT_MEM_ADDR_/*", "", "sub"])
 def test_external_data_stays_inside(tmp_path, location):
     inner = tmp_path / "inner"
     (inner / "sub").mkdir(parents=True)

@@ -1,4 +1,5 @@
-// For tests: reads a model and writes it again, or a list of pairs from standard input, one path a line.
+// For tests: reads a model and writes it again, or a list of pairs from standard input, one path a
+// line.
 #include <cstdio>
 #include <iostream>
 #include <string>
