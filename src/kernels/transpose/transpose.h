@@ -43,10 +43,10 @@ const Table& table(base::IsaSet isa) noexcept;
 inline constexpr int kMaxRank = 16;
 struct Permute {
   int element = 4;
-  int rank = 0;               // of the collapsed output; at least 1 unless empty
-  int64_t dims[kMaxRank];     // of the output, outermost first
-  int64_t strides[kMaxRank];  // in the input, elements
-  enum class Kind : uint8_t { empty, copy, matrix, gather } kind = Kind::empty;
+  int rank = 0;                    // of the collapsed output; at least 1 unless empty
+  int64_t dims[kMaxRank] = {};     // of the output, outermost first
+  int64_t strides[kMaxRank] = {};  // in the input, elements
+  enum class Kind : uint8_t { empty, copy, matrix } kind = Kind::empty;
   int matrix_axis = 0;  // kind matrix: the output axis along which the input is contiguous
   int64_t rows = 0;     // units of work to share, see run_permute
   Matrix matrix = nullptr;

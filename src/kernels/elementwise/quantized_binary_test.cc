@@ -1,0 +1,64 @@
+#include "kernels/elementwise/quantized_binary.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/loops/testing.h"
+
+namespace tersor::kernels::elementwise {
+namespace {
+
+using namespace kernels::testing;
+using Bytes = std::vector<uint8_t>;
+
+float real(uint8_t code, const ByteOperand& o) {
+  const int q = o.is_signed ? static_cast<int8_t>(code) : code;
+  return static_cast<float>(q - o.zero) * o.scale;
+}
+float apply(Binary f, float a, float b) {
+  switch (f) {
+    case Binary::add:
+      return a + b;
+    case Binary::sub:
+      return a - b;
+    case Binary::mul:
+      return a * b;
+    case Binary::div:
+      return a / b;
+    case Binary::min:
+      return std::min(a, b);
+    default:
+      return std::max(a, b);
+  }
+}
+uint8_t expected(Binary f, uint8_t a, uint8_t b, const ByteBinaryCall& k) {
+  const float v = apply(f, real(a, k.a), real(b, k.b)) / k.y.scale;
+  if (std::isnan(v)) return static_cast<uint8_t>(k.y.low);
+  const double q = std::nearbyint(static_cast<double>(v)) + k.y.zero;
+  return static_cast<uint8_t>(static_cast<int>(std::clamp<double>(q, k.y.low, k.y.high)));
+}
+
+TEST(QuantizedBinary, EveryFunctionPatternAndType) {
+  for (base::IsaSet cap : caps())
+    for (int f = 0; f < 6; ++f)
+      for (int p = 0; p < kPatterns; ++p)
+        for (int types = 0; types < 8; ++types)
+          for (int64_t n : kSizes) {
+            ByteBinaryCall k;
+            k.a = {0.037f, types & 1 ? -5 : 120, (types & 1) != 0};
+            k.b = {0.11f, types & 2 ? 3 : 0, (types & 2) != 0};
+            k.y = {0.071f, types & 4 ? -128 : 7, (types & 4) != 0, 0, 255};
+            if (types & 4) k.y.low = -128, k.y.high = 127;
+            if (n == 17) k.y.low = 10, k.y.high = 90;
+            Bytes a = random_codes<uint8_t>(n + 1, 1), b = random_codes<uint8_t>(n + 1, 2);
+            Bytes y(static_cast<size_t>(n)), want(y);
+            byte_table(cap).binary(static_cast<Binary>(f), static_cast<Pattern>(p))(
+                a.data(), b.data(), y.data(), n, k);
+            for (size_t i = 0; i < y.size(); ++i)
+              want[i] =
+                  expected(static_cast<Binary>(f), p == 2 ? a[0] : a[i], p == 1 ? b[0] : b[i], k);
+            ASSERT_EQ(y, want) << f << " " << p << " " << types << " " << n;
+          }
+}
+
+}  // namespace
+}  // namespace tersor::kernels::elementwise

@@ -1,0 +1,6 @@
+// Closes the bracket that a begin_*.h opened.
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif

@@ -1,0 +1,61 @@
+// Vectors for loops that the compiler does not vectorize by itself. Included inside the target
+// region and the namespace of one ISA, after `kVectorBytes` (16, 32 or 64). No include guard.
+//
+// A Lanes<T, n> is n elements in as many registers as that takes: n is the same on every ISA, so
+// partial results, and with them the bits of a sum, are too.
+
+template <typename T, int kBytes>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kBytes), aligned(alignof(T)), may_alias));
+};
+
+template <typename T, int kCount>
+struct Lanes {
+  static constexpr int kBytes = kCount * static_cast<int>(sizeof(T));
+  static constexpr int kPart = kBytes < kVectorBytes ? kBytes : kVectorBytes;
+  static constexpr int kParts = kBytes / kPart;
+  static constexpr int kPartLanes = kPart / static_cast<int>(sizeof(T));
+  typedef T Vector __attribute__((vector_size(kPart)));
+  using Loose = typename VectorOf<T, kPart>::type;  // unaligned
+  Vector v[kParts];
+
+  [[gnu::always_inline]] inline void set(T x) noexcept {
+#pragma GCC unroll 16
+    for (int i = 0; i < kParts; ++i) v[i] = Vector{} + x;
+  }
+  [[gnu::always_inline]] inline void load(const T* p) noexcept {
+#pragma GCC unroll 16
+    for (int i = 0; i < kParts; ++i) v[i] = *reinterpret_cast<const Loose*>(p + i * kPartLanes);
+  }
+  [[gnu::always_inline]] inline void store(T* p) const noexcept {
+#pragma GCC unroll 16
+    for (int i = 0; i < kParts; ++i) *reinterpret_cast<Loose*>(p + i * kPartLanes) = v[i];
+  }
+};
+
+// The 16 partial results of a reduction, combined as a tree: 8 pairs at distance 8, 4, 2, 1.
+template <typename T, typename F>
+[[gnu::always_inline]] inline T fold16(T* lanes, F f) noexcept {
+  for (int step = 8; step > 0; step /= 2)
+    for (int i = 0; i < step; ++i) lanes[i] = f(lanes[i], lanes[i + step]);
+  return lanes[0];
+}
+
+// Steps over n elements in 16 interleaved lanes: f(accumulators, vector of x) for whole blocks,
+// g(accumulator, element) for the rest. `lanes` holds the start and receives the result.
+template <typename T, typename F, typename G>
+[[gnu::always_inline]] inline void fold_lanes(const T* x, int64_t n, T* lanes, F f, G g) noexcept {
+  using L = Lanes<T, 16>;
+  int64_t i = 0;
+  if (n >= 16) {
+    L acc, part;
+    acc.load(lanes);
+    for (; i + 16 <= n; i += 16) {
+      part.load(x + i);
+#pragma GCC unroll 16
+      for (int p = 0; p < L::kParts; ++p) acc.v[p] = f(acc.v[p], part.v[p]);
+    }
+    acc.store(lanes);
+  }
+  for (int j = 0; i < n; ++i, ++j) lanes[j] = g(lanes[j], x[i]);
+}

@@ -1,0 +1,10 @@
+#include "kernels/loops/begin_portable.h"
+#include "kernels/lut/lut.h"
+namespace tersor::kernels::lut::portable {
+
+constexpr int kVectorBytes = 16;
+#include "kernels/lut/lut-inl.h"
+extern constexpr Table kTable = make_table(base::Isa::portable);
+
+}  // namespace tersor::kernels::lut::portable
+#include "kernels/loops/end.h"
