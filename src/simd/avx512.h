@@ -35,6 +35,10 @@ struct Avx512 {
   TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm512_fmadd_ps(a, b, c); }
   TERSOR_VERB f32 min(f32 a, f32 b) { return _mm512_min_ps(a, b); }
   TERSOR_VERB f32 max(f32 a, f32 b) { return _mm512_max_ps(a, b); }
+  TERSOR_VERB f32 keep(f32 a) {
+    asm("" : "+v"(a));
+    return a;
+  }
 
   TERSOR_VERB s32 set(int32_t x) { return {_mm512_set1_epi32(x)}; }
   TERSOR_VERB s32 load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }

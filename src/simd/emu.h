@@ -68,6 +68,9 @@ struct Emu {
     return each<f32>([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
   }
 
+  // a, in a register: compilers would load it again for each use.
+  static f32 keep(f32 a) { return a; }
+
   // s32
   static s32 set(int32_t x) {
     return each<s32>([&](int) { return x; });

@@ -55,16 +55,16 @@ int32_t weight(const void* w, const DwconvU8S8Constants& k, int64_t positions, i
          zw;
 }
 
-// Calls tile(first pixel, pixels, pointers) on pieces of at most mr pixels of an output row's
-// columns `xs`, the pointers of their positions filled; positions beyond the kernel's (up to a
-// multiple of four) repeat the first.
+// Calls tile(first pixel, pixels, pointers) on pieces of at most mr pixels of an output row, the
+// pointers of their positions filled; positions beyond the kernel's (up to a multiple of four)
+// repeat the first.
 template <typename T, typename F>
-void for_tiles(const RowSource& source, int mr, int64_t positions, int64_t y, Range xs,
-               std::byte* scratch, F tile) noexcept {
+void for_tiles(const RowSource& source, int mr, int64_t positions, int64_t y, std::byte* scratch,
+               F tile) noexcept {
   const ConvShape& s = *source.conv;
   auto** pointers = reinterpret_cast<const void**>(scratch);
-  for (int64_t x = xs.begin; x < xs.end; x += mr) {
-    const int rows = static_cast<int>(std::min<int64_t>(mr, xs.end - x));
+  for (int64_t x = 0; x < s.ow; x += mr) {
+    const int rows = static_cast<int>(std::min<int64_t>(mr, s.ow - x));
     fill_rows(source, y * s.ow + x, rows, mr, sizeof(T), 0, pointers, nullptr);
     for (int64_t p = s.positions(); p < positions; ++p)
       std::copy(pointers, pointers + rows, pointers + p * mr);
@@ -80,30 +80,38 @@ ConvShape ungrouped(const ConvShape& s) noexcept {
 }
 
 bool has_line_kernel(const ConvShape& s) noexcept {
-  return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1 &&
-         s.kh <= DwconvF32Line::kMaxHeight;
+  return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1;
 }
 
-// Output columns whose windows lie inside the input's row.
-Range inner_columns(const ConvShape& s) noexcept {
-  const int64_t begin = std::min((s.pad_left + s.stride_w - 1) / s.stride_w, s.ow);
-  const int64_t last = s.w - s.kw + s.pad_left;
-  const int64_t end = last < 0 ? begin : std::min(last / s.stride_w + 1, s.ow);
-  return {begin, std::max(begin, end)};
+// Columns of the input, padding included, that `outputs` neighbours read.
+int64_t line_width(const ConvShape& s, int64_t outputs) noexcept {
+  return (outputs - 1) * s.stride_w + s.kw;
 }
 
-// Where the windows of output row y and column x begin, per ky.
+// columns[ky][j]: the pixels under output row y, j counted from the first column of padding.
 template <typename T>
-void find_lines(const ConvShape& s, const T* in, const T* padding, int64_t y, int64_t x,
-                const T** rows, int64_t* pixels) noexcept {
+void find_columns(const ConvShape& s, const T* in, const T* padding, int64_t y, int64_t width,
+                  const T** columns) noexcept {
   const int64_t image = y / s.oh, y0 = y % s.oh * s.stride_h - s.pad_top;
   for (int64_t ky = 0; ky < s.kh; ++ky) {
     const int64_t line = y0 + ky * s.dilation_h;
     const bool inside = line >= 0 && line < s.h;
-    rows[ky] =
-        inside ? in + ((image * s.h + line) * s.w + x * s.stride_w - s.pad_left) * s.c : padding;
-    pixels[ky] = inside ? s.c : 0;
+    const int64_t first = inside ? std::min(s.pad_left, width) : width;
+    const int64_t last = inside ? std::clamp(s.pad_left + s.w, first, width) : width;
+    const T* pixel = in + ((image * s.h + line) * s.w + first - s.pad_left) * s.c;
+    std::fill(columns, columns + first, padding);
+    for (int64_t j = first; j < last; ++j, pixel += s.c) columns[j] = pixel;
+    std::fill(columns + last, columns + width, padding);
+    columns += width;
   }
+}
+
+// Channels taken together so that the lines of the input that following output rows share stay in
+// L1; all of them where that would be slices too thin to fetch well.
+int64_t channel_piece(const ConvShape& s, int64_t width, int64_t unit, int64_t element) noexcept {
+  constexpr int64_t kLineBytes = 20 << 10, kThin = 256;
+  const int64_t piece = kLineBytes / (s.kh * width * unit * element) * unit;
+  return piece * element < kThin ? s.c : piece;
 }
 
 template <typename Row>
@@ -137,11 +145,46 @@ void pack(const DwconvF32Row& row, const ConvShape& s, const float* w, float* pa
 }
 
 size_t scratch_bytes(const DwconvF32Row& row, const ConvShape& s) noexcept {
-  return static_cast<size_t>(row.mr * s.positions()) * sizeof(void*);
+  return static_cast<size_t>(std::max(row.mr * s.positions(), s.kh * line_width(s, s.ow))) *
+         sizeof(void*);
 }
+
+namespace {
+
+void run_lines(const DwconvF32Row& row, const ConvShape& s, const float* packed,
+               const DwconvF32Call& call, Range output_rows, const float** columns) noexcept {
+  DwconvF32Line l;
+  l.columns = columns;
+  l.width = line_width(s, s.ow);
+  l.kh = static_cast<int>(s.kh);
+  l.kw = static_cast<int>(s.kw);
+  l.stride = static_cast<int>(s.stride_w);
+  l.count = s.ow;
+  l.channels = s.c;
+  l.w = packed;
+  l.padded = blocks(s.c, row.block) * row.block;
+  l.bias = call.bias;
+  l.min = call.min;
+  l.max = call.max;
+  const int64_t piece = channel_piece(s, l.width, row.lanes, sizeof(float));
+  for (int64_t c = 0; c < s.c; c += piece) {
+    l.piece = {c, std::min(c + piece, s.c)};
+    for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
+      find_columns(s, call.in, call.padding, y, l.width, columns);
+      l.out = call.out + y * s.ow * s.c;
+      row.line(l);
+    }
+  }
+}
+
+}  // namespace
 
 void run(const DwconvF32Row& row, const ConvShape& s, const float* packed,
          const DwconvF32Call& call, Range output_rows, std::byte* scratch) noexcept {
+  if (s.ow <= 0) return;
+  if (has_line_kernel(s) && s.c >= row.lanes) {
+    return run_lines(row, s, packed, call, output_rows, reinterpret_cast<const float**>(scratch));
+  }
   DwconvF32Tile t;
   t.positions = s.positions();
   t.channels = s.c;
@@ -149,35 +192,15 @@ void run(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   t.bias = call.bias;
   t.min = call.min;
   t.max = call.max;
-  DwconvF32Line l;
-  l.kh = static_cast<int>(s.kh);
-  l.kw = static_cast<int>(s.kw);
-  l.stride = static_cast<int>(s.stride_w);
-  l.channels = s.c;
-  l.w = packed;
-  l.padded = blocks(s.c, row.block) * row.block;
-  l.bias = call.bias;
-  l.min = call.min;
-  l.max = call.max;
   const ConvShape one = ungrouped(s);
   const RowSource source = RowSource::pixels(call.in, one, call.padding, false);
-  const bool lines = has_line_kernel(s) && s.c >= row.lanes;
-  const Range inner = lines ? inner_columns(s) : Range{s.ow, s.ow};
-  l.count = inner.size();
-  const auto tile = [&](int64_t m, int rows, const float* const* a) {
-    t.a = a;
-    t.out = call.out + m * s.c;
-    row.tile(t, rows);
-  };
-  for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
-    for_tiles<float>(source, row.mr, s.positions(), y, {0, inner.begin}, scratch, tile);
-    if (l.count > 0) {
-      find_lines(s, call.in, call.padding, y, inner.begin, l.rows, l.pixels);
-      l.out = call.out + (y * s.ow + inner.begin) * s.c;
-      row.line(l);
-    }
-    for_tiles<float>(source, row.mr, s.positions(), y, {inner.end, s.ow}, scratch, tile);
-  }
+  for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
+    for_tiles<float>(source, row.mr, s.positions(), y, scratch,
+                     [&](int64_t m, int rows, const float* const* a) {
+                       t.a = a;
+                       t.out = call.out + m * s.c;
+                       row.tile(t, rows);
+                     });
 }
 
 bool dwconv_u8s8_fits(const ConvShape& s, const void* w, const DwconvU8S8Constants& k) noexcept {
@@ -242,7 +265,7 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
     row.tile(t, rows);
   };
   for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
-    for_tiles<uint8_t>(source, row.mr, t.quads * 4, y, {0, s.ow}, scratch, tile);
+    for_tiles<uint8_t>(source, row.mr, t.quads * 4, y, scratch, tile);
 }
 
 }  // namespace tersor::kernels

@@ -34,15 +34,15 @@ struct DwconvF32Tile {
   const float* bias;  // may be null
   float min, max;
 };
-// `count` pixels of one output row whose windows lie inside the input's row. Each column of the
-// input is loaded once for all outputs that read it.
+// A piece of one output row for the common windows. Each column of the input is loaded once for all
+// outputs that read it.
 struct DwconvF32Line {
-  static constexpr int kMaxHeight = 8;
-  const float*
-      rows[kMaxHeight];  // first element of the first window, per ky; the padding row if outside
-  int64_t pixels[kMaxHeight];  // elements from column to column: channels, 0 in the padding
+  const float* const* columns;  // [kh][width]: the pixels of the rows read, padding ones included
+  int64_t width;                // (count - 1) * stride + kw
   int kh, kw, stride;
-  int64_t count, channels;
+  int64_t count;  // outputs
+  int64_t channels;
+  Range piece;     // of the channels; a multiple of lanes unless it ends at the last
   const float* w;  // as in the tile
   int64_t padded;  // its row length
   float* out;

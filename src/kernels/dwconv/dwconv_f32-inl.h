@@ -66,14 +66,13 @@ void dw_columns(const DwconvF32Line& t, int64_t x, int64_t c) noexcept {
   for (int r = 0; r < kOutputs; ++r) acc[r] = bias;
   const float* w = t.w + c;
   for (int ky = 0; ky < t.kh; ++ky) {
-    const int64_t pixel = t.pixels[ky];
-    const float* in = t.rows[ky] + x * kStride * pixel + c;
+    const float* const* in = t.columns + ky * t.width + x * kStride;
     F weight[kKw];
 #pragma GCC unroll 8
     for (int kx = 0; kx < kKw; ++kx, w += t.padded) weight[kx] = S::load(w);
 #pragma GCC unroll 24
-    for (int j = 0; j < kColumns; ++j, in += pixel) {
-      const F column = S::load(in);
+    for (int j = 0; j < kColumns; ++j) {
+      const F column = S::keep(S::load(in[j] + c));
 #pragma GCC unroll 8
       for (int r = 0; r < kOutputs; ++r) {
         const int kx = j - r * kStride;
@@ -97,11 +96,11 @@ void dw_line(const DwconvF32Line& t) noexcept {
       dw_columns<S, kKw, kStride, 1>, dw_columns<S, kKw, kStride, 2>,
       dw_columns<S, kKw, kStride, 3>, dw_columns<S, kKw, kStride, 4>,
       dw_columns<S, kKw, kStride, 5>, dw_columns<S, kKw, kStride, 6>};
-  const int64_t outputs = t.count < kMost ? t.count : kMost;
+  const int64_t steps = (t.count + kMost - 1) / kMost, outputs = (t.count + steps - 1) / steps;
   const Function function = kFunctions[outputs - 1];
   for (int64_t x = 0; x < t.count; x += outputs) {
     const int64_t x0 = x + outputs <= t.count ? x : t.count - outputs;
-    for (int64_t c = 0; c < t.channels; c += S::kLanes)
+    for (int64_t c = t.piece.begin; c < t.piece.end; c += S::kLanes)
       function(t, x0, c + S::kLanes <= t.channels ? c : t.channels - S::kLanes);
   }
 }
