@@ -108,7 +108,28 @@ void shrink(ComputeContext& c) {
   });
 }
 
-template <Reference kReference>
+// The kernels with the attributes of their operators.
+std::optional<runtime::Bound> hard_sigmoid_bind(const ir::Node& n, const runtime::BindContext& c) {
+  return bind_maps(n, c, hard_sigmoid,
+                   UnaryKernel{Unary::hard_sigmoid,
+                               {n.attr_float("alpha", 0.2f), n.attr_float("beta", 0.5f)}});
+}
+std::optional<runtime::Bound> leaky_relu_bind(const ir::Node& n, const runtime::BindContext& c) {
+  return bind_maps(n, c, leaky_relu,
+                   UnaryKernel{Unary::leaky_relu, {n.attr_float("alpha", 0.01f), 0}});
+}
+std::optional<runtime::Bound> elu_bind(const ir::Node& n, const runtime::BindContext& c) {
+  return bind_maps(n, c, elu, UnaryKernel{Unary::elu, {n.attr_float("alpha", 1), 0}});
+}
+std::optional<runtime::Bound> gelu_bind(const ir::Node& n, const runtime::BindContext& c) {
+  const bool tanh = n.attr_string("approximate", "none") == "tanh";
+  return bind_maps(n, c, gelu, UnaryKernel{tanh ? Unary::gelu_tanh : Unary::gelu});
+}
+std::optional<runtime::Bound> swish_bind(const ir::Node& n, const runtime::BindContext& c) {
+  return bind_maps(n, c, swish, UnaryKernel{Unary::silu, {n.attr_float("alpha", 1), 0}});
+}
+
+template <Reference kReference, decltype(Operator::bind) kBind = maps<kReference>>
 constexpr Operator mapping(const char* name, std::optional<std::pair<float, float>> range = {}) {
   return {.name = name,
           .infer = infer_same,
@@ -116,25 +137,25 @@ constexpr Operator mapping(const char* name, std::optional<std::pair<float, floa
           .traits = {.quant = QuantClass::kMaps,
                      .layout = LayoutClass::kAny,
                      .fixed_range = range},
-          .bind = maps<kReference>};
+          .bind = kBind};
 }
 
 }  // namespace
 
-extern const Operator kSigmoid = mapping<sigmoid_reference>("Sigmoid", {{0.0f, 1.0f}});
-extern const Operator kHardSigmoid = mapping<hard_sigmoid>("HardSigmoid", {{0.0f, 1.0f}});
-extern const Operator kTanh = mapping<tanh_reference>("Tanh", {{-1.0f, 1.0f}});
-extern const Operator kLeakyRelu = mapping<leaky_relu>("LeakyRelu");
-extern const Operator kElu = mapping<elu>("Elu");
+extern const Operator kSigmoid = mapping<sigmoid_reference, maps_with<sigmoid_reference, Unary::sigmoid>>("Sigmoid", {{0.0f, 1.0f}});
+extern const Operator kHardSigmoid = mapping<hard_sigmoid, hard_sigmoid_bind>("HardSigmoid", {{0.0f, 1.0f}});
+extern const Operator kTanh = mapping<tanh_reference, maps_with<tanh_reference, Unary::tanh>>("Tanh", {{-1.0f, 1.0f}});
+extern const Operator kLeakyRelu = mapping<leaky_relu, leaky_relu_bind>("LeakyRelu");
+extern const Operator kElu = mapping<elu, elu_bind>("Elu");
 extern const Operator kSelu = mapping<selu>("Selu");
 extern const Operator kCelu = mapping<celu>("Celu");
 extern const Operator kThresholdedRelu = mapping<thresholded_relu>("ThresholdedRelu");
-extern const Operator kSoftplus = mapping<softplus_reference>("Softplus");
+extern const Operator kSoftplus = mapping<softplus_reference, maps_with<softplus_reference, Unary::softplus>>("Softplus");
 extern const Operator kSoftsign = mapping<softsign>("Softsign");
-extern const Operator kHardSwish = mapping<hard_swish>("HardSwish");
-extern const Operator kGelu = mapping<gelu>("Gelu");
-extern const Operator kMish = mapping<mish>("Mish");
-extern const Operator kSwish = mapping<swish>("Swish");
+extern const Operator kHardSwish = mapping<hard_swish, maps_with<hard_swish, Unary::hard_swish>>("HardSwish");
+extern const Operator kGelu = mapping<gelu, gelu_bind>("Gelu");
+extern const Operator kMish = mapping<mish, maps_with<mish, Unary::mish>>("Mish");
+extern const Operator kSwish = mapping<swish, swish_bind>("Swish");
 extern const Operator kShrink = mapping<shrink>("Shrink");
 
 }  // namespace tersor::ops

@@ -179,7 +179,7 @@ ir::Dim element_mod(const ir::Dim& a, const ir::Dim& b) {
   return x && y && *x >= 0 && *y > 0 ? element(*x % *y) : ir::Dim();
 }
 
-template <auto kFunction>
+template <auto kFunction, Binary kKernel>
 constexpr Operator two(const char* name, void (*infer)(InferContext&),
                        void (*reference)(ComputeContext&)) {
   return {.name = name,
@@ -190,9 +190,9 @@ constexpr Operator two(const char* name, void (*infer)(InferContext&),
                      .data_inputs = 3,
                      .layout = LayoutClass::kAny,
                      .fuses_clip = true},
-          .bind = bind_binary<kFunction>};
+          .bind = bind_binary<kFunction, static_cast<int>(kKernel)>};
 }
-template <auto kFunction>
+template <auto kFunction, int kKernel>
 constexpr Operator several(const char* name, void (*infer)(InferContext&),
                            void (*reference)(ComputeContext&)) {
   return {.name = name,
@@ -202,24 +202,24 @@ constexpr Operator several(const char* name, void (*infer)(InferContext&),
           .traits = {.quant = QuantClass::kCombines,
                      .variadic = true,
                      .layout = LayoutClass::kAny},
-          .bind = bind_binary<kFunction>};
+          .bind = bind_binary<kFunction, kKernel>};
 }
 
 }  // namespace
 
-extern const Operator kAdd = two<kPlus>("Add", infer_arithmetic<element_add>, binary<kPlus>);
-extern const Operator kSub = two<kMinus>("Sub", infer_arithmetic<element_sub>, binary<kMinus>);
-extern const Operator kMul = two<kTimes>("Mul", infer_arithmetic<element_mul>, binary<kTimes>);
-extern const Operator kDiv = two<kOver>("Div", infer_arithmetic<element_div>, binary<kOver>);
-extern const Operator kPow = two<kPower>("Pow", infer_broadcast, pow);
+extern const Operator kAdd = two<kPlus, Binary::add>("Add", infer_arithmetic<element_add>, binary<kPlus>);
+extern const Operator kSub = two<kMinus, Binary::sub>("Sub", infer_arithmetic<element_sub>, binary<kMinus>);
+extern const Operator kMul = two<kTimes, Binary::mul>("Mul", infer_arithmetic<element_mul>, binary<kTimes>);
+extern const Operator kDiv = two<kOver, Binary::div>("Div", infer_arithmetic<element_div>, binary<kOver>);
+extern const Operator kPow = two<kPower, Binary::pow>("Pow", infer_broadcast, pow);
 extern const Operator kMod{.name = "Mod",
                            .since = 10,
                            .infer = infer_arithmetic<element_mod>,
                            .reference = mod,
                            .traits = {.data_inputs = 3, .layout = LayoutClass::kAny}};
-extern const Operator kMax = several<kLarger>("Max", infer_arithmetic<element_max>, variadic<kLarger>);
-extern const Operator kMin = several<kSmaller>("Min", infer_arithmetic<element_min>, variadic<kSmaller>);
-extern const Operator kSum = several<kPlus>("Sum", infer_broadcast, variadic<kPlus>);
-extern const Operator kMean = several<kHalfSum>("Mean", infer_broadcast, mean);
+extern const Operator kMax = several<kLarger, static_cast<int>(Binary::max)>("Max", infer_arithmetic<element_max>, variadic<kLarger>);
+extern const Operator kMin = several<kSmaller, static_cast<int>(Binary::min)>("Min", infer_arithmetic<element_min>, variadic<kSmaller>);
+extern const Operator kSum = several<kPlus, static_cast<int>(Binary::add)>("Sum", infer_broadcast, variadic<kPlus>);
+extern const Operator kMean = several<kHalfSum, -1>("Mean", infer_broadcast, mean);
 
 }  // namespace tersor::ops

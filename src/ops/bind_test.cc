@@ -37,7 +37,9 @@ TEST(Bind, MapsAreTables) {
         c.channels_last = true;
         expect_bound_equals_reference(c);
       }
-    expect_bound_equals_reference({.op = op->name, .opset = 24, .inputs = {random({3, 10000})}});
+    // Polynomials of a few units in the last place stand for the C library's functions.
+    BindCase c{.op = op->name, .opset = 24, .inputs = {random({3, 10000})}};
+    expect_bound_equals_reference(c, 1, 8 * std::numeric_limits<float>::epsilon());
   }
 }
 

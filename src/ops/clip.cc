@@ -1,4 +1,5 @@
 // Clip: y = min(max(x, low), high); bounds are attributes (6) or optional inputs (11, 12, 13).
+#include <cmath>
 #include <limits>
 
 #include "ops/detail/arguments.h"
@@ -44,6 +45,21 @@ void reference(ComputeContext& c) {
   });
 }
 
+// Bounds that are known make a kernel's arguments.
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  kernels::elementwise::Arguments bounds{node.attr_float("min", -HUGE_VALF),
+                                         node.attr_float("max", HUGE_VALF)};
+  bool known = true;
+  for (size_t i = 1; i <= 2; ++i) {
+    if (!c.has(i)) continue;
+    const Tensor* t = c.in(i).constant;
+    known &= t && t->count() == 1 && t->dtype() == DType::kFloat32;
+    if (known) (i == 1 ? bounds.alpha : bounds.beta) = t->data<float>()[0];
+  }
+  return bind_maps(node, c, reference,
+                   known ? std::optional(UnaryKernel{Unary::clip, bounds}) : std::nullopt);
+}
+
 }  // namespace
 
 extern const Operator kClip{.name = "Clip",
@@ -51,6 +67,6 @@ extern const Operator kClip{.name = "Clip",
                             .infer = infer_same,
                             .reference = reference,
                             .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
-                            .bind = maps<reference>};
+                            .bind = bind};
 
 }  // namespace tersor::ops

@@ -99,7 +99,7 @@ std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::B
   if (tensor::bits(dtype) < 8) return {};
   const auto width = static_cast<size_t>(tensor::bits(dtype)) / 8;
   const auto out = byte_format(c.outputs[0]);
-  std::vector<std::optional<ByteTable>> tables(c.inputs.size());
+  std::vector<std::optional<ByteMap>> maps(c.inputs.size());
   std::vector<Tensor> constants(c.inputs.size());
   bool bytes = c.outputs[0].quant.has_value();
   for (size_t i = 0; i < c.inputs.size(); ++i) {
@@ -115,10 +115,10 @@ std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::B
   for (size_t i = 0; bytes && i < c.inputs.size(); ++i) {
     const auto in = byte_format(c.in(i));
     if (!in || !out) return {};
-    if (!(*in == *out)) tables[i] = requantize_table(*in, *out);
+    if (!(*in == *out)) maps[i].emplace(requantize_table(*in, *out), c.isa);
   }
   return runtime::Bound{
-      [=, tables = std::move(tables), constants = std::move(constants)](runtime::StepContext& step) {
+      [=, maps = std::move(maps), constants = std::move(constants)](runtime::StepContext& step) {
         return guarded([&] {
           const auto in = [&](size_t i) -> const Tensor& {
             return constants[i].defined() ? constants[i] : step.in(i);
@@ -148,7 +148,7 @@ std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::B
               for (int64_t o = begin; o < end; ++o) {
                 std::byte* to = y.raw_mutable() + static_cast<size_t>(o * line + at) * width;
                 const std::byte* from = in(i).raw() + static_cast<size_t>(o * run) * width;
-                if (tables[i]) map_bytes(*tables[i], from, to, run);
+                if (maps[i]) (*maps[i])(from, to, run);
                 else std::memcpy(to, from, static_cast<size_t>(run) * width);
               }
               at += run;

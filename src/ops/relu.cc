@@ -29,6 +29,6 @@ extern const Operator kRelu{.name = "Relu",
                             .infer = infer,
                             .reference = reference,
                             .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
-                            .bind = detail::maps<reference>};
+                            .bind = detail::maps_with<reference, detail::Unary::relu>};
 
 }  // namespace tersor::ops

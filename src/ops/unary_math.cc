@@ -25,6 +25,13 @@ constexpr Operator mapping(const char* name) {
           .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
           .bind = maps<kReference>};
 }
+// The same with a kernel for float32.
+template <Reference kReference, Unary kFunction>
+constexpr Operator mapping(const char* name) {
+  Operator op = mapping<kReference>(name);
+  op.bind = maps_with<kReference, kFunction>;
+  return op;
+}
 
 void infer_bool(InferContext& c) { c.out(0, DType::kBool, c.shape(0)); }
 
@@ -92,19 +99,19 @@ void is_inf(ComputeContext& c) {
 
 }  // namespace
 
-extern const Operator kAbs = mapping<unary<kNumericTypes, kAbsolute>>("Abs");
-extern const Operator kNeg = mapping<unary<kFloatTypes | kSignedTypes, kNegated>>("Neg");
+extern const Operator kAbs = mapping<unary<kNumericTypes, kAbsolute>, Unary::abs>("Abs");
+extern const Operator kNeg = mapping<unary<kFloatTypes | kSignedTypes, kNegated>, Unary::neg>("Neg");
 extern const Operator kSign = mapping<unary<kNumericTypes, kSigned>>("Sign");
 extern const Operator kCeil =
-    mapping<unary<kFloatTypes, [](auto v) { return std::ceil(v); }>>("Ceil");
+    mapping<unary<kFloatTypes, [](auto v) { return std::ceil(v); }>, Unary::ceil>("Ceil");
 extern const Operator kFloor =
-    mapping<unary<kFloatTypes, [](auto v) { return std::floor(v); }>>("Floor");
+    mapping<unary<kFloatTypes, [](auto v) { return std::floor(v); }>, Unary::floor>("Floor");
 extern const Operator kRound =  // halves to even
-    mapping<unary<kFloatTypes, [](auto v) { return std::nearbyint(v); }>>("Round");
+    mapping<unary<kFloatTypes, [](auto v) { return std::nearbyint(v); }>, Unary::round>("Round");
 extern const Operator kSqrt =
-    mapping<unary<kFloatTypes, [](auto v) { return std::sqrt(v); }>>("Sqrt");
-extern const Operator kExp = mapping<unary<kFloatTypes, [](auto v) { return std::exp(v); }>>("Exp");
-extern const Operator kLog = mapping<unary<kFloatTypes, [](auto v) { return std::log(v); }>>("Log");
+    mapping<unary<kFloatTypes, [](auto v) { return std::sqrt(v); }>, Unary::sqrt>("Sqrt");
+extern const Operator kExp = mapping<unary<kFloatTypes, [](auto v) { return std::exp(v); }>, Unary::exp>("Exp");
+extern const Operator kLog = mapping<unary<kFloatTypes, [](auto v) { return std::log(v); }>, Unary::log>("Log");
 extern const Operator kSin = mapping<unary<kFloatTypes, [](auto v) { return std::sin(v); }>>("Sin");
 extern const Operator kCos = mapping<unary<kFloatTypes, [](auto v) { return std::cos(v); }>>("Cos");
 extern const Operator kTan = mapping<unary<kFloatTypes, [](auto v) { return std::tan(v); }>>("Tan");
@@ -124,9 +131,9 @@ extern const Operator kAcosh =
     mapping<unary<kFloatTypes, [](auto v) { return std::acosh(v); }>>("Acosh");
 extern const Operator kAtanh =
     mapping<unary<kFloatTypes, [](auto v) { return std::atanh(v); }>>("Atanh");
-extern const Operator kErf = mapping<unary<kFloatTypes, [](auto v) { return std::erf(v); }>>("Erf");
+extern const Operator kErf = mapping<unary<kFloatTypes, [](auto v) { return std::erf(v); }>, Unary::erf>("Erf");
 extern const Operator kReciprocal =
-    mapping<unary<kFloatTypes, [](auto v) { return 1 / v; }>>("Reciprocal");
+    mapping<unary<kFloatTypes, [](auto v) { return 1 / v; }>, Unary::reciprocal>("Reciprocal");
 extern const Operator kBitwiseNot{
     .name = "BitwiseNot",
     .infer = infer_same,

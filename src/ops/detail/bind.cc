@@ -103,21 +103,38 @@ Tensor physical(const Tensor& logical, int rank) {
 }
 
 std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::BindContext& c,
-                                        Reference reference) {
+                                        Reference reference, std::optional<UnaryKernel> kernel) {
   if (!c.has(0) || !c.has_output(0)) return {};
   if (c.in(0).quant || c.outputs[0].quant) {
     const auto in = byte_format(c.in(0)), out = byte_format(c.outputs[0]);
     if (!in || !out) return {};
     const auto table = table_of(node, c, reference, *in, *out);
     if (!table) return {};
-    return runtime::Bound{[table = *table, dtype = out->dtype()](runtime::StepContext& step) {
+    return runtime::Bound{[map = ByteMap(*table, c.isa), dtype = out->dtype()](
+                              runtime::StepContext& step) {
                             return guarded([&] {
-                              step.outputs[0] = mapped(step, table, step.in(0), dtype);
+                              step.outputs[0] = mapped(step, map, step.in(0), dtype);
                             });
                           },
                           "table_u8", true};
   }
   if (c.in(0).dtype != c.outputs[0].dtype || tensor::bits(c.in(0).dtype) < 8) return {};
+  if (kernel && c.in(0).dtype == DType::kFloat32) {
+    const auto& table = kernels::elementwise::table(c.isa);
+    return runtime::Bound{
+        [run = table.unary(kernel->function), arguments = kernel->arguments](
+            runtime::StepContext& step) {
+          const Tensor& x = step.in(0);
+          Tensor& y = step.make(0, DType::kFloat32, x.dims());
+          const float* from = x.data<float>().data();
+          float* to = y.mutable_data<float>().data();
+          step.pool->parallel_for(x.count(), 8192, [&](int64_t begin, int64_t end, int) {
+            run(from + begin, to + begin, end - begin, arguments);
+          });
+          return runtime::Status{};
+        },
+        fmt::format("unary_f32_{}", base::name(table.isa))};
+  }
   return runtime::Bound{map_pieces(node, c.version, reference),
                         "map_" + tensor::name(c.in(0).dtype)};
 }
@@ -126,7 +143,7 @@ std::optional<runtime::Bound> bind_moves(const ir::Node& node, const runtime::Bi
                                          Reference reference, const char* kernel,
                                          std::optional<Adapted> adapted) {
   if (!c.has(0) || !c.has_output(0)) return {};
-  std::optional<ByteTable> table;
+  std::optional<ByteMap> map;
   DType dtype = c.in(0).dtype;
   const bool bytes = c.in(0).quant || c.outputs[0].quant;
   if (bytes) {
@@ -134,11 +151,11 @@ std::optional<runtime::Bound> bind_moves(const ir::Node& node, const runtime::Bi
     if (!in || !out) return {};
     dtype = out->dtype();
     // Equal parameters of one type: codes are moved as they are.
-    if (!(*in == *out)) table = requantize_table(*in, *out);
+    if (!(*in == *out)) map.emplace(requantize_table(*in, *out), c.isa);
   }
   Adapted as = adapted ? *std::move(adapted) : Adapted{node};
   return runtime::Bound{
-      [as = std::move(as), version = c.version, reference, table, dtype, bytes](
+      [as = std::move(as), version = c.version, reference, map, dtype, bytes](
           runtime::StepContext& step) {
         return guarded([&] {
           std::vector<const Tensor*> inputs(step.inputs.begin(), step.inputs.end());
@@ -147,7 +164,7 @@ std::optional<runtime::Bound> bind_moves(const ir::Node& node, const runtime::Bi
             inputs[i] = tensor.defined() ? &tensor : nullptr;
           }
           compute(reference, as.node, version, inputs, step.outputs, arena_of(step));
-          if (table) step.outputs[0] = mapped(step, *table, step.outputs[0], dtype);
+          if (map) step.outputs[0] = mapped(step, *map, step.outputs[0], dtype);
           else if (bytes && step.outputs[0].dtype() != dtype)
             step.outputs[0] = step.outputs[0].reinterpreted(dtype);
         });

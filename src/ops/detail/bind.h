@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/elementwise/elementwise.h"
 #include "ops/detail/bytes.h"
 #include "ops/operator.h"
 
@@ -29,13 +30,26 @@ Tensor physical(const Tensor& logical, int rank);
 
 // ---- element by element ------------------------------------------------------------------------
 
+using kernels::elementwise::Unary;
+
+// A kernel that computes the operator on float32.
+struct UnaryKernel {
+  Unary function;
+  kernels::elementwise::Arguments arguments = {};
+};
+
 // One output element per element of input 0, other inputs being single elements. 8-bit wires: a table made by the
-// reference in float; other types: the reference on pieces, in parallel.
+// reference in float; float32: the kernel, if given; else the reference on pieces, in parallel.
 std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::BindContext& c,
-                                        Reference reference);
+                                        Reference reference,
+                                        std::optional<UnaryKernel> kernel = {});
 template <Reference kReference>
 std::optional<runtime::Bound> maps(const ir::Node& node, const runtime::BindContext& c) {
   return bind_maps(node, c, kReference);
+}
+template <Reference kReference, Unary kFunction>
+std::optional<runtime::Bound> maps_with(const ir::Node& node, const runtime::BindContext& c) {
+  return bind_maps(node, c, kReference, UnaryKernel{kFunction});
 }
 
 // ---- moving ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "kernels/elementwise/quantized_binary.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/broadcast.h"
 
@@ -100,20 +101,86 @@ runtime::Call pair_table_call(Operands operands, const ByteFormat& fa, const Byt
   };
 }
 
-// kFunction on floats is the operator; on other types of `row` it is used as it is.
-template <auto kFunction>
+// ---- with kernels --------------------------------------------------------------------------------
+
+using kernels::elementwise::Binary;
+using kernels::elementwise::Pattern;
+
+template <size_t N>
+Pattern pattern_of(const Rows<N>& rows) {
+  return rows.advances(0) == rows.advances(1) ? Pattern::vector_vector
+         : rows.advances(0)                   ? Pattern::vector_scalar
+                                              : Pattern::scalar_vector;
+}
+
+inline runtime::Bound bind_f32_kernel(Operands operands, Binary function, ClipRange clip,
+                                      const base::IsaSet& isa) {
+  const auto& table = kernels::elementwise::table(isa);
+  return {[operands = std::move(operands), function, &table, clip](runtime::StepContext& c) {
+            return guarded([&] {
+              const Tensor &a = operands(c, 0), &b = operands(c, 1);
+              Dims dims = broadcast_dims(a.dims(), b.dims());
+              const Rows<2> rows(dims, {a.dims(), b.dims()});
+              Tensor& y = c.make(0, DType::kFloat32, std::move(dims));
+              const float *pa = a.data<float>().data(), *pb = b.data<float>().data();
+              float* py = y.mutable_data<float>().data();
+              const auto run = table.binary(function, pattern_of(rows));
+              rows.run(*c.pool, [&](int64_t to, const std::array<int64_t, 2>& at, int64_t n) {
+                run(pa + at[0], pb + at[1], py + to, n, {clip.low, clip.high});
+              });
+            });
+          },
+          fmt::format("binary_f32_{}", base::name(table.isa))};
+}
+
+inline runtime::Bound bind_byte_kernel(Operands operands, Binary function, const ByteFormat& a,
+                                       const ByteFormat& b, const ByteFormat& y, ClipRange clip,
+                                       const base::IsaSet& isa) {
+  const auto& table = kernels::elementwise::byte_table(isa);
+  const auto number = [&](float real) {
+    const uint8_t code = y.code(real);
+    return y.is_signed ? int32_t{static_cast<int8_t>(code)} : int32_t{code};
+  };
+  const kernels::elementwise::ByteBinaryCall call{
+      {a.scale, a.zero, a.is_signed},
+      {b.scale, b.zero, b.is_signed},
+      {y.scale, y.zero, y.is_signed, number(clip.low), number(clip.high)}};
+  return {[operands = std::move(operands), function, &table, call, dtype = y.dtype()](
+              runtime::StepContext& c) {
+            return guarded([&] {
+              const Tensor &p = operands(c, 0), &q = operands(c, 1);
+              Dims dims = broadcast_dims(p.dims(), q.dims());
+              const Rows<2> rows(dims, {p.dims(), q.dims()});
+              Tensor& out = c.make(0, dtype, std::move(dims));
+              const std::byte *pp = p.raw(), *pq = q.raw();
+              std::byte* to = out.raw_mutable();
+              const auto run = table.binary(function, pattern_of(rows));
+              rows.run(*c.pool, [&](int64_t offset, const std::array<int64_t, 2>& at, int64_t n) {
+                run(pp + at[0], pq + at[1], to + offset, n, call);
+              });
+            });
+          },
+          fmt::format("binary_u8_{}", base::name(table.isa)), true};
+}
+
+// kFunction on floats is the operator, kKernel the Binary that computes it, or -1.
+template <auto kFunction, int kKernel = -1>
 std::optional<runtime::Bound> bind_binary(const ir::Node& node, const runtime::BindContext& c) {
   if (c.inputs.size() != 2 || !c.has(0) || !c.has(1) || !c.has_output(0)) return {};
   const ClipRange clip(node);
   if (c.in(0).quant || c.in(1).quant || c.outputs[0].quant) {
     const auto a = byte_format(c.in(0)), b = byte_format(c.in(1)), y = byte_format(c.outputs[0]);
     if (!a || !b || !y) return {};
+    if constexpr (kKernel >= 0 && kKernel != static_cast<int>(Binary::pow))
+      return bind_byte_kernel(Operands(c), static_cast<Binary>(kKernel), *a, *b, *y, clip, c.isa);
     return runtime::Bound{pair_table_call(Operands(c), *a, *b, *y, clip, kFunction),
                           "pair_table_u8", true};
   }
   const DType type = c.in(0).dtype;
   if (c.in(1).dtype != type) return {};
   if (type == DType::kFloat32) {
+    if constexpr (kKernel >= 0)
+      return bind_f32_kernel(Operands(c), static_cast<Binary>(kKernel), clip, c.isa);
     const BinaryRow<float> row = [](const float* a, const float* b, float* y, int64_t n, bool am,
                                     bool bm) { binary_row(a, b, y, n, am, bm, kFunction); };
     return runtime::Bound{binary_call<float>(Operands(c), row, clip), "binary_f32"};

@@ -22,18 +22,12 @@ bool is_identity(const ByteTable& table) {
   return true;
 }
 
-void map_bytes(const ByteTable& table, const std::byte* from, std::byte* to, int64_t n) noexcept {
-  const auto* x = reinterpret_cast<const uint8_t*>(from);
-  auto* y = reinterpret_cast<uint8_t*>(to);
-  for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
-}
-
-Tensor mapped(runtime::StepContext& c, const ByteTable& table, const Tensor& from, DType dtype) {
+Tensor mapped(runtime::StepContext& c, const ByteMap& map, const Tensor& from, DType dtype) {
   Tensor y = c.arena->make(dtype, from.dims());
   const std::byte* in = from.raw();
   std::byte* out = y.raw_mutable();
   c.pool->parallel_for(y.count(), 32768, [&](int64_t begin, int64_t end, int) {
-    map_bytes(table, in + begin, out + begin, end - begin);
+    map(in + begin, out + begin, end - begin);
   });
   return y;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 
+#include "kernels/lut/lut.h"
 #include "runtime/step.h"
 
 namespace tersor::ops::detail {
@@ -39,8 +40,18 @@ std::optional<ByteFormat> byte_format(const runtime::Wire& wire);
 // Codes of `to` nearest to the reals of the codes of `from`.
 ByteTable requantize_table(const ByteFormat& from, const ByteFormat& to);
 bool is_identity(const ByteTable& table);
-void map_bytes(const ByteTable& table, const std::byte* from, std::byte* to, int64_t n) noexcept;
+
+// A table and the kernel that applies it.
+struct ByteMap {
+  ByteTable entries;
+  decltype(kernels::lut::Table::bytes) run;
+  ByteMap(const ByteTable& table, const base::IsaSet& isa)
+      : entries(table), run(kernels::lut::table(isa).bytes) {}
+  void operator()(const std::byte* from, std::byte* to, int64_t n) const noexcept {
+    run(entries.data(), reinterpret_cast<const uint8_t*>(from), reinterpret_cast<uint8_t*>(to), n);
+  }
+};
 // `from` through a table into a fresh tensor of another byte type, in parallel.
-Tensor mapped(runtime::StepContext& c, const ByteTable& table, const Tensor& from, DType dtype);
+Tensor mapped(runtime::StepContext& c, const ByteMap& map, const Tensor& from, DType dtype);
 
 }  // namespace tersor::ops::detail
