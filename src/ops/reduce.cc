@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/reduce/reduce.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
@@ -268,6 +269,44 @@ void reduce_blocks(runtime::ThreadPool& pool, const T* x, Out* y, const AxisSpli
   });
 }
 
+using kernels::reduce::Reduction;
+
+// The kernel of a rule on float32, if there is one.
+template <template <typename> typename R>
+constexpr std::optional<Reduction> kernel_of() {
+  using Rule = R<float>;
+  if (std::is_same_v<Rule, SumOf<float>>) return Reduction::sum;
+  if (std::is_same_v<Rule, MeanOf<float>>) return Reduction::mean;
+  if (std::is_same_v<Rule, MaxOf<float>>) return Reduction::max;
+  if (std::is_same_v<Rule, MinOf<float>>) return Reduction::min;
+  if (std::is_same_v<Rule, SumSquareOf<float>>) return Reduction::sum_squares;
+  if (std::is_same_v<Rule, L1Of<float>>) return Reduction::sum_magnitudes;
+  if (std::is_same_v<Rule, ProdOf<float>>) return Reduction::product;
+  return {};
+}
+
+// Shared among threads by outer index or, where there is only one, by columns.
+void run_kernel(runtime::ThreadPool& pool, kernels::reduce::Function run, const float* x, float* y,
+                const AxisSplit& s) {
+  auto whole = kernels::reduce::Shape::dense(s.outer, s.length, s.inner);
+  const int64_t per = std::max<int64_t>(1, s.length * s.inner);
+  if (s.outer > 1 || s.inner == 1) {
+    pool.parallel_for(s.outer, std::max<int64_t>(1, 32768 / per),
+                      [&](int64_t begin, int64_t end, int) {
+                        auto part = whole;
+                        part.outer = end - begin;
+                        run(x + begin * part.x_outer, y + begin * part.y_outer, part);
+                      });
+    return;
+  }
+  pool.parallel_for(s.inner, std::max<int64_t>(64, 32768 / std::max<int64_t>(1, s.length)),
+                    [&](int64_t begin, int64_t end, int) {
+                      auto part = whole;
+                      part.inner = end - begin;
+                      run(x + begin, y + begin, part);
+                    });
+}
+
 // Sums of 8-bit codes, exact.
 template <typename T>
 struct CodeSum {
@@ -324,10 +363,13 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   if (quantized && (!in || !out || !(kExtreme || kMean || kSum))) return {};
   if (!quantized && c.in(0).dtype != DType::kFloat32) return {};
   if (quantized && !kExtreme && !side_by_side(Dims(mask.size(), 2), mask)) return {};
+  constexpr auto kKernel = kernel_of<R>();
+  const auto& table = kernels::reduce::table(c.isa);
+  const kernels::reduce::Function run = kKernel ? table.f32(*kKernel) : nullptr;
   const auto general = bind_moves(adapted.node, c, reference<R>, "reduce", adapted);
   if (quantized && kExtreme) return general;
   return runtime::Bound{
-      [mask = mask, keep, in, out, quantized,
+      [mask = mask, keep, in, out, quantized, run,
        general = quantized ? runtime::Call() : general->call](runtime::StepContext& step) {
         const Dims& dims = step.in(0).dims();
         Dims to;
@@ -346,6 +388,9 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
         if (quantized) {
           if (in->is_signed) reduce_codes<int8_t>(step, *s, y, *in, *out, kMean);
           else reduce_codes<uint8_t>(step, *s, y, *in, *out, kMean);
+        } else if (run) {
+          run_kernel(*step.pool, run, step.in(0).data<float>().data(),
+                     y.mutable_data<float>().data(), *s);
         } else {
           using Rule = R<float>;
           reduce_blocks<Rule>(*step.pool, step.in(0).data<float>().data(),
@@ -354,7 +399,10 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
         }
         return runtime::Status{};
       },
-      quantized ? "reduce_u8" : "reduce_f32", quantized};
+      quantized ? "reduce_u8"
+      : run     ? fmt::format("reduce_f32_{}", base::name(table.isa))
+                : "reduce_f32",
+      quantized};
 }
 
 template <template <typename> typename R>
