@@ -5,6 +5,7 @@
 
 #include "ops/detail/conv_shape.h"
 #include "ops/detail/dispatch.h"
+#include "ops/detail/pool_step.h"
 #include "ops/detail/widen.h"
 
 namespace tersor::ops {
@@ -91,7 +92,7 @@ void reference_max(ComputeContext& c) {
             Limits::has_infinity ? static_cast<Value>(-Limits::infinity()) : Limits::lowest();
         int64_t where = taps.empty() ? 0 : taps[0].offset;
         for (const Tap& t : taps)
-          if (const auto v = load(in[plane * p.in_size + t.offset]); v > best) {
+          if (const auto v = load(in[plane * p.in_size + t.offset]); v > best || v != v) {
             best = v;
             where = t.offset;
           }
@@ -168,30 +169,31 @@ void reference_lp(ComputeContext& c) {
   });
 }
 
+template <PoolKind kKind, bool kGlobal>
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  return bind_pool(node, c, kKind, kGlobal);
+}
+
+constexpr Operator pools(const char* name, bool global, PoolKind kind) {
+  const bool max = kind == PoolKind::kMax;
+  return {.name = name,
+          .infer = global ? infer_global : infer_window,
+          .reference = max ? (global ? reference_max<true> : reference_max<false>)
+                           : (global ? reference_average<true> : reference_average<false>),
+          .traits = {.quant = max ? QuantClass::kMoves : QuantClass::kCombines,
+                     .layout = LayoutClass::kChannelsLast},
+          .bind = max ? (global ? bind<PoolKind::kMax, true> : bind<PoolKind::kMax, false>)
+                      : (global ? bind<PoolKind::kAverage, true> : bind<PoolKind::kAverage, false>)};
+}
+
 }  // namespace
 
-extern const Operator kMaxPool{
-    .name = "MaxPool",
-    .infer = infer_window,
-    .reference = reference_max<false>,
-    .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kChannelsLast}};
-extern const Operator kAveragePool{
-    .name = "AveragePool",
-    .infer = infer_window,
-    .reference = reference_average<false>,
-    .traits = {.quant = QuantClass::kCombines, .layout = LayoutClass::kChannelsLast}};
+extern const Operator kMaxPool = pools("MaxPool", false, PoolKind::kMax);
+extern const Operator kAveragePool = pools("AveragePool", false, PoolKind::kAverage);
+extern const Operator kGlobalMaxPool = pools("GlobalMaxPool", true, PoolKind::kMax);
+extern const Operator kGlobalAveragePool = pools("GlobalAveragePool", true, PoolKind::kAverage);
 extern const Operator kLpPool{
     .name = "LpPool", .since = 2, .infer = infer_window, .reference = reference_lp<false>};
-extern const Operator kGlobalMaxPool{
-    .name = "GlobalMaxPool",
-    .infer = infer_global,
-    .reference = reference_max<true>,
-    .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kChannelsLast}};
-extern const Operator kGlobalAveragePool{
-    .name = "GlobalAveragePool",
-    .infer = infer_global,
-    .reference = reference_average<true>,
-    .traits = {.quant = QuantClass::kCombines, .layout = LayoutClass::kChannelsLast}};
 extern const Operator kGlobalLpPool{
     .name = "GlobalLpPool", .since = 2, .infer = infer_global, .reference = reference_lp<true>};
 

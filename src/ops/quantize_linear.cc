@@ -1,6 +1,8 @@
 // QuantizeLinear (10, 13, 19, 21, 23, 24, 25) and com.microsoft's: y = saturate(rint(x / scale) + zero point), per
 // tensor, axis or block; the quotient in the precision of the scale unless attribute `precision` says otherwise.
+#include "ops/detail/bind.h"
 #include "ops/detail/quant.h"
+#include "ops/detail/quant_step.h"
 
 namespace tersor::ops {
 namespace {
@@ -30,17 +32,39 @@ void reference(ComputeContext& c) {
   c.outputs[0] = quantize(c.in(0), c.in(1), zero_point, o);
 }
 
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has_output(0) || c.in(0).dtype != DType::kFloat32) return {};
+  const int64_t precision = node.attr_int("precision", 0);
+  if (precision != 0 && precision != static_cast<int64_t>(DType::kFloat32)) return {};
+  const DType to = target(node, c.has(2) ? c.in(2).dtype : DType::kUndefined);
+  if (!tensor::is_integer(to) || (tensor::bits(to) != 8 && tensor::bits(to) != 16)) return {};
+  auto format = integer_format(node, c, c.in(0), to);
+  if (!format) return {};
+  const auto& table = kernels::quantize::table(c.isa);
+  return runtime::Bound{
+      [f = *std::move(format), &table](runtime::StepContext& step) {
+        return guarded([&] {
+          const Tensor& x = step.in(0);
+          Tensor& y = step.make(0, f.dtype, x.dims());
+          quantize_all(table, f, x.dims(), x.data<float>().data(), y.raw_mutable(), *step.pool);
+        });
+      },
+      "quantize_" + tensor::name(to) + "_" + std::string(base::name(table.isa))};
+}
+
+constexpr Operator quantizes(const char* domain, int since) {
+  return {.name = "QuantizeLinear",
+          .domain = domain,
+          .since = since,
+          .infer = infer,
+          .reference = reference,
+          .traits = {.layout = LayoutClass::kAny},
+          .bind = bind};
+}
+
 }  // namespace
 
-extern const Operator kQuantizeLinear{.name = "QuantizeLinear",
-                                      .since = 10,
-                                      .infer = infer,
-                                      .reference = reference,
-                                      .traits = {.layout = LayoutClass::kAny}};
-extern const Operator kMicrosoftQuantizeLinear{.name = "QuantizeLinear",
-                                               .domain = "com.microsoft",
-                                               .infer = infer,
-                                               .reference = reference,
-                                               .traits = {.layout = LayoutClass::kAny}};
+extern const Operator kQuantizeLinear = quantizes("", 10);
+extern const Operator kMicrosoftQuantizeLinear = quantizes("com.microsoft", 1);
 
 }  // namespace tersor::ops
