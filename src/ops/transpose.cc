@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/transpose/transpose.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/move.h"
@@ -61,8 +62,12 @@ void reference(ComputeContext& c) {
   y.strided(Source(x), 0, strides);
 }
 
-// Slices of the output's first axis longer than 1 are copied in parallel; a transpose that moves nothing but axes of
-// one element shares the bytes.
+std::vector<int> axes(const ir::Node& node, int rank) {
+  const std::vector<size_t> perm = permutation(node, rank);
+  return {perm.begin(), perm.end()};
+}
+
+// A transpose that moves nothing but axes of one element shares the bytes.
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (!c.has(0) || !c.has_output(0) || tensor::bits(c.in(0).dtype) < 8) return {};
   if (c.in(0).quant || c.outputs[0].quant) {
@@ -71,7 +76,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   }
   const auto width = static_cast<size_t>(tensor::bits(c.in(0).dtype)) / 8;
   return runtime::Bound{
-      [node, width](runtime::StepContext& step) {
+      [node, width, isa = c.isa](runtime::StepContext& step) {
         return guarded([&] {
           const Tensor& x = step.in(0);
           auto [dims, strides] = turned(node, x);
@@ -87,21 +92,21 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
             return;
           }
           Tensor& y = step.make(0, x.dtype(), dims);
-          const Dims to = strides_of(dims);
-          size_t split = 0;
-          while (dims[split] == 1) ++split;
-          const int64_t per = x.count() / dims[split];
-          step.pool->parallel_for(
-              dims[split], std::max<int64_t>(1, 32768 / per), [&](int64_t begin, int64_t end, int) {
-                Dims part = dims;
-                part[split] = end - begin;
-                copy_strided(width, part,
-                             y.raw_mutable() + static_cast<size_t>(begin * to[split]) * width, to,
-                             x.raw() + static_cast<size_t>(begin * strides[split]) * width, strides);
-              });
+          const auto plan = kernels::transpose::make_permute(
+              x.dims(), axes(node, x.rank()), static_cast<int>(width), isa);
+          if (!plan) {
+            copy_strided(width, dims, y.raw_mutable(), strides_of(dims), x.raw(), strides);
+            return;
+          }
+          const int64_t per = std::max<int64_t>(1, x.count() / std::max<int64_t>(1, plan->rows));
+          step.pool->parallel_for(plan->rows, std::max<int64_t>(1, 32768 / per),
+                                  [&](int64_t begin, int64_t end, int) {
+                                    run_permute(*plan, x.raw(), y.raw_mutable(), begin, end);
+                                  });
         });
       },
-      "transpose", c.in(0).quant.has_value()};
+      fmt::format("transpose_{}", base::name(kernels::transpose::table(c.isa).isa)),
+      c.in(0).quant.has_value()};
 }
 
 }  // namespace
