@@ -48,8 +48,7 @@ Split split_samples(const Dims& dims, const InputSpec& input) {
   const Dims rest(dims.begin() + 1, dims.end());
   if (dims.size() == shape.size() && fits(rest, shape, 1)) {
     const ir::Dim& first = shape[0];
-    if (first.known() ? first.value != dims[0] && first.value > 0 && dims[0] % first.value == 0
-                      : is_batch(first))
+    if (first.known() ? first.value > 0 && first.value != dims[0] : is_batch(first))
       return {dims[0], true, true};
   }
   if (fits(rest, shape)) return {dims[0], true, false};
@@ -66,12 +65,12 @@ Tensor convert(const Tensor& t, const InputSpec& input, int64_t number, const st
                            t.dtype() == DType::kBool;
   if (from_number && (to_float || !tensor::is_float(t.dtype()))) {
     Tensor converted = tensor::cast(t, input.dtype);
-    bool same = to_float;
-    if (!same) {
-      const Tensor back = tensor::cast(converted, t.dtype());
-      same = tensor::same(back, t);
-    }
-    if (same) return converted;
+    int64_t i = 0;
+    if (to_float) return converted;
+    while (i < t.count() && tensor::as_int64(t, i) == tensor::as_int64(converted, i) &&
+           tensor::as_double(t, i) == tensor::as_double(converted, i))
+      ++i;
+    if (i == t.count()) return converted;
     base::fail_input("E20", "calibration item {} ({}) has values that {} cannot hold; input {} needs {}",
                      number, base::quoted(source), tensor::name(input.dtype),
                      base::quoted(input.name), tensor::name(input.dtype));
