@@ -1,0 +1,10 @@
+// Everything of tersor's library.
+#pragma once
+
+#include "tersor/compare.h"
+#include "tersor/data.h"
+#include "tersor/error.h"
+#include "tersor/model.h"
+#include "tersor/quantize.h"
+#include "tersor/session.h"
+#include "tersor/tensor.h"
