@@ -77,8 +77,12 @@ class Compiler {
     }
     fold(l);
     l.graph().drop_unused_values();
-    const std::vector<Layout> layouts = assign_layouts(l);
     auto plan = std::make_shared<Plan>();
+    for (ir::ValueId id : l.graph().outputs)
+      plan->output_names.push_back(l.graph().values[id].name);
+    const Layouts assigned = assign_layouts(l);
+    const std::vector<Layout>& layouts = assigned.of;
+    captured_rows_ = &assigned.captured_rows;
     const ir::Graph& g = l.graph();
     for (size_t v = 0; v < g.values.size(); ++v) {
       const auto id = static_cast<ir::ValueId>(v);
@@ -92,7 +96,6 @@ class Compiler {
     if (depth_ > 0) plan->inputs = g.inputs;
     plan->captures = g.captures;
     plan->outputs = g.outputs;
-    for (ir::ValueId id : g.outputs) plan->output_names.push_back(g.values[id].name);
     for (const ir::Node& node : g.nodes) {
       base::with_frame([&] { add_step(*plan, l, node, layouts); },
                        [&] {
@@ -145,7 +148,7 @@ class Compiler {
         info.kernel = std::move(bound->kernel);
         info.integer = bound->integer;
       } else {
-        if (!refuse(l, node, key, facts, layouts)) {
+        if (!refuse(node, key, facts, layouts)) {
           info.kernel = "reference";
           info.reference = true;
           std::vector<BodyPlan> bodies;
@@ -164,15 +167,17 @@ class Compiler {
 
   // Nothing is bound: forbids what was done to this node, so that the next round can do without it.
   // False if it is as the model has it: then the reference serves.
-  bool refuse(const Lowering& l, const ir::Node& node, const std::string& key, const NodeFacts& facts,
+  bool refuse(const ir::Node& node, const std::string& key, const NodeFacts& facts,
               const std::vector<Layout>& layouts) {
-    const auto forbid = [&](std::set<std::string>& set) {
-      changed_ |= set.insert(key).second;
-      return true;
+    bool news = false;
+    const auto forbid = [&](std::set<std::string>& set, const std::string& name) {
+      news |= set.insert(name).second;
+      changed_ |= news;
+      return news;
     };
     const bool channels_last =
         node.output(0) != ir::kNone && layouts[node.output(0)] == Layout::kChannelsLast;
-    if (channels_last) return forbid(constraints_.rows_only);
+    if (channels_last && forbid(constraints_.rows_only, key)) return true;
     const bool quantized = facts.out_quant || std::ranges::any_of(facts.in_quant, [](const auto& q) {
                              return q.has_value();
                            });
@@ -182,14 +187,11 @@ class Compiler {
       const ir::ValueId id = g.find(key);
       const auto made = g.producers();
       if (id != ir::kNone && made[id] != ir::kNone && g.nodes[made[id]].op == "QuantizeLinear")
-        changed_ |=
-            constraints_.no_absorb.insert(g.values[g.nodes[made[id]].inputs[0]].name).second;
-      return forbid(constraints_.no_absorb);
+        forbid(constraints_.no_absorb, g.values[g.nodes[made[id]].inputs[0]].name);
+      if (forbid(constraints_.no_absorb, key)) return true;
     }
-    if (node.has("clip_min") || node.has("clip_max") || !facts.note.empty())
-      return forbid(constraints_.no_fuse);
-    (void)l;
-    return false;
+    const bool fused = node.has("clip_min") || node.has("clip_max") || !facts.note.empty();
+    return fused && forbid(constraints_.no_fuse, key);
   }
 
   BodyPlan compile_body(Lowering& l, const ir::Graph& body) {
@@ -205,7 +207,10 @@ class Compiler {
         inner.graph.captures.push_back(id);
       }
     for (ir::ValueId id : inner.graph.captures) {
-      const ir::ValueId outer = l.graph().find(inner.graph.values[id].name);
+      const std::string& name = inner.graph.values[id].name;
+      const auto rows = captured_rows_->find(name);
+      const ir::ValueId outer =
+          rows != captured_rows_->end() ? rows->second : l.graph().find(name);
       if (outer == ir::kNone)
         base::fail_input("E27", "value {} of a subgraph is not made anywhere",
                          base::quoted(inner.graph.values[id].name));
@@ -247,6 +252,7 @@ class Compiler {
   int depth_;
   Constraints constraints_;
   bool changed_ = false;
+  const std::unordered_map<std::string, ir::ValueId>* captured_rows_ = nullptr;
 };
 
 }  // namespace

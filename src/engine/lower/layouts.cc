@@ -12,7 +12,7 @@ class Assigner {
  public:
   explicit Assigner(Lowering& l) : l_(l), g_(l.graph()), layout_(g_.values.size(), Layout::kRows) {}
 
-  std::vector<Layout> run() {
+  Layouts run() {
     std::vector<ir::Node> placed;
     placed.reserve(g_.nodes.size());
     for (ir::Node& node : g_.nodes) {
@@ -29,15 +29,9 @@ class Assigner {
       placed.push_back(std::move(node));
       for (const auto& body : ir::subgraphs(placed.back())) need_rows(*body, placed);
     }
-    for (ir::ValueId& id : g_.outputs) {
-      if (layout_[id] == Layout::kRows) continue;
-      const ir::ValueId rows = converted(id, Layout::kRows, placed);
-      // The public name stays with the graph output.
-      std::swap(g_.values[id].name, g_.values[rows].name);
-      id = rows;
-    }
+    for (ir::ValueId& id : g_.outputs) id = converted(id, Layout::kRows, placed);
     g_.nodes = std::move(placed);
-    return std::move(layout_);
+    return {std::move(layout_), std::move(captured_rows_)};
   }
 
  private:
@@ -100,8 +94,7 @@ class Assigner {
       if (id == ir::kNone || layout_[id] == Layout::kRows) continue;
       const ir::Node reader = std::move(placed.back());
       placed.pop_back();
-      const ir::ValueId rows = converted(id, Layout::kRows, placed);
-      std::swap(g_.values[id].name, g_.values[rows].name);
+      captured_rows_[name] = converted(id, Layout::kRows, placed);
       placed.push_back(reader);
     }
   }
@@ -110,10 +103,11 @@ class Assigner {
   ir::Graph& g_;
   std::vector<Layout> layout_;
   std::map<ir::ValueId, ir::ValueId> conversions_;
+  std::unordered_map<std::string, ir::ValueId> captured_rows_;
 };
 
 }  // namespace
 
-std::vector<Layout> assign_layouts(Lowering& l) { return Assigner(l).run(); }
+Layouts assign_layouts(Lowering& l) { return Assigner(l).run(); }
 
 }  // namespace tersor::engine

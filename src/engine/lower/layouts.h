@@ -1,6 +1,8 @@
 // Chooses how each wire lies in memory and inserts the conversions.
 #pragma once
 
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/lower/lowering.h"
@@ -11,8 +13,14 @@ namespace tersor::engine {
 // only in plans.
 inline constexpr const char* kConvertLayout = "tersor.ConvertLayout";
 
-// The layout of every value of l.graph() after conversions were inserted. Convolutional parts run channels-last from end
-// to end: an operator that takes any layout follows its inputs.
-std::vector<runtime::Layout> assign_layouts(Lowering& l);
+struct Layouts {
+  std::vector<runtime::Layout> of;  // of every value of the graph, conversions included
+  // Captured values that lie channels-last: the value of the same name's bytes in rows.
+  std::unordered_map<std::string, ir::ValueId> captured_rows;
+};
+
+// Inserts the conversions. Convolutional parts run channels-last from end to end: an operator that takes any
+// layout follows its inputs. Graph outputs become their copies in rows; no value changes its name.
+Layouts assign_layouts(Lowering& l);
 
 }  // namespace tersor::engine
