@@ -116,13 +116,43 @@ struct Avx2 {
     r[2].v = _mm256_unpacklo_epi16(high01, high23);
     r[3].v = _mm256_unpackhi_epi16(high01, high23);
   }
-  TERSOR_VERB bytes unzip_u8(const s32 (&a)[4]) {
-    return {_mm256_packus_epi16(_mm256_packs_epi32(a[0].v, a[1].v),
-                                _mm256_packs_epi32(a[2].v, a[3].v))};
+  // a + offset in 16 bits, saturated twice on the way, which saturates to 8 bits all the same.
+  struct Words {
+    __m256i low, high;
+  };
+  TERSOR_VERB Words words(const s32 (&a)[4], int offset) {
+    const __m256i add = _mm256_set1_epi16(static_cast<int16_t>(offset));
+    return {_mm256_adds_epi16(_mm256_packs_epi32(a[0].v, a[1].v), add),
+            _mm256_adds_epi16(_mm256_packs_epi32(a[2].v, a[3].v), add)};
   }
-  TERSOR_VERB bytes unzip_s8(const s32 (&a)[4]) {
-    return {
-        _mm256_packs_epi16(_mm256_packs_epi32(a[0].v, a[1].v), _mm256_packs_epi32(a[2].v, a[3].v))};
+  TERSOR_VERB bytes unzip_u8(const s32 (&a)[4], int offset) {
+    const Words w = words(a, offset);
+    return {_mm256_packus_epi16(w.low, w.high)};
+  }
+  TERSOR_VERB bytes unzip_s8(const s32 (&a)[4], int offset) {
+    const Words w = words(a, offset);
+    return {_mm256_packs_epi16(w.low, w.high)};
+  }
+  TERSOR_VERB bytes in_order(__m256i x) {
+    return {_mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))};
+  }
+  TERSOR_VERB bytes join_u8(const s32 (&a)[4], int offset) {
+    return in_order(unzip_u8(a, offset).v);
+  }
+  TERSOR_VERB bytes join_s8(const s32 (&a)[4], int offset) {
+    return in_order(unzip_s8(a, offset).v);
+  }
+  TERSOR_VERB bytes clamp_u8(bytes a, int low, int high) {
+    const __m256i x = _mm256_max_epu8(a.v, _mm256_set1_epi8(static_cast<char>(low)));
+    return {_mm256_min_epu8(x, _mm256_set1_epi8(static_cast<char>(high)))};
+  }
+  TERSOR_VERB bytes clamp_s8(bytes a, int low, int high) {
+    const __m256i x = _mm256_max_epi8(a.v, _mm256_set1_epi8(static_cast<char>(low)));
+    return {_mm256_min_epi8(x, _mm256_set1_epi8(static_cast<char>(high)))};
+  }
+  TERSOR_VERB void store_halves(void* p, void* q, bytes a) {
+    _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_castsi256_si128(a.v));
+    _mm_storeu_si128(static_cast<__m128i*>(q), _mm256_extracti128_si256(a.v, 1));
   }
   TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
     r[0] = _mm256_permute2f128_ps(a[0], a[1], 0x20);

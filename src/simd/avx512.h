@@ -95,13 +95,44 @@ struct Avx512 {
     r[2].v = _mm512_unpacklo_epi16(high01, high23);
     r[3].v = _mm512_unpackhi_epi16(high01, high23);
   }
-  TERSOR_VERB bytes unzip_u8(const s32 (&a)[4]) {
-    return {_mm512_packus_epi16(_mm512_packs_epi32(a[0].v, a[1].v),
-                                _mm512_packs_epi32(a[2].v, a[3].v))};
+  // a + offset in 16 bits, saturated twice on the way, which saturates to 8 bits all the same.
+  struct Words {
+    __m512i low, high;
+  };
+  TERSOR_VERB Words words(const s32 (&a)[4], int offset) {
+    const __m512i add = _mm512_set1_epi16(static_cast<int16_t>(offset));
+    return {_mm512_adds_epi16(_mm512_packs_epi32(a[0].v, a[1].v), add),
+            _mm512_adds_epi16(_mm512_packs_epi32(a[2].v, a[3].v), add)};
   }
-  TERSOR_VERB bytes unzip_s8(const s32 (&a)[4]) {
-    return {
-        _mm512_packs_epi16(_mm512_packs_epi32(a[0].v, a[1].v), _mm512_packs_epi32(a[2].v, a[3].v))};
+  TERSOR_VERB bytes unzip_u8(const s32 (&a)[4], int offset) {
+    const Words w = words(a, offset);
+    return {_mm512_packus_epi16(w.low, w.high)};
+  }
+  TERSOR_VERB bytes unzip_s8(const s32 (&a)[4], int offset) {
+    const Words w = words(a, offset);
+    return {_mm512_packs_epi16(w.low, w.high)};
+  }
+  TERSOR_VERB bytes in_order(__m512i x) {
+    return {_mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), x)};
+  }
+  TERSOR_VERB bytes join_u8(const s32 (&a)[4], int offset) {
+    return in_order(unzip_u8(a, offset).v);
+  }
+  TERSOR_VERB bytes join_s8(const s32 (&a)[4], int offset) {
+    return in_order(unzip_s8(a, offset).v);
+  }
+  TERSOR_VERB bytes clamp_u8(bytes a, int low, int high) {
+    const __m512i x = _mm512_max_epu8(a.v, _mm512_set1_epi8(static_cast<char>(low)));
+    return {_mm512_min_epu8(x, _mm512_set1_epi8(static_cast<char>(high)))};
+  }
+  TERSOR_VERB bytes clamp_s8(bytes a, int low, int high) {
+    const __m512i x = _mm512_max_epi8(a.v, _mm512_set1_epi8(static_cast<char>(low)));
+    return {_mm512_min_epi8(x, _mm512_set1_epi8(static_cast<char>(high)))};
+  }
+  TERSOR_VERB void store_halves(void* p, void* q, bytes a) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_castsi512_si256(a.v));
+    _mm256_storeu_si256(static_cast<__m256i*>(q), _mm512_extracti64x4_epi64(a.v, 1));
   }
   TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
     s32 in[4], out[4];

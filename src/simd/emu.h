@@ -98,9 +98,11 @@ struct Emu {
   static f32 to_f32(s32 a) {
     return each<f32>([&](int i) { return static_cast<float>(a.v[i]); });
   }
-  // Nearest integer, ties to even; |a| < 2^31.
+  // Nearest integer, ties to even; a < 2^31. The least integer for a NaN or what is below it.
   static s32 round(f32 a) {
-    return each<s32>([&](int i) { return static_cast<int32_t>(std::nearbyint(a.v[i])); });
+    return each<s32>([&](int i) {
+      return a.v[i] >= -0x1p31f ? static_cast<int32_t>(std::nearbyint(a.v[i])) : INT32_MIN;
+    });
   }
   // The low byte of each lane, kLanes bytes in all.
   static void store_low_bytes(void* p, s32 a) { store_low_bytes_partial(p, a, kLanes); }
@@ -153,20 +155,48 @@ struct Emu {
       for (int row = 0; row < 4; ++row)
         r[x % 16 / 4].v[x / 16 * 16 + x % 4 * 4 + row] = a[row].v[x];
   }
-  // s32 in the order zip4 gives -> bytes in order, saturated.
-  static bytes unzip_u8(const s32 (&a)[4]) { return unzip(a, 0, 255); }
-  static bytes unzip_s8(const s32 (&a)[4]) { return unzip(a, -128, 127); }
+  // s32 in the order zip4 gives -> bytes in order: a + offset, saturated; |offset| <= 255.
+  static bytes unzip_u8(const s32 (&a)[4], int offset) { return unzip(a, offset, 0, 255); }
+  static bytes unzip_s8(const s32 (&a)[4], int offset) { return unzip(a, offset, -128, 127); }
+  // The same for lanes already in order.
+  static bytes join_u8(const s32 (&a)[4], int offset) { return join(a, offset, 0, 255); }
+  static bytes join_s8(const s32 (&a)[4], int offset) { return join(a, offset, -128, 127); }
+  // Each byte, read as uint8 or int8, brought into [low, high].
+  static bytes clamp_u8(bytes a, int low, int high) {
+    for (uint8_t& x : a.v) x = static_cast<uint8_t>(x < low ? low : x > high ? high : x);
+    return a;
+  }
+  static bytes clamp_s8(bytes a, int low, int high) {
+    for (uint8_t& x : a.v) {
+      const int y = static_cast<int8_t>(x);
+      x = static_cast<uint8_t>(y < low ? low : y > high ? high : y);
+    }
+    return a;
+  }
+  // The first half of the bytes to p, the second to q.
+  static void store_halves(void* p, void* q, bytes a) {
+    std::memcpy(p, a.v, kBytes / 2);
+    std::memcpy(q, a.v + kBytes / 2, kBytes / 2);
+  }
   // Lanes in the order zip4 gives -> kBytes lanes in order.
   static void unzip(const f32 (&a)[4], f32 (&r)[4]) { unzip_lanes(a, r); }
   static void unzip(const s32 (&a)[4], s32 (&r)[4]) { unzip_lanes(a, r); }
 
  private:
-  static bytes unzip(const s32 (&a)[4], int low, int high) {
+  static uint8_t saturate(int32_t x, int offset, int low, int high) {
+    const int64_t y = int64_t{x} + offset;
+    return static_cast<uint8_t>(y < low ? low : y > high ? high : y);
+  }
+  static bytes unzip(const s32 (&a)[4], int offset, int low, int high) {
     bytes r;
-    for (int x = 0; x < kBytes; ++x) {
-      const int y = a[x % 16 / 4].v[x / 16 * 4 + x % 4];
-      r.v[x] = static_cast<uint8_t>(y < low ? low : y > high ? high : y);
-    }
+    for (int x = 0; x < kBytes; ++x)
+      r.v[x] = saturate(a[x % 16 / 4].v[x / 16 * 4 + x % 4], offset, low, high);
+    return r;
+  }
+  static bytes join(const s32 (&a)[4], int offset, int low, int high) {
+    bytes r;
+    for (int x = 0; x < kBytes; ++x)
+      r.v[x] = saturate(a[x / kLanes].v[x % kLanes], offset, low, high);
     return r;
   }
   template <typename T>

@@ -1,5 +1,7 @@
 #include "simd/avx2.h"
 
+#include <type_traits>
+
 #include "kernels/dwconv/dwconv.h"
 #include "simd/begin_avx2.h"
 namespace tersor::kernels::avx2 {
@@ -16,6 +18,8 @@ void dwconv_f32_line(const DwconvF32Line& t) noexcept { any_dw_line<simd::Avx2>(
 void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx2, 2>(t, rows);
 }
+
+void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx2>(t); }
 
 }  // namespace tersor::kernels::avx2
 #include "simd/end.h"

@@ -1,5 +1,7 @@
 #include "simd/avx512.h"
 
+#include <type_traits>
+
 #include "kernels/dwconv/dwconv.h"
 #include "simd/begin_avx512.h"
 namespace tersor::kernels::avx512 {
@@ -16,6 +18,8 @@ void dwconv_f32_line(const DwconvF32Line& t) noexcept { any_dw_line<simd::Avx512
 void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx512, 2>(t, rows);
 }
+
+void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512>(t); }
 
 }  // namespace tersor::kernels::avx512
 #include "simd/end.h"

@@ -1,5 +1,7 @@
 #include "simd/avx512vnni.h"
 
+#include <type_traits>
+
 #include "kernels/dwconv/dwconv.h"
 #include "simd/begin_avx512vnni.h"
 namespace tersor::kernels::avx512vnni {
@@ -9,6 +11,8 @@ namespace tersor::kernels::avx512vnni {
 void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx512Vnni, 2>(t, rows);
 }
+
+void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512Vnni>(t); }
 
 }  // namespace tersor::kernels::avx512vnni
 #include "simd/end.h"

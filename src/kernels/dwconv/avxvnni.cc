@@ -1,5 +1,7 @@
 #include "simd/avxvnni.h"
 
+#include <type_traits>
+
 #include "kernels/dwconv/dwconv.h"
 #include "simd/begin_avxvnni.h"
 namespace tersor::kernels::avxvnni {
@@ -9,6 +11,8 @@ namespace tersor::kernels::avxvnni {
 void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::AvxVnni, 2>(t, rows);
 }
+
+void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::AvxVnni>(t); }
 
 }  // namespace tersor::kernels::avxvnni
 #include "simd/end.h"

@@ -15,6 +15,7 @@ namespace tersor::kernels {
 #define ROW(isa, mr, block)                                                    \
   namespace isa {                                                              \
   void dwconv_u8s8_##mr##x##block(const DwconvU8S8Tile& t, int rows) noexcept; \
+  void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept;                     \
   }
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
@@ -30,9 +31,9 @@ constexpr DwconvF32Row kF32Rows[] = {
 };
 
 constexpr DwconvU8S8Row kU8S8Rows[] = {
-#define ROW(isa, mr, block)                                           \
-  {"dwconv_u8s8_" #isa "_" #mr "x" #block, base::Isa::isa, mr, block, \
-   isa::dwconv_u8s8_##mr##x##block},
+#define ROW(isa, mr, block)                                                 \
+  {"dwconv_u8s8_" #isa "_" #mr "x" #block, base::Isa::isa,       mr, block, \
+   isa::dwconv_u8s8_##mr##x##block,        isa::dwconv_u8s8_line},
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
 };
@@ -98,7 +99,7 @@ void find_columns(const ConvShape& s, const T* in, const T* padding, int64_t y, 
     const bool inside = line >= 0 && line < s.h;
     const int64_t first = inside ? std::min(s.pad_left, width) : width;
     const int64_t last = inside ? std::clamp(s.pad_left + s.w, first, width) : width;
-    const T* pixel = in + ((image * s.h + line) * s.w + first - s.pad_left) * s.c;
+    const T* pixel = inside ? in + ((image * s.h + line) * s.w + first - s.pad_left) * s.c : in;
     std::fill(columns, columns + first, padding);
     for (int64_t j = first; j < last; ++j, pixel += s.c) columns[j] = pixel;
     std::fill(columns + last, columns + width, padding);
@@ -212,44 +213,86 @@ bool dwconv_u8s8_fits(const ConvShape& s, const void* w, const DwconvU8S8Constan
   return true;
 }
 
+namespace {
+
+// The parts of a packed block.
+struct BlockLayout {
+  BlockLayout(const DwconvU8S8Row& row, const ConvShape& s) noexcept
+      : tile_bytes(quads(s) * 4 * row.block), constant_bytes(3 * 4 * row.block) {
+    if (!has_line_kernel(s)) return;
+    group = dwconv_group(static_cast<int>(s.kw), static_cast<int>(s.stride_w), row.block >= 64);
+    line_bytes = s.kh * group.quads * group.outputs * 4 * row.block;
+  }
+  int64_t bytes() const noexcept { return tile_bytes + constant_bytes + line_bytes; }
+  int64_t tile_bytes, constant_bytes, line_bytes = 0;
+  DwconvGroup group{1, 1};
+};
+
+int64_t line_width(const ConvShape& s, const DwconvGroup& group) noexcept {
+  return (std::max<int64_t>(s.ow, group.outputs) - group.outputs) * s.stride_w + 4 * group.quads;
+}
+
+void pack_channel(const ConvShape& s, const void* w, const DwconvU8S8Constants& k, int64_t c,
+                  const BlockLayout& layout, int64_t block, int64_t place,
+                  std::byte* out) noexcept {
+  const int64_t vector = block, four = 4 * vector;
+  const int32_t a_zero = k.za + (k.a_signed ? 128 : 0);
+  std::byte* line = out + layout.tile_bytes + layout.constant_bytes + place * 4;
+  int32_t bias = k.bias ? k.bias[c] : 0;
+  for (int64_t p = 0; p < s.positions(); ++p) {
+    const int32_t value = weight(w, k, s.positions(), c, p);
+    out[p / 4 * four + place * 4 + p % 4] = static_cast<std::byte>(value);
+    bias =
+        static_cast<int32_t>(static_cast<uint32_t>(bias) - static_cast<uint32_t>(a_zero * value));
+    if (layout.line_bytes == 0) continue;
+    for (int64_t g = 0; g < layout.group.outputs; ++g) {
+      const int64_t column = p % s.kw + g * s.stride_w;
+      const int64_t quad = p / s.kw * layout.group.quads + column / 4;
+      line[(quad * layout.group.outputs + g) * four + column % 4] = static_cast<std::byte>(value);
+    }
+  }
+  const float scale = k.scale ? k.scale[c] : 0.0f, fbias = k.fbias ? k.fbias[c] : 0.0f;
+  std::byte* constants = out + layout.tile_bytes + place * 4;
+  std::memcpy(constants, &bias, 4);
+  std::memcpy(constants + four, &scale, 4);
+  std::memcpy(constants + 2 * four, &fbias, 4);
+}
+
+}  // namespace
+
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  return static_cast<size_t>(blocks(s.c, row.block) * row.block * 4 * (quads(s) + 3));
+  return static_cast<size_t>(blocks(s.c, row.block) * BlockLayout(row, s).bytes());
 }
 
 void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const DwconvU8S8Constants& k,
           std::byte* packed) noexcept {
-  const int64_t block = row.block, size = block * 4 * (quads(s) + 3);
+  const BlockLayout layout(row, s);
+  const int64_t block = row.block;
   std::memset(packed, 0, packed_bytes(row, s));
-  for (int64_t c = 0; c < s.c; ++c) {
-    std::byte* out = packed + c / block * size;
-    const int64_t place = zip_place(c % block, block);
-    const int32_t a_zero = k.za + (k.a_signed ? 128 : 0);
-    int32_t bias = k.bias ? k.bias[c] : 0;
-    for (int64_t p = 0; p < s.positions(); ++p) {
-      const int32_t value = weight(w, k, s.positions(), c, p);
-      out[p / 4 * 4 * block + place * 4 + p % 4] = static_cast<std::byte>(value);
-      bias =
-          static_cast<int32_t>(static_cast<uint32_t>(bias) - static_cast<uint32_t>(a_zero * value));
-    }
-    const float scale = k.scale ? k.scale[c] : 0.0f, fbias = k.fbias ? k.fbias[c] : 0.0f;
-    std::byte* constants = out + quads(s) * 4 * block + place * 4;
-    std::memcpy(constants, &bias, 4);
-    std::memcpy(constants + 4 * block, &scale, 4);
-    std::memcpy(constants + 8 * block, &fbias, 4);
+  for (int64_t b = 0; b < blocks(s.c, block); ++b) {
+    const int64_t start = std::max<int64_t>(0, std::min(b * block, s.c - block));
+    for (int64_t x = 0; x < std::min(block, s.c); ++x)
+      pack_channel(s, w, k, start + x, layout, block, zip_place(x, block),
+                   packed + b * layout.bytes());
   }
 }
 
 size_t scratch_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  return static_cast<size_t>(row.mr * quads(s) * 4) * sizeof(void*);
+  return static_cast<size_t>(
+             std::max(row.mr * quads(s) * 4, s.kh * line_width(s, BlockLayout(row, s).group))) *
+         sizeof(void*);
 }
 
 void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
          const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
+  if (s.ow <= 0) return;
+  const BlockLayout layout(row, s);
   DwconvU8S8Tile t;
   t.quads = quads(s);
   t.channels = s.c;
   t.a_signed = call.a_signed;
   t.packed = packed;
+  t.block_bytes = layout.bytes();
   t.kind = call.kind;
   t.min = call.min;
   t.max = call.max;
@@ -257,15 +300,43 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   t.qmin = call.qmin;
   t.qmax = call.qmax;
   const int element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
-  const ConvShape one = ungrouped(s);
-  const RowSource source = RowSource::pixels(call.in, one, call.padding, false);
-  const auto tile = [&](int64_t m, int rows, const uint8_t* const* a) {
-    t.a = a;
-    t.out = static_cast<std::byte*>(call.out) + m * s.c * element;
-    row.tile(t, rows);
+  const auto* in = static_cast<const uint8_t*>(call.in);
+  const auto* padding = static_cast<const uint8_t*>(call.padding);
+  const auto pixel = [&](int64_t m) {
+    return static_cast<std::byte*>(call.out) + m * s.c * element;
   };
+  if (layout.line_bytes > 0 && s.c >= row.block) {
+    const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
+    DwconvU8S8Line l;
+    l.columns = columns;
+    l.width = line_width(s, layout.group);
+    l.kh = static_cast<int>(s.kh);
+    l.kw = static_cast<int>(s.kw);
+    l.stride = static_cast<int>(s.stride_w);
+    l.count = s.ow;
+    l.tile_bytes = layout.tile_bytes;
+    const int64_t piece = channel_piece(s, l.width, row.block, 1) / row.block;
+    const int64_t all = blocks(s.c, row.block);
+    for (int64_t b = 0; b < all; b += std::max<int64_t>(piece, 1)) {
+      l.blocks = {b, std::min(b + std::max<int64_t>(piece, 1), all)};
+      for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
+        find_columns(s, in, padding, y, l.width, columns);
+        t.out = pixel(y * s.ow);
+        l.common = t;
+        row.line(l);
+      }
+    }
+    return;
+  }
+  const ConvShape one = ungrouped(s);
+  const RowSource source = RowSource::pixels(in, one, padding, false);
   for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
-    for_tiles<uint8_t>(source, row.mr, t.quads * 4, y, scratch, tile);
+    for_tiles<uint8_t>(source, row.mr, t.quads * 4, y, scratch,
+                       [&](int64_t m, int rows, const uint8_t* const* a) {
+                         t.a = a;
+                         t.out = pixel(m);
+                         row.tile(t, rows);
+                       });
 }
 
 }  // namespace tersor::kernels

@@ -74,9 +74,11 @@ void run(const DwconvF32Row& row, const ConvShape& shape, const float* packed,
          const DwconvF32Call& call, Range output_rows, std::byte* scratch) noexcept;
 void reference(const ConvShape& shape, const float* w, const DwconvF32Call& call) noexcept;
 
-// Packed weights: [channel block][position quad][4 vectors], a vector holding the four weights of
-// each of its channels; channel block = bytes of a vector. After them, per block, the constants in
-// the order of the accumulators: int32 folded bias, f32 scale, f32 fbias.
+// Packed, per block of channels (the bytes of a vector; the last block overlaps the one before it
+// so as to be whole): [position quad][4 vectors] of weights for the tile, a vector holding the four
+// weights of each of its channels; 3 * 4 vectors of constants in the order of the accumulators:
+// int32 folded bias, f32 scale, f32 fbias; then, for the windows that have a line kernel, its
+// weights [ky][quad of columns] [output of the group][4 vectors].
 struct DwconvU8S8Constants {
   bool a_signed = false, w_signed = true;
   int32_t za = 0;
@@ -93,16 +95,37 @@ struct DwconvU8S8Tile {
   int64_t quads, channels;
   bool a_signed;
   const std::byte* packed;
-  void* out;  // rows of `channels` elements
+  int64_t block_bytes;  // of packed
+  void* out;            // rows of `channels` elements
   GemmOutput kind;
   float min, max;
   int32_t zero, qmin, qmax;
+};
+// Neighbouring outputs that read the same quads of columns: a window slides inside a quad by
+// weights shifted with it.
+struct DwconvGroup {
+  int outputs, quads;
+};
+constexpr DwconvGroup dwconv_group(int kw, int stride, bool wide) noexcept {
+  if (kw == 3) return stride == 1 ? DwconvGroup{2, 1} : DwconvGroup{1, 1};
+  return stride == 1 && wide ? DwconvGroup{4, 2} : DwconvGroup{2, 2};
+}
+// One output row.
+struct DwconvU8S8Line {
+  DwconvU8S8Tile common;          // all but a and quads
+  const uint8_t* const* columns;  // [kh][width]
+  int64_t width;                  // (max(count, outputs of a group) - those) * stride + 4 * quads
+  int kh, kw, stride;
+  int64_t count;  // outputs
+  Range blocks;
+  int64_t tile_bytes;  // of a block: where the constants are
 };
 struct DwconvU8S8Row {
   const char* name;
   base::Isa isa;
   int mr, block;
   void (*tile)(const DwconvU8S8Tile&, int rows) noexcept;
+  void (*line)(const DwconvU8S8Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= block
 };
 std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept;  // best last
 const DwconvU8S8Row& select_dwconv_u8s8(base::IsaSet isa) noexcept;

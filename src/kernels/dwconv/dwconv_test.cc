@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "simd/emu.h"
@@ -39,9 +40,12 @@ std::vector<DwconvU8S8Row> u8s8_rows() {
   const base::IsaSet here = base::detect_isa();
   for (const DwconvU8S8Row& row : dwconv_u8s8_rows())
     if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back({"emu128", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>});
-  rows.push_back({"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>});
-  rows.push_back({"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>});
+  rows.push_back(
+      {"emu128", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, emu::any_dw_line<Emu<128>>});
+  rows.push_back(
+      {"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, emu::any_dw_line<Emu<256>>});
+  rows.push_back(
+      {"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>, emu::any_dw_line<Emu<512>>});
   return rows;
 }
 

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "kernels/dwconv/dwconv.h"
 #include "simd/emu.h"
 
@@ -15,5 +17,7 @@ void dwconv_f32_line(const DwconvF32Line& t) noexcept { any_dw_line<simd::Emu<12
 void dwconv_u8s8_2x16(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Emu<128>, 2>(t, rows);
 }
+
+void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Emu<128>>(t); }
 
 }  // namespace tersor::kernels::portable

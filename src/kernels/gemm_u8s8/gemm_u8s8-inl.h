@@ -61,8 +61,44 @@ void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
   }
 }
 
+// The same for whole rows of two vectors to bytes, two rows at once. Only the upper end needs a
+// bound for `round`; what is saturated stays outside [qmin, qmax] or at its end.
+template <typename S, GemmOutput kKind>
+void finish_pairs(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
+  using F = typename S::f32;
+  using I = typename S::s32;
+  constexpr int kLanes = S::kLanes;
+  const GemmU8S8Epilogue& e = *t.epilogue;
+  const F high = S::set(65536.0f);
+  I bias[2];
+  F scale[2];
+#pragma GCC unroll 2
+  for (int v = 0; v < 2; ++v) {
+    bias[v] = e.bias ? S::load(e.bias + t.n0 + v * kLanes) : S::set(int32_t{0});
+    scale[v] = S::load(e.scale + t.n0 + v * kLanes);
+  }
+  uint8_t* out = static_cast<uint8_t*>(t.out);
+  for (int m = 0; m < rows; m += 2) {
+    const int second = m + 1 < rows ? m + 1 : m;
+    I q[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int32_t* sum = sums + ((i < 2 ? m : second) * 2 + i % 2) * kLanes;
+      const F y = S::mul(S::to_f32(S::add(S::load(sum), bias[i % 2])), scale[i % 2]);
+      q[i] = S::round(S::min(high, y));
+    }
+    const auto bytes = kKind == GemmOutput::u8 ? S::clamp_u8(S::join_u8(q, e.zero), e.qmin, e.qmax)
+                                               : S::clamp_s8(S::join_s8(q, e.zero), e.qmin, e.qmax);
+    S::store_halves(out + m * t.out_stride, out + second * t.out_stride, bytes);
+  }
+}
+
 template <typename S, int kVecs>
 void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
+  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
+    if (t.epilogue->kind == GemmOutput::u8) return finish_pairs<S, GemmOutput::u8>(t, rows, sums);
+    if (t.epilogue->kind == GemmOutput::s8) return finish_pairs<S, GemmOutput::s8>(t, rows, sums);
+  }
   switch (t.epilogue->kind) {
     case GemmOutput::s32:
       return finish<S, kVecs, GemmOutput::s32>(t, rows, sums);

@@ -51,13 +51,19 @@ struct Sum {
   }
 };
 
-template <int kBlock, typename T, typename R, typename F>
+// The last block of a kind may overlap the one before: it writes the same values again.
+template <typename T, typename R, typename F>
 [[gnu::always_inline]] inline void fold_channels(const R& rows, int64_t count, int64_t channels,
                                                  T* y, F f) noexcept {
   int64_t c = 0;
-  for (; c + 4 * kBlock <= channels; c += 4 * kBlock)
-    fold_rows<4 * kBlock>(rows, count, c, y + c, f);
-  for (; c + kBlock <= channels; c += kBlock) fold_rows<kBlock>(rows, count, c, y + c, f);
+  for (; c + 64 <= channels; c += 64) fold_rows<64>(rows, count, c, y + c, f);
+  for (; c + 16 <= channels; c += 16) fold_rows<16>(rows, count, c, y + c, f);
+  if (c == channels) return;
+  if (channels >= 16) return fold_rows<16>(rows, count, channels - 16, y + channels - 16, f);
+  if (channels >= 8) {
+    fold_rows<8>(rows, count, 0, y, f);
+    return fold_rows<8>(rows, count, channels - 8, y + channels - 8, f);
+  }
   for (; c < channels; ++c) {
     T acc = rows[0][c];
     for (int64_t i = 1; i < count; ++i) acc = f(acc, rows[i][c]);
@@ -66,11 +72,11 @@ template <int kBlock, typename T, typename R, typename F>
 }
 
 inline void max_f32(const float* const* rows, int64_t count, int64_t channels, float* y) noexcept {
-  fold_channels<16>(Pointers<float>{rows}, count, channels, y, LargerOrNan{});
+  fold_channels(Pointers<float>{rows}, count, channels, y, LargerOrNan{});
 }
 template <typename T>
 void max_bytes(const T* const* rows, int64_t count, int64_t channels, T* y) noexcept {
-  fold_channels<16>(Pointers<T>{rows}, count, channels, y, Larger{});
+  fold_channels(Pointers<T>{rows}, count, channels, y, Larger{});
 }
 
 inline void divide(float* y, int64_t n, float divisor) noexcept {
@@ -82,85 +88,107 @@ inline void average_f32(const float* const* rows, int64_t count, int64_t channel
     for (int64_t i = 0; i < channels; ++i) y[i] = 0.0f;
     return;
   }
-  fold_channels<16>(Pointers<float>{rows}, count, channels, y, Sum{});
+  fold_channels(Pointers<float>{rows}, count, channels, y, Sum{});
   divide(y, channels, divisor);
 }
 inline void global_f32(const float* x, int64_t pixels, int64_t stride, int64_t channels,
                        float* y) noexcept {
-  fold_channels<16>(Strided<float>{x, stride}, pixels, channels, y, Sum{});
+  fold_channels(Strided<float>{x, stride}, pixels, channels, y, Sum{});
   divide(y, channels, static_cast<float>(pixels));
 }
 
-// Sums of n <= kBlock channels. Codes are summed as 0..255 (int8 plus 128) in 16 bits, over at most
-// 257 rows at a time, 257 * 255 = 2^16 - 1.
-constexpr int kBlock = 64;
-template <typename T, typename R>
-[[gnu::always_inline]] inline void sum_block(const R& rows, int64_t count, int64_t c, int n,
+// Sums of kWidth channels. Codes are summed as 0..255 (int8 plus 128) in 16 bits, over at most 257
+// rows at a time: 257 * 255 = 2^16 - 1.
+template <typename T, int kWidth, typename R>
+[[gnu::always_inline]] inline void sum_block(const R& rows, int64_t count, int64_t c,
                                              int32_t* sums) noexcept {
   constexpr uint8_t kFlip = static_cast<T>(-1) < 0 ? 128 : 0;
-  for (int i = 0; i < kBlock; ++i) sums[i] = 0;
+  // Parts of half a vector widen to parts of a vector.
+  constexpr int kPart = kVectorBytes / 2 < kWidth ? kVectorBytes / 2 : kWidth;
+  constexpr int kParts = kWidth / kPart;
+  using Part = typename VectorOf<uint8_t, kPart>::type;
+  typedef uint16_t Words __attribute__((vector_size(2 * kPart)));
+  for (int i = 0; i < kWidth; ++i) sums[i] = 0;
   for (int64_t r = 0; r < count; r += 257) {
-    const int64_t some = count - r < 257 ? count - r : 257;
-    if (n == kBlock) {
-      // Parts of half a vector widen to parts of a vector.
-      constexpr int kHalf = kVectorBytes / 2, kParts = kBlock / kHalf;
-      using Part = typename VectorOf<uint8_t, kHalf>::type;
-      typedef uint16_t Words __attribute__((vector_size(kVectorBytes)));
-      Words acc[kParts];
+    const int64_t end = count - r < 257 ? count : r + 257;
+    Words acc[kParts];
 #pragma GCC unroll 16
-      for (int p = 0; p < kParts; ++p) acc[p] = Words{};
-      for (int64_t i = r; i < r + some; ++i) {
-        const auto* row = reinterpret_cast<const uint8_t*>(rows[i] + c);
+    for (int p = 0; p < kParts; ++p) acc[p] = Words{};
+    for (int64_t i = r; i < end; ++i) {
+      const auto* row = reinterpret_cast<const uint8_t*>(rows[i] + c);
 #pragma GCC unroll 16
-        for (int p = 0; p < kParts; ++p) {
-          const Part part = *reinterpret_cast<const Part*>(row + p * kHalf) ^ kFlip;
-          acc[p] += __builtin_convertvector(part, Words);
-        }
-      }
-      uint16_t words[kBlock];
-      __builtin_memcpy(words, acc, sizeof(words));
-      for (int i = 0; i < kBlock; ++i) sums[i] += words[i];
-    } else {
-      for (int64_t i = r; i < r + some; ++i) {
-        const auto* row = reinterpret_cast<const uint8_t*>(rows[i] + c);
-        for (int j = 0; j < n; ++j) sums[j] += static_cast<uint8_t>(row[j] ^ kFlip);
+      for (int p = 0; p < kParts; ++p) {
+        const Part part = *reinterpret_cast<const Part*>(row + p * kPart) ^ kFlip;
+        acc[p] += __builtin_convertvector(part, Words);
       }
     }
+    uint16_t words[kWidth];
+    __builtin_memcpy(words, acc, sizeof(words));
+    for (int i = 0; i < kWidth; ++i) sums[i] += words[i];
+  }
+}
+template <typename T, typename R>
+[[gnu::always_inline]] inline void sum_few(const R& rows, int64_t count, int n,
+                                           int32_t* sums) noexcept {
+  constexpr uint8_t kFlip = static_cast<T>(-1) < 0 ? 128 : 0;
+  for (int i = 0; i < 16; ++i) sums[i] = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto* row = reinterpret_cast<const uint8_t*>(rows[i]);
+    for (int j = 0; j < n; ++j) sums[j] += static_cast<uint8_t>(row[j] ^ kFlip);
   }
 }
 
-template <typename T, typename R>
-[[gnu::always_inline]] inline void average_bytes_of(const R& rows, int64_t count, int64_t channels,
-                                                    T* y, const ByteAverage& k) noexcept {
-  const int32_t zx = k.zx + (static_cast<T>(-1) < 0 ? 128 : 0), zy = k.zy;
-  const int32_t offset = static_cast<int32_t>(count) * zx;
-  const float multiplier = k.multiplier;
-  const float low = static_cast<float>(k.low - zy), high = static_cast<float>(k.high - zy);
-  int32_t sums[kBlock];
-  for (int64_t c = 0; c < channels; c += kBlock) {
-    const int n = static_cast<int>(channels - c < kBlock ? channels - c : kBlock);
-    sum_block<T>(rows, count, c, n, sums);
-    T codes[kBlock];
-    for (int i = 0; i < kBlock; ++i) {
-      float v = static_cast<float>(sums[i] - offset) * multiplier;
-      v = v > low ? v : low;
-      v = v < high ? v : high;
-      // rint of |v| <= 2^22: the bits of the sum are the integer.
-      codes[i] = static_cast<T>(__builtin_bit_cast(int32_t, v + 12582912.0f) - 0x4b400000 + zy);
-    }
-    __builtin_memcpy(y + c, codes, static_cast<size_t>(n));
+struct Finish {
+  int32_t offset, zy;
+  float multiplier, low, high;
+};
+template <int kWidth, typename T>
+[[gnu::always_inline]] inline void finish(const int32_t* sums, T* codes, const Finish& k) noexcept {
+  for (int i = 0; i < kWidth; ++i) {
+    float v = static_cast<float>(sums[i] - k.offset) * k.multiplier;
+    v = v > k.low ? v : k.low;
+    v = v < k.high ? v : k.high;
+    // rint of |v| <= 2^22: the bits of the sum are the integer.
+    codes[i] = static_cast<T>(__builtin_bit_cast(int32_t, v + 12582912.0f) - 0x4b400000 + k.zy);
   }
+}
+template <int kWidth, typename T, typename R>
+[[gnu::always_inline]] inline void average_block(const R& rows, int64_t count, int64_t c, T* y,
+                                                 const Finish& k) noexcept {
+  int32_t sums[kWidth];
+  T codes[kWidth];
+  sum_block<T, kWidth>(rows, count, c, sums);
+  finish<kWidth>(sums, codes, k);
+  __builtin_memcpy(y + c, codes, kWidth);
+}
+
+template <typename T, typename R>
+[[gnu::always_inline]] inline void average_channels(const R& rows, int64_t count, int64_t channels,
+                                                    T* y, const ByteAverage& a) noexcept {
+  const int32_t zx = a.zx + (static_cast<T>(-1) < 0 ? 128 : 0);
+  const Finish k = {static_cast<int32_t>(count) * zx, a.zy, a.multiplier,
+                    static_cast<float>(a.low - a.zy), static_cast<float>(a.high - a.zy)};
+  int64_t c = 0;
+  for (; c + 64 <= channels; c += 64) average_block<64>(rows, count, c, y, k);
+  for (; c + 16 <= channels; c += 16) average_block<16>(rows, count, c, y, k);
+  if (c == channels) return;
+  if (channels >= 16) return average_block<16>(rows, count, channels - 16, y, k);
+  int32_t sums[16];
+  T codes[16];
+  sum_few<T>(rows, count, static_cast<int>(channels), sums);
+  finish<16>(sums, codes, k);
+  __builtin_memcpy(y, codes, static_cast<size_t>(channels));
 }
 
 template <typename T>
 void average_bytes(const T* const* rows, int64_t count, int64_t channels, T* y,
                    const ByteAverage& k) noexcept {
-  average_bytes_of<T>(Pointers<T>{rows}, count, channels, y, k);
+  average_channels<T>(Pointers<T>{rows}, count, channels, y, k);
 }
 template <typename T>
 void global_bytes(const T* x, int64_t pixels, int64_t stride, int64_t channels, T* y,
                   const ByteAverage& k) noexcept {
-  average_bytes_of<T>(Strided<T>{x, stride}, pixels, channels, y, k);
+  average_channels<T>(Strided<T>{x, stride}, pixels, channels, y, k);
 }
 
 template <typename T>

@@ -1,6 +1,6 @@
 // Pooling over channels-last pixels: one output pixel from `count` input pixels. rows[i] points to
 // the `channels` elements of input pixel i; padding has no pointer. count >= 1, but an average of
-// none is the real number 0.
+// none is the real number 0. y overlaps no input.
 //   max      f32: NaN wins. Bytes: the larger code (wires of one format).
 //   average  f32: sum / divisor, summed in the order of the rows.
 //            Bytes: S = exact int32 sum of (q - zx), so count <= 2^23, and

@@ -32,7 +32,7 @@ inline void softmax(const float* x, float* y, int64_t rows, int64_t n) noexcept 
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
     const float top = largest(x, n);
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = exp_f(x[i] - top);
+    for (int64_t i = 0; i < n; ++i) y[i] = exp_quick(x[i] - top);
     const float factor = 1.0f / sum_of(y, n);
     for (int64_t i = 0; i < n; ++i) y[i] *= factor;
   }
@@ -47,7 +47,7 @@ inline void log_softmax(const float* x, float* y, int64_t rows, int64_t n) noexc
     float lanes[16] = {};
     for (int64_t i = 0; i < n; i += kPiece) {
       const int64_t some = n - i < kPiece ? n - i : kPiece;
-      for (int64_t j = 0; j < some; ++j) piece[j] = exp_f(x[i + j] - top);
+      for (int64_t j = 0; j < some; ++j) piece[j] = exp_quick(x[i + j] - top);
       fold_lanes(piece, some, lanes, Sum{}, Sum{});
     }
     const float shift = log_f(fold16(lanes, Sum{}));
@@ -74,7 +74,7 @@ void softmax_columns(const float* x, float* y, int64_t n, int64_t inner, int64_t
       float* out = y + i * inner + c;
 #pragma GCC ivdep
       for (int64_t j = 0; j < some; ++j) {
-        const float e = exp_f(row[j] - top[j]);
+        const float e = exp_quick(row[j] - top[j]);
         sum[j] += e;
         if (!kLog) out[j] = e;
       }

@@ -69,17 +69,18 @@ void matrix(const void* from, void* to, int64_t rows, int64_t columns, int64_t x
   if (columns == 3 && x_stride == 3) return split<T, 3>(x, y, rows, y_stride);
   if (columns == 4 && x_stride == 4) return split<T, 4>(x, y, rows, y_stride);
   constexpr int64_t kSide = Block<T>::kSide;
-  constexpr int64_t kTile = 64;  // the lines of a tile stay in the first-level cache
-  for (int64_t r0 = 0; r0 < rows; r0 += kTile) {
-    const int64_t r1 = rows - r0 < kTile ? rows : r0 + kTile;
-    for (int64_t c = 0; c < columns; c += kSide) {
-      const int64_t wide = columns - c < kSide ? columns - c : kSide;
-      int64_t r = r0;
-      if (wide == kSide)
-        for (; r + kSide <= r1; r += kSide)
-          Block<T>::run(x + r * x_stride + c, y + c * y_stride + r, x_stride, y_stride);
-      plain(x + r * x_stride + c, y + c * y_stride + r, r1 - r, wide, x_stride, y_stride);
+  // Each visit uses up a cache line of every row of x.
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  for (int64_t c0 = 0; c0 < columns; c0 += kLine) {
+    const int64_t c1 = columns - c0 < kLine ? columns : c0 + kLine;
+    int64_t r = 0;
+    for (; r + kSide <= rows; r += kSide) {
+      int64_t c = c0;
+      for (; c + kSide <= c1; c += kSide)
+        Block<T>::run(x + r * x_stride + c, y + c * y_stride + r, x_stride, y_stride);
+      plain(x + r * x_stride + c, y + c * y_stride + r, kSide, c1 - c, x_stride, y_stride);
     }
+    plain(x + r * x_stride + c0, y + c0 * y_stride + r, rows - r, c1 - c0, x_stride, y_stride);
   }
 }
 
