@@ -1,5 +1,5 @@
-// Activation functions, element by element on floats: Sigmoid HardSigmoid Tanh LeakyRelu Elu Selu Celu
-// ThresholdedRelu Softplus Softsign HardSwish Gelu Mish Swish, and Shrink (integers too).
+// Activation functions, element by element on floats: Sigmoid HardSigmoid Tanh LeakyRelu Elu Selu
+// Celu ThresholdedRelu Softplus Softsign HardSwish Gelu Mish Swish, and Shrink (integers too).
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -110,9 +110,9 @@ void shrink(ComputeContext& c) {
 
 // The kernels with the attributes of their operators.
 std::optional<runtime::Bound> hard_sigmoid_bind(const ir::Node& n, const runtime::BindContext& c) {
-  return bind_maps(n, c, hard_sigmoid,
-                   UnaryKernel{Unary::hard_sigmoid,
-                               {n.attr_float("alpha", 0.2f), n.attr_float("beta", 0.5f)}});
+  return bind_maps(
+      n, c, hard_sigmoid,
+      UnaryKernel{Unary::hard_sigmoid, {n.attr_float("alpha", 0.2f), n.attr_float("beta", 0.5f)}});
 }
 std::optional<runtime::Bound> leaky_relu_bind(const ir::Node& n, const runtime::BindContext& c) {
   return bind_maps(n, c, leaky_relu,
@@ -134,25 +134,29 @@ constexpr Operator mapping(const char* name, std::optional<std::pair<float, floa
   return {.name = name,
           .infer = infer_same,
           .reference = kReference,
-          .traits = {.quant = QuantClass::kMaps,
-                     .layout = LayoutClass::kAny,
-                     .fixed_range = range},
+          .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny, .fixed_range = range},
           .bind = kBind};
 }
 
 }  // namespace
 
-extern const Operator kSigmoid = mapping<sigmoid_reference, maps_with<sigmoid_reference, Unary::sigmoid>>("Sigmoid", {{0.0f, 1.0f}});
-extern const Operator kHardSigmoid = mapping<hard_sigmoid, hard_sigmoid_bind>("HardSigmoid", {{0.0f, 1.0f}});
-extern const Operator kTanh = mapping<tanh_reference, maps_with<tanh_reference, Unary::tanh>>("Tanh", {{-1.0f, 1.0f}});
+extern const Operator kSigmoid =
+    mapping<sigmoid_reference, maps_with<sigmoid_reference, Unary::sigmoid>>("Sigmoid",
+                                                                             {{0.0f, 1.0f}});
+extern const Operator kHardSigmoid =
+    mapping<hard_sigmoid, hard_sigmoid_bind>("HardSigmoid", {{0.0f, 1.0f}});
+extern const Operator kTanh =
+    mapping<tanh_reference, maps_with<tanh_reference, Unary::tanh>>("Tanh", {{-1.0f, 1.0f}});
 extern const Operator kLeakyRelu = mapping<leaky_relu, leaky_relu_bind>("LeakyRelu");
 extern const Operator kElu = mapping<elu, elu_bind>("Elu");
 extern const Operator kSelu = mapping<selu>("Selu");
 extern const Operator kCelu = mapping<celu>("Celu");
 extern const Operator kThresholdedRelu = mapping<thresholded_relu>("ThresholdedRelu");
-extern const Operator kSoftplus = mapping<softplus_reference, maps_with<softplus_reference, Unary::softplus>>("Softplus");
+extern const Operator kSoftplus =
+    mapping<softplus_reference, maps_with<softplus_reference, Unary::softplus>>("Softplus");
 extern const Operator kSoftsign = mapping<softsign>("Softsign");
-extern const Operator kHardSwish = mapping<hard_swish, maps_with<hard_swish, Unary::hard_swish>>("HardSwish");
+extern const Operator kHardSwish =
+    mapping<hard_swish, maps_with<hard_swish, Unary::hard_swish>>("HardSwish");
 extern const Operator kGelu = mapping<gelu, gelu_bind>("Gelu");
 extern const Operator kMish = mapping<mish, maps_with<mish, Unary::mish>>("Mish");
 extern const Operator kSwish = mapping<swish, swish_bind>("Swish");

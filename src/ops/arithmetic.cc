@@ -1,5 +1,6 @@
-// Arithmetic with numpy broadcasting: Add Sub Mul Div (7, 13, 14), Pow (7, 12, 13, 15), Mod (10, 13),
-// and the variadic Sum, Mean, Max, Min (8, 12, 13). Integers wrap; an integer division by zero is an Error.
+// Arithmetic with numpy broadcasting: Add Sub Mul Div (7, 13, 14), Pow (7, 12, 13, 15), Mod (10,
+// 13), and the variadic Sum, Mean, Max, Min (8, 12, 13). Integers wrap; an integer division by zero
+// is an Error.
 #include <cmath>
 
 #include "ops/detail/arguments.h"
@@ -199,27 +200,32 @@ constexpr Operator several(const char* name, void (*infer)(InferContext&),
           .since = 6,
           .infer = infer,
           .reference = reference,
-          .traits = {.quant = QuantClass::kCombines,
-                     .variadic = true,
-                     .layout = LayoutClass::kAny},
+          .traits = {.quant = QuantClass::kCombines, .variadic = true, .layout = LayoutClass::kAny},
           .bind = bind_binary<kFunction, kKernel>};
 }
 
 }  // namespace
 
-extern const Operator kAdd = two<kPlus, Binary::add>("Add", infer_arithmetic<element_add>, binary<kPlus>);
-extern const Operator kSub = two<kMinus, Binary::sub>("Sub", infer_arithmetic<element_sub>, binary<kMinus>);
-extern const Operator kMul = two<kTimes, Binary::mul>("Mul", infer_arithmetic<element_mul>, binary<kTimes>);
-extern const Operator kDiv = two<kOver, Binary::div>("Div", infer_arithmetic<element_div>, binary<kOver>);
+extern const Operator kAdd =
+    two<kPlus, Binary::add>("Add", infer_arithmetic<element_add>, binary<kPlus>);
+extern const Operator kSub =
+    two<kMinus, Binary::sub>("Sub", infer_arithmetic<element_sub>, binary<kMinus>);
+extern const Operator kMul =
+    two<kTimes, Binary::mul>("Mul", infer_arithmetic<element_mul>, binary<kTimes>);
+extern const Operator kDiv =
+    two<kOver, Binary::div>("Div", infer_arithmetic<element_div>, binary<kOver>);
 extern const Operator kPow = two<kPower, Binary::pow>("Pow", infer_broadcast, pow);
 extern const Operator kMod{.name = "Mod",
                            .since = 10,
                            .infer = infer_arithmetic<element_mod>,
                            .reference = mod,
                            .traits = {.data_inputs = 3, .layout = LayoutClass::kAny}};
-extern const Operator kMax = several<kLarger, static_cast<int>(Binary::max)>("Max", infer_arithmetic<element_max>, variadic<kLarger>);
-extern const Operator kMin = several<kSmaller, static_cast<int>(Binary::min)>("Min", infer_arithmetic<element_min>, variadic<kSmaller>);
-extern const Operator kSum = several<kPlus, static_cast<int>(Binary::add)>("Sum", infer_broadcast, variadic<kPlus>);
+extern const Operator kMax = several<kLarger, static_cast<int>(Binary::max)>(
+    "Max", infer_arithmetic<element_max>, variadic<kLarger>);
+extern const Operator kMin = several<kSmaller, static_cast<int>(Binary::min)>(
+    "Min", infer_arithmetic<element_min>, variadic<kSmaller>);
+extern const Operator kSum =
+    several<kPlus, static_cast<int>(Binary::add)>("Sum", infer_broadcast, variadic<kPlus>);
 extern const Operator kMean = several<kHalfSum, -1>("Mean", infer_broadcast, mean);
 
 }  // namespace tersor::ops

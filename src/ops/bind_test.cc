@@ -1,5 +1,5 @@
-// Every bound step of the elementwise and moving operators gives what dequantize - reference - quantize
-// gives, in both layouts, with uint8 and int8 codes.
+// Every bound step of the elementwise and moving operators gives what dequantize - reference -
+// quantize gives, in both layouts, with uint8 and int8 codes.
 #include <random>
 
 #include "ops/detail/testing_bind.h"
@@ -48,11 +48,14 @@ TEST(Bind, BinaryBroadcasts) {
     Dims a, b;
     bool layouts;  // ranks allow channels-last
   };
-  const std::vector<Shapes> shapes = {
-      {{2, 3, 4, 5}, {2, 3, 4, 5}, true}, {{2, 3, 4, 5}, {}, true},
-      {{2, 3, 4, 5}, {1, 3, 1, 1}, true}, {{2, 3, 1, 1}, {2, 3, 4, 5}, true},
-      {{3, 1}, {1, 4}, false},            {{7, 16}, {16}, false},
-      {{1, 3, 1, 5}, {2, 1, 4, 1}, true}, {{2, 0, 3}, {1, 1, 3}, true}};
+  const std::vector<Shapes> shapes = {{{2, 3, 4, 5}, {2, 3, 4, 5}, true},
+                                      {{2, 3, 4, 5}, {}, true},
+                                      {{2, 3, 4, 5}, {1, 3, 1, 1}, true},
+                                      {{2, 3, 1, 1}, {2, 3, 4, 5}, true},
+                                      {{3, 1}, {1, 4}, false},
+                                      {{7, 16}, {16}, false},
+                                      {{1, 3, 1, 5}, {2, 1, 4, 1}, true},
+                                      {{2, 0, 3}, {1, 1, 3}, true}};
   for (const char* op : {"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean", "Pow", "PRelu"})
     for (const Shapes& s : shapes) {
       if (op == std::string("PRelu") && broadcast_dims(s.a, s.b) != s.a) continue;
@@ -96,22 +99,29 @@ TEST(Bind, Moves) {
       {.op = "Reshape", .inputs = {x, longs({0, -1})}},
       {.op = "Flatten", .inputs = {x}},
       {.op = "Transpose", .inputs = {x}},
-      {.op = "Transpose", .inputs = {random({3, 70, 50})},
+      {.op = "Transpose",
+       .inputs = {random({3, 70, 50})},
        .attributes = {{"perm", std::vector<int64_t>{0, 2, 1}}}},
-      {.op = "Transpose", .inputs = {random({70, 3, 1, 45})},
+      {.op = "Transpose",
+       .inputs = {random({70, 3, 1, 45})},
        .attributes = {{"perm", std::vector<int64_t>{3, 2, 1, 0}}}},
-      {.op = "Transpose", .inputs = {random({1, 12, 9, 8})},
+      {.op = "Transpose",
+       .inputs = {random({1, 12, 9, 8})},
        .attributes = {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}},
-      {.op = "Transpose", .inputs = {random({4, 1, 1, 8})},
+      {.op = "Transpose",
+       .inputs = {random({4, 1, 1, 8})},
        .attributes = {{"perm", std::vector<int64_t>{0, 2, 3, 1}}}},
       {.op = "Gather", .inputs = {x, longs({1, -1, 0})}, .attributes = {{"axis", int64_t{2}}}},
       {.op = "Expand", .inputs = {random({4, 1}), longs({2, 4, 3})}},
       {.op = "Tile", .inputs = {random({4, 2}), longs({2, 3})}},
       {.op = "DepthToSpace", .inputs = {x}, .attributes = {{"blocksize", int64_t{2}}}},
       {.op = "SpaceToDepth", .inputs = {x}, .attributes = {{"blocksize", int64_t{2}}}},
-      {.op = "DepthToSpace", .inputs = {random({2, 18, 4, 3})},
+      {.op = "DepthToSpace",
+       .inputs = {random({2, 18, 4, 3})},
        .attributes = {{"blocksize", int64_t{3}}, {"mode", std::string("CRD")}}},
-      {.op = "SpaceToDepth", .opset = 28, .inputs = {x},
+      {.op = "SpaceToDepth",
+       .opset = 28,
+       .inputs = {x},
        .attributes = {{"blocksize", int64_t{2}}, {"mode", std::string("CRD")}}},
       {.op = "ReduceMax", .inputs = {x}, .attributes = {{"axes", std::vector<int64_t>{1, 3}}}},
       {.op = "Slice", .inputs = {x, longs({1, 5}), longs({3, -9}), longs({1, 2}), longs({1, -2})}},
@@ -120,8 +130,8 @@ TEST(Bind, Moves) {
   for (BindCase& c : cases) {
     c.constant.assign(c.inputs.size(), true);
     c.constant[0] = false;
-    const bool aware = c.op == "Slice" || c.op == "Pad" || c.op == "ReduceMax" || c.op == "Identity" ||
-                       c.op == "DepthToSpace" || c.op == "SpaceToDepth";
+    const bool aware = c.op == "Slice" || c.op == "Pad" || c.op == "ReduceMax" ||
+                       c.op == "Identity" || c.op == "DepthToSpace" || c.op == "SpaceToDepth";
     for (bool last : {false, true}) {
       if (last && !aware) continue;
       c.channels_last = last;
@@ -140,8 +150,10 @@ TEST(Bind, Moves) {
 TEST(Bind, PadModesInBothLayouts) {
   for (const char* mode : {"constant", "reflect", "edge", "wrap"})
     for (bool last : {false, true}) {
-      BindCase c{.op = "Pad", .opset = 19, .inputs = {random({2, 4, 6, 5}), longs({1, 2, 0, 1}),
-                                                      Tensor::scalar(1.5f), longs({-1, 1})}};
+      BindCase c{.op = "Pad",
+                 .opset = 19,
+                 .inputs = {random({2, 4, 6, 5}), longs({1, 2, 0, 1}), Tensor::scalar(1.5f),
+                            longs({-1, 1})}};
       c.attributes = {{"mode", std::string(mode)}};
       c.constant = {false, true, true, true};
       c.channels_last = last;
@@ -173,8 +185,9 @@ TEST(Bind, ConcatSplitAndWhere) {
       s.channels_last = last;
       expect_bound_equals_reference(s, 2);
     }
-  BindCase w{.op = "Where", .inputs = {run("Greater", 13, {random({3, 1}), random({})})[0],
-                                       random({3, 4}), random({4})}};
+  BindCase w{
+      .op = "Where",
+      .inputs = {run("Greater", 13, {random({3, 1}), random({})})[0], random({3, 4}), random({4})}};
   expect_bound_equals_reference(w);
   w.formats = {std::nullopt, kU8, kI8};
   w.out = kI8;
@@ -182,9 +195,9 @@ TEST(Bind, ConcatSplitAndWhere) {
 }
 
 TEST(Bind, Reductions) {
-  for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
-                         "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
-                         "ReduceSumSquare"})
+  for (const char* op :
+       {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+        "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"})
     for (const std::vector<int64_t>& axes :
          {std::vector<int64_t>{2, 3}, {-1}, {1}, {0}, {0, 2}, {}})
       for (bool last : {false, true}) {

@@ -1,4 +1,5 @@
-// BitShift (11: unsigned, 28: signed integers too), BitwiseAnd, BitwiseOr, BitwiseXor (18; integers), with broadcasting.
+// BitShift (11: unsigned, 28: signed integers too), BitwiseAnd, BitwiseOr, BitwiseXor (18;
+// integers), with broadcasting.
 #include <functional>
 
 #include "ops/detail/arguments.h"
@@ -26,8 +27,7 @@ void shift(ComputeContext& c) {
       // A shift by all bits or more, or by a negative number, leaves what sign extension gives.
       if (b < 0 || static_cast<uint64_t>(b) >= sizeof(T) * 8)
         return static_cast<T>(!left && a < 0 ? -1 : 0);
-      return left ? static_cast<T>(static_cast<uint64_t>(a) << b)
-                  : static_cast<T>(a >> b);
+      return left ? static_cast<T>(static_cast<uint64_t>(a) << b) : static_cast<T>(a >> b);
     });
   });
 }

@@ -65,7 +65,8 @@ To cast_one(From from) {
     const auto top = static_cast<decltype(v)>(static_cast<double>(uint64_t{1} << (kBits - 1)) * 2);
     if (v != v) return 0;
     if (v >= top) return std::numeric_limits<A>::max();
-    if (v < static_cast<decltype(v)>(std::is_signed_v<A> ? -top : 0)) return std::numeric_limits<A>::lowest();
+    if (v < static_cast<decltype(v)>(std::is_signed_v<A> ? -top : 0))
+      return std::numeric_limits<A>::lowest();
     return static_cast<A>(v);
   } else {
     return static_cast<A>(v);
@@ -167,18 +168,17 @@ std::optional<runtime::Bound> bind(const ir::Node&, const runtime::BindContext& 
   if (!loop) return {};
   const size_t in = static_cast<size_t>(tensor::bits(from)) / 8;
   const size_t out = static_cast<size_t>(tensor::bits(to)) / 8;
-  return runtime::Bound{[=](runtime::StepContext& step) {
-                          const Tensor& x = step.in(0);
-                          Tensor& y = step.make(0, to, x.dims());
-                          step.pool->parallel_for(
-                              x.count(), 16384, [&](int64_t begin, int64_t end, int) {
-                                loop(x.raw() + static_cast<size_t>(begin) * in,
-                                     y.raw_mutable() + static_cast<size_t>(begin) * out,
-                                     end - begin);
-                              });
-                          return runtime::Status{};
-                        },
-                        "cast"};
+  return runtime::Bound{
+      [=](runtime::StepContext& step) {
+        const Tensor& x = step.in(0);
+        Tensor& y = step.make(0, to, x.dims());
+        step.pool->parallel_for(x.count(), 16384, [&](int64_t begin, int64_t end, int) {
+          loop(x.raw() + static_cast<size_t>(begin) * in,
+               y.raw_mutable() + static_cast<size_t>(begin) * out, end - begin);
+        });
+        return runtime::Status{};
+      },
+      "cast"};
 }
 
 }  // namespace

@@ -21,8 +21,9 @@ arithmetic_t<T> bound(const ComputeContext& c, size_t input, const char* attribu
     return load(c.in(input).data<T>()[0]);
   }
   if constexpr (std::is_floating_point_v<arithmetic_t<T>>)
-    if (c.version < 11) return static_cast<arithmetic_t<T>>(
-        c.node.attr_float(attribute, static_cast<float>(otherwise)));
+    if (c.version < 11)
+      return static_cast<arithmetic_t<T>>(
+          c.node.attr_float(attribute, static_cast<float>(otherwise)));
   return otherwise;
 }
 

@@ -1,5 +1,5 @@
-// Comparisons (Equal, Greater, Less, GreaterOrEqual, LessOrEqual) and logic (And, Or, Xor) with numpy
-// broadcasting, giving bool.
+// Comparisons (Equal, Greater, Less, GreaterOrEqual, LessOrEqual) and logic (And, Or, Xor) with
+// numpy broadcasting, giving bool.
 #include <functional>
 
 #include "ops/detail/arguments.h"
@@ -66,16 +66,11 @@ constexpr Operator two(const char* name, void (*reference)(ComputeContext&),
 
 }  // namespace
 
-extern const Operator kEqual =
-    two("Equal", compare<std::equal_to<>{}>, infer_equal);
-extern const Operator kGreater =
-    two("Greater", compare<std::greater<>{}>);
-extern const Operator kLess =
-    two("Less", compare<std::less<>{}>);
-extern const Operator kGreaterOrEqual =
-    two("GreaterOrEqual", compare<std::greater_equal<>{}>);
-extern const Operator kLessOrEqual =
-    two("LessOrEqual", compare<std::less_equal<>{}>);
+extern const Operator kEqual = two("Equal", compare<std::equal_to<>{}>, infer_equal);
+extern const Operator kGreater = two("Greater", compare<std::greater<>{}>);
+extern const Operator kLess = two("Less", compare<std::less<>{}>);
+extern const Operator kGreaterOrEqual = two("GreaterOrEqual", compare<std::greater_equal<>{}>);
+extern const Operator kLessOrEqual = two("LessOrEqual", compare<std::less_equal<>{}>);
 extern const Operator kAnd = two("And", logic<std::logical_and<>{}>);
 extern const Operator kOr = two("Or", logic<std::logical_or<>{}>);
 extern const Operator kXor = two("Xor", logic<std::not_equal_to<>{}>);

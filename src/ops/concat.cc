@@ -1,4 +1,5 @@
-// Concat (4, 11, 13) and Split (2, 11, 13: sizes as attribute, input or equal parts; 18: num_outputs).
+// Concat (4, 11, 13) and Split (2, 11, 13: sizes as attribute, input or equal parts; 18:
+// num_outputs).
 #include <algorithm>
 #include <cstring>
 
@@ -27,7 +28,8 @@ void concat_infer(InferContext& c) {
   out = *c.shape(0);
   for (size_t i = 1; i < c.input_count(); ++i) {
     if (c.rank(i) != c.rank(0))
-      base::fail_input("E17", "tensors of rank {} and {} cannot be concatenated", c.rank(0), c.rank(i));
+      base::fail_input("E17", "tensors of rank {} and {} cannot be concatenated", c.rank(0),
+                       c.rank(i));
     const ir::Shape& s = *c.shape(i);
     for (size_t d = 0; d < s.size(); ++d) {
       if (d == axis) {
@@ -88,7 +90,8 @@ void concat(ComputeContext& c) {
   }
 }
 
-// A run of one input per outer index; tables where an 8-bit input has other parameters than the output.
+// A run of one input per outer index; tables where an 8-bit input has other parameters than the
+// output.
 std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::BindContext& c) {
   if (c.inputs.empty() || !c.has_output(0) || c.outputs[0].rank < 1) return {};
   const int rank = c.outputs[0].rank;
@@ -148,8 +151,10 @@ std::optional<runtime::Bound> concat_bind(const ir::Node& node, const runtime::B
               for (int64_t o = begin; o < end; ++o) {
                 std::byte* to = y.raw_mutable() + static_cast<size_t>(o * line + at) * width;
                 const std::byte* from = in(i).raw() + static_cast<size_t>(o * run) * width;
-                if (maps[i]) (*maps[i])(from, to, run);
-                else std::memcpy(to, from, static_cast<size_t>(run) * width);
+                if (maps[i])
+                  (*maps[i])(from, to, run);
+                else
+                  std::memcpy(to, from, static_cast<size_t>(run) * width);
               }
               at += run;
             }
@@ -170,7 +175,8 @@ std::vector<int64_t> equal_parts(const ir::Node& node, int64_t length, size_t ou
   std::vector<int64_t> parts(outputs, part);
   if (length % n != 0) {
     if (!node.has("num_outputs"))
-      base::fail_input("E22", "an axis of {} elements cannot be split in {} equal parts", length, n);
+      base::fail_input("E22", "an axis of {} elements cannot be split in {} equal parts", length,
+                       n);
     parts.back() = length - part * (n - 1);
     if (parts.back() < 0)
       base::fail_input("E22", "an axis of {} elements cannot be split in {} parts", length, n);
@@ -251,7 +257,8 @@ std::optional<runtime::Bound> split_bind(const ir::Node& node, const runtime::Bi
   Adapted as{node};
   const int rank = c.in(0).rank;
   if (channels_last(c.in(0)))
-    as.node.set("axis", int64_t{physical_axis(normalize_axis(node.attr_int("axis", 0), rank), rank)});
+    as.node.set("axis",
+                int64_t{physical_axis(normalize_axis(node.attr_int("axis", 0), rank), rank)});
   return bind_moves(node, c, split, "split", std::move(as));
 }
 
@@ -268,8 +275,7 @@ extern const Operator kSplit{.name = "Split",
                              .since = 2,
                              .infer = split_infer,
                              .reference = split,
-                             .traits = {.quant = QuantClass::kMoves,
-                                        .layout = LayoutClass::kAware},
+                             .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAware},
                              .bind = split_bind};
 
 }  // namespace tersor::ops

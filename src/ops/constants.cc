@@ -124,8 +124,10 @@ extern const Operator kIdentity{
     .reference = identity,
     .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAny, .view = true},
     .bind = views<identity>};
-extern const Operator kConstant{
-    .name = "Constant", .infer = constant_infer, .reference = constant, .traits = {.data_inputs = 0}};
+extern const Operator kConstant{.name = "Constant",
+                                .infer = constant_infer,
+                                .reference = constant,
+                                .traits = {.data_inputs = 0}};
 extern const Operator kConstantOfShape{.name = "ConstantOfShape",
                                        .since = 9,
                                        .infer = constant_of_shape_infer,

@@ -1,4 +1,5 @@
-// Dropout (7, 10, 12, 13) while inferring: the identity, and a mask of ones. Training is not supported.
+// Dropout (7, 10, 12, 13) while inferring: the identity, and a mask of ones. Training is not
+// supported.
 #include <algorithm>
 
 #include "ops/detail/arguments.h"

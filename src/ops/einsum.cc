@@ -1,5 +1,5 @@
-// Einsum (12): sums of products over named axes, "ij,jk->ik"; "..." stands for broadcast axes. Sums of narrow
-// floats are made in double.
+// Einsum (12): sums of products over named axes, "ij,jk->ik"; "..." stands for broadcast axes. Sums
+// of narrow floats are made in double.
 #include <algorithm>
 #include <array>
 
@@ -34,8 +34,8 @@ std::vector<int> term(std::string_view text, int rank, int& hidden) {
       seen = true;
       const int n = rank >= 0 ? rank - letters : hidden;
       if (n < 0 || n > kMaxEllipsis)
-        base::fail_input("E22", "the term {} of an Einsum does not fit rank {}",
-                         base::quoted(text), rank);
+        base::fail_input("E22", "the term {} of an Einsum does not fit rank {}", base::quoted(text),
+                         rank);
       hidden = std::max(hidden, n);
       for (int k = n; k-- > 0;) axes.push_back(k);
       i += 2;

@@ -12,7 +12,9 @@ namespace {
 using Floats = std::vector<float>;
 using Longs = std::vector<int64_t>;
 
-Tensor f(Dims dims, std::initializer_list<float> v) { return Tensor::of<float>(std::move(dims), v); }
+Tensor f(Dims dims, std::initializer_list<float> v) {
+  return Tensor::of<float>(std::move(dims), v);
+}
 Tensor l(Dims dims, std::initializer_list<int64_t> v) {
   return Tensor::of<int64_t>(std::move(dims), v);
 }
@@ -54,7 +56,8 @@ TEST(Elementwise, ClipTakesAttributesOrInputs) {
   const Tensor x = f({3}, {-2, 0.5f, 9});
   EXPECT_EQ(floats(run("Clip", 6, {x}, {{"min", -1.0f}, {"max", 6.0f}})[0]), (Floats{-1, 0.5f, 6}));
   EXPECT_EQ(floats(run("Clip", 13, {x, Tensor(), Tensor::scalar(6.0f)})[0]), (Floats{-2, 0.5f, 6}));
-  EXPECT_EQ(longs(run("Clip", 13, {l({2}, {-5, 5}), Tensor::scalar<int64_t>(0)})[0]), (Longs{0, 5}));
+  EXPECT_EQ(longs(run("Clip", 13, {l({2}, {-5, 5}), Tensor::scalar<int64_t>(0)})[0]),
+            (Longs{0, 5}));
 }
 
 TEST(Elementwise, MaxPropagatesNan) {
@@ -80,9 +83,9 @@ TEST(Elementwise, ActivationsStayFiniteFarOut) {
 TEST(Elementwise, CastClampsAndReadsText) {
   EXPECT_EQ(longs(run("Cast", 13, {f({3}, {-1.9f, 300, 7.9f})}, {{"to", int64_t{2}}})[0]),
             (Longs{0, 255, 7}));
-  EXPECT_EQ(floats(run("Cast", 13, {Tensor::of_strings({2}, {"1e2", "-0.5"})},
-                       {{"to", int64_t{1}}})[0]),
-            (Floats{100, -0.5f}));
+  EXPECT_EQ(
+      floats(run("Cast", 13, {Tensor::of_strings({2}, {"1e2", "-0.5"})}, {{"to", int64_t{1}}})[0]),
+      (Floats{100, -0.5f}));
   EXPECT_THROW(run("Cast", 13, {Tensor::of_strings({1}, {"x"})}, {{"to", int64_t{1}}}), Error);
   EXPECT_THROW(run("Cast", 13, {f({1}, {0})}, {{"to", int64_t{77}}}), Error);
 }

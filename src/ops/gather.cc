@@ -1,4 +1,5 @@
-// Gather, GatherElements and GatherND: elements picked by indices. An index outside its axis is an Error.
+// Gather, GatherElements and GatherND: elements picked by indices. An index outside its axis is an
+// Error.
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/move.h"
@@ -25,8 +26,8 @@ void gather_infer(InferContext& c) {
   if (!values || !indices) return;
   std::vector<ir::Dim> picked;
   for (int64_t k : *indices)
-    picked.push_back((*values)[static_cast<size_t>(
-        checked_index(k, static_cast<int64_t>(values->size())))]);
+    picked.push_back(
+        (*values)[static_cast<size_t>(checked_index(k, static_cast<int64_t>(values->size())))]);
   c.set_contents(0, std::move(picked));
 }
 
@@ -59,8 +60,7 @@ void gather_elements(ComputeContext& c) {
   const int axis = normalize_axis(c.node.attr_int("axis", 0), x.rank());
   const auto a = static_cast<size_t>(axis);
   bool fits = i.rank() == x.rank();
-  for (size_t d = 0; fits && d < x.dims().size(); ++d)
-    fits = d == a || i.dims()[d] <= x.dims()[d];
+  for (size_t d = 0; fits && d < x.dims().size(); ++d) fits = d == a || i.dims()[d] <= x.dims()[d];
   if (!fits)
     base::fail_input("E17", "indices of shape {} cannot pick from shape {}",
                      tensor::to_string(i.dims()), tensor::to_string(x.dims()));
@@ -104,7 +104,8 @@ void gather_nd(ComputeContext& c) {
                        tensor::to_string(x.dims()));
   const auto depth = static_cast<size_t>(i.dims().back()), b = static_cast<size_t>(batch);
   Dims dims(i.dims().begin(), i.dims().end() - 1);
-  dims.insert(dims.end(), x.dims().begin() + static_cast<std::ptrdiff_t>(b + depth), x.dims().end());
+  dims.insert(dims.end(), x.dims().begin() + static_cast<std::ptrdiff_t>(b + depth),
+              x.dims().end());
   const Dims strides = strides_of(x.dims());
   const std::span<const int64_t> xd(x.dims());
   const int64_t run = base::element_count(xd.subspan(b + depth));

@@ -22,7 +22,8 @@ Tensor count_up(Dims dims) {
 
 TEST(Moving, EveryElementWidth) {
   const Tensor x = count_up({2, 3});
-  for (DType type : {DType::kInt4, DType::kUint8, DType::kFloat16, DType::kFloat32, DType::kInt64}) {
+  for (DType type :
+       {DType::kInt4, DType::kUint8, DType::kFloat16, DType::kFloat32, DType::kInt64}) {
     const Tensor y = run("Transpose", 21, {tensor::cast(x, type)})[0];
     EXPECT_EQ(y.dims(), (Dims{3, 2}));
     EXPECT_EQ(longs(y), (Longs{0, 3, 1, 4, 2, 5})) << tensor::name(type);
@@ -47,8 +48,9 @@ TEST(Moving, SliceClampsAndSteps) {
                                          {0, 10, INT64_MAX, {0}},
                                          {9, INT64_MIN, INT64_MIN, {9}},
                                          {INT64_MIN, INT64_MAX, 9, {0, 9}}})
-    EXPECT_EQ(longs(run("Slice", 13, {x, list({c.start}), list({c.end}), list({0}), list({c.step})})[0]),
-              c.want)
+    EXPECT_EQ(
+        longs(run("Slice", 13, {x, list({c.start}), list({c.end}), list({0}), list({c.step})})[0]),
+        c.want)
         << c.start << ":" << c.end << ":" << c.step;
   EXPECT_EQ(longs(run("Slice", 9, {count_up({2, 3})},
                       {{"starts", Longs{1}}, {"ends", Longs{3}}, {"axes", Longs{1}}})[0]),
@@ -72,8 +74,9 @@ TEST(Moving, ReshapeRules) {
   const Tensor x = count_up({2, 3, 4});
   EXPECT_EQ(run("Reshape", 14, {x, list({0, -1})})[0].dims(), (Dims{2, 12}));
   EXPECT_EQ(run("Reshape", 14, {count_up({0, 3}), list({-1, 3})})[0].dims(), (Dims{0, 3}));
-  EXPECT_EQ(run("Reshape", 14, {count_up({0, 3}), list({3, 0})}, {{"allowzero", int64_t{1}}})[0].dims(),
-            (Dims{3, 0}));
+  EXPECT_EQ(
+      run("Reshape", 14, {count_up({0, 3}), list({3, 0})}, {{"allowzero", int64_t{1}}})[0].dims(),
+      (Dims{3, 0}));
   for (const Tensor& bad : {list({-1, -1}), list({5, -1}), list({-2, 3}), list({25}),
                             list({1, 1, 1, 0}), list({INT64_MAX, INT64_MAX})})
     EXPECT_THROW(run("Reshape", 14, {x, bad}), Error);
@@ -124,8 +127,9 @@ TEST(Moving, TopKBreaksTiesByIndex) {
 
 TEST(Moving, EmptyTensors) {
   EXPECT_EQ(run("Transpose", 13, {count_up({0, 3})})[0].dims(), (Dims{3, 0}));
-  EXPECT_EQ(run("Concat", 13, {count_up({0, 2}), count_up({1, 2})}, {{"axis", int64_t{0}}})[0].dims(),
-            (Dims{1, 2}));
+  EXPECT_EQ(
+      run("Concat", 13, {count_up({0, 2}), count_up({1, 2})}, {{"axis", int64_t{0}}})[0].dims(),
+      (Dims{1, 2}));
   EXPECT_EQ(run("Expand", 13, {count_up({1, 0}), list({4, 1})})[0].dims(), (Dims{4, 0}));
   EXPECT_EQ(longs(run("ReduceSum", 13, {count_up({2, 0}), list({1})})[0]), (Longs{0, 0}));
   EXPECT_EQ(run("Tile", 13, {count_up({2}), list({0})})[0].dims(), (Dims{0}));
@@ -137,8 +141,8 @@ TEST(Moving, ReduceAxesOldAndNew) {
   EXPECT_EQ(longs(run("ReduceSum", 13, {x, list({0})}, {{"keepdims", int64_t{0}}})[0]),
             (Longs{3, 5, 7}));
   EXPECT_EQ(longs(run("ReduceMax", 18, {x})[0]), (Longs{5}));
-  EXPECT_TRUE(tensor::same(
-      run("ReduceSum", 13, {x}, {{"noop_with_empty_axes", int64_t{1}}})[0], x));
+  EXPECT_TRUE(
+      tensor::same(run("ReduceSum", 13, {x}, {{"noop_with_empty_axes", int64_t{1}}})[0], x));
   EXPECT_THROW(run("ReduceSum", 13, {x, list({2})}), Error);
 }
 

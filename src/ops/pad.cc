@@ -1,5 +1,6 @@
-// Pad (2: attributes; 11, 13: inputs; 18: axes; 19: wrap). Modes constant, reflect, edge, wrap; negative
-// pads crop. Each output axis reads the input at a table of positions, -1 standing for the constant.
+// Pad (2: attributes; 11, 13: inputs; 18: axes; 19: wrap). Modes constant, reflect, edge, wrap;
+// negative pads crop. Each output axis reads the input at a table of positions, -1 standing for the
+// constant.
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
@@ -16,8 +17,7 @@ using namespace detail;
 std::vector<int64_t> spread(const std::vector<int64_t>& pads,
                             const std::optional<std::vector<int64_t>>& axes, int rank) {
   const size_t n = axes ? axes->size() : static_cast<size_t>(rank);
-  if (pads.size() != 2 * n)
-    base::fail_input("E22", "{} pads for {} axes", pads.size(), n);
+  if (pads.size() != 2 * n) base::fail_input("E22", "{} pads for {} axes", pads.size(), n);
   if (!axes) return pads;
   const auto r = static_cast<size_t>(rank);
   std::vector<int64_t> full(2 * r, 0);
@@ -38,7 +38,8 @@ void infer(InferContext& c) {
   const auto full = spread(*pads, axes, c.rank(0));
   ir::Shape out = *c.shape(0);
   const size_t r = out.size();
-  for (size_t i = 0; i < r; ++i) out[i] = element_add(out[i], element(base::checked_add(full[i], full[r + i])));
+  for (size_t i = 0; i < r; ++i)
+    out[i] = element_add(out[i], element(base::checked_add(full[i], full[r + i])));
   for (const ir::Dim& d : out)
     if (const auto n = number(d); n && *n < 0)
       base::fail_input("E22", "the pads {} crop more than there is", tensor::to_string(full));
@@ -124,8 +125,10 @@ void reference(ComputeContext& c) {
       to += dims.back();
     } else {
       for (int64_t p : last) {
-        if (p < 0) y.copy(to++, filler, 0);
-        else y.copy(to++, source, base + p);
+        if (p < 0)
+          y.copy(to++, filler, 0);
+        else
+          y.copy(to++, source, base + p);
       }
     }
     for (size_t d = r - 1; d-- > 0;) {
@@ -135,7 +138,8 @@ void reference(ComputeContext& c) {
   }
 }
 
-// Pads and value made explicit: pads of all axes in physical order, the value as a code of the input.
+// Pads and value made explicit: pads of all axes in physical order, the value as a code of the
+// input.
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (!c.has(0)) return {};
   Adapted as{node};
@@ -174,8 +178,10 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
         pads[static_cast<size_t>(rank) + p] = logical[static_cast<size_t>(rank + i)];
       }
     }
-    if (c.version < 11) as.node.set(node.has("paddings") ? "paddings" : "pads", pads);
-    else as.replaced.emplace_back(1, Tensor::vector(pads));
+    if (c.version < 11)
+      as.node.set(node.has("paddings") ? "paddings" : "pads", pads);
+    else
+      as.replaced.emplace_back(1, Tensor::vector(pads));
     if (c.has(3)) as.replaced.emplace_back(3, Tensor());
   }
   return bind_moves(node, c, reference, "pad", std::move(as));
@@ -186,8 +192,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
 extern const Operator kPad{.name = "Pad",
                            .infer = infer,
                            .reference = reference,
-                           .traits = {.quant = QuantClass::kMoves,
-                                      .layout = LayoutClass::kAware},
+                           .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAware},
                            .bind = bind};
 
 }  // namespace tersor::ops

@@ -20,20 +20,17 @@ void reference(ComputeContext& c) {
   if (broadcast_dims(x.dims(), slope.dims()) != x.dims())
     base::fail_input("E17", "a slope of shape {} does not broadcast to {}",
                      tensor::to_string(slope.dims()), tensor::to_string(x.dims()));
-  dispatch_numeric(x.dtype(), [&]<typename T>() {
-    combine<T>(c, 0, x, slope, kFunction);
-  });
+  dispatch_numeric(x.dtype(), [&]<typename T>() { combine<T>(c, 0, x, slope, kFunction); });
 }
 
 }  // namespace
 
-extern const Operator kPRelu{.name = "PRelu",
-                             .since = 7,
-                             .infer = infer_same,
-                             .reference = reference,
-                             .traits = {.quant = QuantClass::kCombines,
-                                        .data_inputs = 3,
-                                        .layout = LayoutClass::kAny},
-                             .bind = bind_binary<kFunction>};
+extern const Operator kPRelu{
+    .name = "PRelu",
+    .since = 7,
+    .infer = infer_same,
+    .reference = reference,
+    .traits = {.quant = QuantClass::kCombines, .data_inputs = 3, .layout = LayoutClass::kAny},
+    .bind = bind_binary<kFunction>};
 
 }  // namespace tersor::ops

@@ -1,5 +1,5 @@
-// RandomUniform, RandomUniformLike, RandomNormal, RandomNormalLike, Bernoulli: a mt19937_64 with the node's
-// seed; without one, from the system's entropy. Never folded.
+// RandomUniform, RandomUniformLike, RandomNormal, RandomNormalLike, Bernoulli: a mt19937_64 with
+// the node's seed; without one, from the system's entropy. Never folded.
 #include <bit>
 #include <random>
 

@@ -35,8 +35,8 @@ void range_infer(InferContext& c) {
   }
   const Tensor *a = c.constant(0), *b = c.constant(1), *d = c.constant(2);
   if (!n.known() && a && b && d && tensor::is_float(c.elem(0))) {
-    const double count = std::ceil((tensor::as_double(*b, 0) - tensor::as_double(*a, 0)) /
-                                   tensor::as_double(*d, 0));
+    const double count =
+        std::ceil((tensor::as_double(*b, 0) - tensor::as_double(*a, 0)) / tensor::as_double(*d, 0));
     if (count < 1e12) n = ir::Dim(std::max<int64_t>(0, static_cast<int64_t>(count)));
   }
   c.out(0, c.elem(0), ir::Shape{n});
@@ -70,8 +70,10 @@ void one_hot_infer(InferContext& c) {
   const int axis = normalize_axis(c.node.attr_int("axis", -1), c.rank(0) + 1);
   ir::Shape out = *c.shape(0);
   ir::Dim depth;
-  if (const Tensor* t = c.constant(1); t && t->count() == 1) depth = ir::Dim(tensor::as_int64(*t, 0));
-  else if (const auto v = elements(c, 1); v && v->size() == 1) depth = (*v)[0];
+  if (const Tensor* t = c.constant(1); t && t->count() == 1)
+    depth = ir::Dim(tensor::as_int64(*t, 0));
+  else if (const auto v = elements(c, 1); v && v->size() == 1)
+    depth = (*v)[0];
   out.insert(out.begin() + axis, depth);
   c.out(0, c.elem(2), std::move(out));
 }
@@ -132,8 +134,10 @@ void trilu(ComputeContext& c) {
   const Source from(x);
   for (int64_t line = 0; columns > 0 && line < x.count() / columns; ++line) {
     const int64_t border = std::clamp<int64_t>(line % rows + k + (upper ? 0 : 1), 0, columns);
-    if (upper) y.copy(line * columns + border, from, line * columns + border, columns - border);
-    else y.copy(line * columns, from, line * columns, border);
+    if (upper)
+      y.copy(line * columns + border, from, line * columns + border, columns - border);
+    else
+      y.copy(line * columns, from, line * columns, border);
   }
 }
 
@@ -164,7 +168,8 @@ void non_zero(ComputeContext& c) {
   }
 }
 
-// ---- CumSum, CumProd ------------------------------------------------------------------------------------
+// ---- CumSum, CumProd
+// ------------------------------------------------------------------------------------
 
 template <bool kProduct>
 void cumulate(ComputeContext& c) {
@@ -211,22 +216,15 @@ extern const Operator kEyeLike{.name = "EyeLike",
                                .infer = eye_like_infer,
                                .reference = eye_like,
                                .traits = {.data_inputs = 0}};
-extern const Operator kTrilu{.name = "Trilu",
-                             .since = 14,
-                             .infer = infer_same,
-                             .reference = trilu};
+extern const Operator kTrilu{.name = "Trilu", .since = 14, .infer = infer_same, .reference = trilu};
 extern const Operator kNonZero{.name = "NonZero",
                                .since = 9,
                                .infer = non_zero_infer,
                                .reference = non_zero,
                                .traits = {.data_inputs = 0}};
-extern const Operator kCumSum{.name = "CumSum",
-                              .since = 11,
-                              .infer = infer_same,
-                              .reference = cumulate<false>};
-extern const Operator kCumProd{.name = "CumProd",
-                               .since = 26,
-                               .infer = infer_same,
-                               .reference = cumulate<true>};
+extern const Operator kCumSum{
+    .name = "CumSum", .since = 11, .infer = infer_same, .reference = cumulate<false>};
+extern const Operator kCumProd{
+    .name = "CumProd", .since = 26, .infer = infer_same, .reference = cumulate<true>};
 
 }  // namespace tersor::ops

@@ -148,7 +148,8 @@ void reverse_sequence(ComputeContext& c) {
   }
 }
 
-// ---- Compress: slices along an axis (or elements) where the condition holds ------------------------
+// ---- Compress: slices along an axis (or elements) where the condition holds
+// ------------------------
 
 void compress_infer(InferContext& c) {
   if (!c.node.has("axis")) return c.out(0, c.elem(0), ir::Shape(1));
@@ -203,8 +204,8 @@ extern const Operator kDepthToSpace =
 extern const Operator kSpaceToDepth =
     rearranges("SpaceToDepth", space_to_depth_infer, space_to_depth,
                block_moves<space_to_depth, space_to_depth_last>, LayoutClass::kAware);
-extern const Operator kReverseSequence = rearranges("ReverseSequence", infer_same, reverse_sequence,
-                                          moves<reverse_sequence>);
+extern const Operator kReverseSequence =
+    rearranges("ReverseSequence", infer_same, reverse_sequence, moves<reverse_sequence>);
 extern const Operator kCompress = rearranges("Compress", compress_infer, compress, moves<compress>);
 
 }  // namespace tersor::ops

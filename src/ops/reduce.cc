@@ -1,12 +1,14 @@
-// ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
-// ReduceSumSquare. Axes: an attribute, or an input (ReduceSum from 13, the others from 18); none means
-// all, unless noop_with_empty_axes. Floats of at most 32 bits are summed in double.
+// ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum
+// ReduceLogSumExp ReduceSumSquare. Axes: an attribute, or an input (ReduceSum from 13, the others
+// from 18); none means all, unless noop_with_empty_axes. Floats of at most 32 bits are summed in
+// double.
+#include "kernels/reduce/reduce.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
-#include "kernels/reduce/reduce.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
@@ -22,7 +24,8 @@ std::optional<std::vector<bool>> reduced_axes(const ir::Node& node, int rank,
                                               const std::optional<std::vector<int64_t>>& list) {
   if (!list) return {};
   if (list->empty())
-    return std::vector<bool>(static_cast<size_t>(rank), node.attr_int("noop_with_empty_axes", 0) == 0);
+    return std::vector<bool>(static_cast<size_t>(rank),
+                             node.attr_int("noop_with_empty_axes", 0) == 0);
   std::vector<bool> reduced(static_cast<size_t>(rank), false);
   for (int64_t a : *list) reduced[static_cast<size_t>(normalize_axis(a, rank))] = true;
   return reduced;
@@ -33,12 +36,13 @@ void infer(InferContext& c) {
   if (!c.shape(0)) return c.out(0, c.elem(0));
   const auto reduced = reduced_axes(c.node, c.rank(0), ints(c, 1, "axes"));
   if (!reduced)
-    return c.out(0, c.elem(0),
-                 keep ? std::optional(ir::Shape(c.shape(0)->size())) : std::nullopt);
+    return c.out(0, c.elem(0), keep ? std::optional(ir::Shape(c.shape(0)->size())) : std::nullopt);
   ir::Shape out;
   for (size_t i = 0; i < reduced->size(); ++i) {
-    if (!(*reduced)[i]) out.push_back((*c.shape(0))[i]);
-    else if (keep) out.emplace_back(1);
+    if (!(*reduced)[i])
+      out.push_back((*c.shape(0))[i]);
+    else if (keep)
+      out.emplace_back(1);
   }
   c.out(0, c.elem(0), std::move(out));
   // A product of dimensions, as exported for flattening.
@@ -147,7 +151,7 @@ struct MinOf {
 };
 
 struct Plan {
-  Dims out_dims;         // of the result
+  Dims out_dims;  // of the result
   Dims kept, kept_strides, reduced, reduced_strides;
 };
 
@@ -177,9 +181,8 @@ void run(const Plan& p, const T* x, T* y, Load from, auto to) {
   const int64_t n = base::element_count(p.reduced);
   walk<1>(p.kept, {p.kept_strides}, [&](const std::array<int64_t, 1>& base) {
     auto state = Rule::start();
-    walk<1>(p.reduced, {p.reduced_strides}, [&](const std::array<int64_t, 1>& o) {
-      Rule::add(state, from(x[base[0] + o[0]]));
-    });
+    walk<1>(p.reduced, {p.reduced_strides},
+            [&](const std::array<int64_t, 1>& o) { Rule::add(state, from(x[base[0] + o[0]])); });
     *y++ = to(Rule::finish(state, n));
   });
 }
@@ -198,14 +201,15 @@ void reference(ComputeContext& c) {
   if (x.dtype() == DType::kBool) {  // ReduceMax and ReduceMin from 20
     const auto in = bool_bytes(x);
     Tensor& y = c.out(0, x.dtype(), p.out_dims);
-    return run<R>(p, in.data(), bool_bytes(y).data(),
-                  [](uint8_t v) { return static_cast<uint8_t>(v != 0); },
-                  [](uint8_t v) { return static_cast<uint8_t>(v != 0); });
+    return run<R>(
+        p, in.data(), bool_bytes(y).data(), [](uint8_t v) { return static_cast<uint8_t>(v != 0); },
+        [](uint8_t v) { return static_cast<uint8_t>(v != 0); });
   }
   dispatch_numeric(x.dtype(), [&]<typename T>() {
     Tensor& y = c.out(0, x.dtype(), p.out_dims);
-    run<R>(p, x.data<T>().data(), y.mutable_data<T>().data(), [](T v) { return load(v); },
-           [](arithmetic_t<T> v) { return store<T>(v); });
+    run<R>(
+        p, x.data<T>().data(), y.mutable_data<T>().data(), [](T v) { return load(v); },
+        [](arithmetic_t<T> v) { return store<T>(v); });
   });
 }
 
@@ -218,8 +222,10 @@ std::optional<AxisSplit> side_by_side(const Dims& dims, const std::vector<bool>&
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 1) continue;
     if (reduced[i] ? part == 2 : false) return {};
-    if (reduced[i]) part = 1;
-    else if (part == 1) part = 2;
+    if (reduced[i])
+      part = 1;
+    else if (part == 1)
+      part = 2;
     int64_t& n = part == 0 ? s.outer : part == 1 ? s.length : s.inner;
     n = base::checked_mul(n, dims[i]);
   }
@@ -322,11 +328,11 @@ void reduce_codes(runtime::StepContext& c, const AxisSplit& s, Tensor& y, const 
   const auto n = static_cast<double>(s.length);
   const double scale = static_cast<double>(in.scale) / (mean ? n : 1.0);
   const int64_t zero = static_cast<int64_t>(in.zero) * s.length;
-  reduce_blocks<CodeSum<T>>(*c.pool, c.in(0).data<T>().data(),
-                            reinterpret_cast<uint8_t*>(y.raw_mutable()), s, [&](int32_t sum) {
-                              return out.code(static_cast<float>(
-                                  static_cast<double>(sum - zero) * scale));
-                            });
+  reduce_blocks<CodeSum<T>>(
+      *c.pool, c.in(0).data<T>().data(), reinterpret_cast<uint8_t*>(y.raw_mutable()), s,
+      [&](int32_t sum) {
+        return out.code(static_cast<float>(static_cast<double>(sum - zero) * scale));
+      });
 }
 
 // What is reduced, when it is known at binding: the node with physical axes, and their mask.
@@ -340,8 +346,10 @@ std::optional<std::pair<Adapted, std::vector<bool>>> known_axes(const ir::Node& 
   Adapted as{node};
   if (channels_last(c.in(0)) && !list.empty()) {
     for (int64_t& a : list) a = physical_axis(normalize_axis(a, rank), rank);
-    if (c.has(1)) as.replaced.emplace_back(1, Tensor::vector(list));
-    else as.node.set("axes", list);
+    if (c.has(1))
+      as.replaced.emplace_back(1, Tensor::vector(list));
+    else
+      as.node.set("axes", list);
   }
   return std::pair{std::move(as), *reduced_axes(node, rank, list)};
 }
@@ -374,8 +382,10 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
         const Dims& dims = step.in(0).dims();
         Dims to;
         for (size_t i = 0; i < dims.size(); ++i) {
-          if (!mask[i]) to.push_back(dims[i]);
-          else if (keep) to.push_back(1);
+          if (!mask[i])
+            to.push_back(dims[i]);
+          else if (keep)
+            to.push_back(1);
         }
         const auto s = dims.size() == mask.size() ? side_by_side(dims, mask) : std::nullopt;
         // Sums of codes stay in 32 bits.
@@ -386,8 +396,10 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
         }
         Tensor& y = step.make(0, quantized ? out->dtype() : DType::kFloat32, std::move(to));
         if (quantized) {
-          if (in->is_signed) reduce_codes<int8_t>(step, *s, y, *in, *out, kMean);
-          else reduce_codes<uint8_t>(step, *s, y, *in, *out, kMean);
+          if (in->is_signed)
+            reduce_codes<int8_t>(step, *s, y, *in, *out, kMean);
+          else
+            reduce_codes<uint8_t>(step, *s, y, *in, *out, kMean);
         } else if (run) {
           run_kernel(*step.pool, run, step.in(0).data<float>().data(),
                      y.mutable_data<float>().data(), *s);

@@ -13,7 +13,8 @@ void reference(ComputeContext& c) {
   Tensor& y = c.out(0, x.dtype(), x.dims());
   if (x.dtype() == DType::kFloat32) {
     const auto in = x.data<float>();
-    std::ranges::transform(in, y.mutable_data<float>().begin(), [](float v) { return v > 0 ? v : 0; });
+    std::ranges::transform(in, y.mutable_data<float>().begin(),
+                           [](float v) { return v > 0 ? v : 0; });
     return;
   }
   const Tensor wide = tensor::cast(x, DType::kFloat64);

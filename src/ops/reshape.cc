@@ -1,5 +1,5 @@
-// Views: Reshape (5, 13, 14), Flatten, Squeeze and Unsqueeze (axes: attribute, from 13 an input). The elements
-// stay where they are.
+// Views: Reshape (5, 13, 14), Flatten, Squeeze and Unsqueeze (axes: attribute, from 13 an input).
+// The elements stay where they are.
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
@@ -16,7 +16,8 @@ void keep_contents(InferContext& c) {
   if (auto v = elements(c, 0)) c.set_contents(0, *std::move(v));
 }
 
-// ---- Reshape: 0 copies the input's dimension (unless allowzero), one -1 takes what is left ---------
+// ---- Reshape: 0 copies the input's dimension (unless allowzero), one -1 takes what is left
+// ---------
 
 void reshape_infer(InferContext& c) {
   std::optional<std::vector<ir::Dim>> wanted = elements(c, 1);
@@ -43,7 +44,8 @@ void reshape_infer(InferContext& c) {
       out.emplace_back();
     } else if (n && *n == 0 && !zero_is_zero) {
       if (c.shape(0) && i >= c.shape(0)->size())
-        base::fail_input("E14", "element {} of a Reshape's shape copies a dimension that is not there", i);
+        base::fail_input("E14",
+                         "element {} of a Reshape's shape copies a dimension that is not there", i);
       out.push_back(c.shape(0) ? (*c.shape(0))[i] : ir::Dim());
     } else if (n && *n < 0) {
       base::fail_input("E14", "dimension {} in a Reshape", *n);
@@ -79,7 +81,8 @@ Dims reshaped_dims(const ComputeContext& c) {
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0 && !zero_is_zero) {
       if (i >= x.dims().size())
-        base::fail_input("E14", "element {} of a Reshape's shape copies a dimension that is not there", i);
+        base::fail_input("E14",
+                         "element {} of a Reshape's shape copies a dimension that is not there", i);
       dims[i] = x.dims()[i];
     }
     if (dims[i] == -1) {
@@ -142,7 +145,8 @@ void squeeze_infer(InferContext& c) {
   } else {
     const auto axes = normalize_axes(*list, c.rank(0));
     for (size_t i = 0; i < x.size(); ++i) {
-      if (!std::ranges::binary_search(axes, static_cast<int>(i))) out.push_back(x[i]);
+      if (!std::ranges::binary_search(axes, static_cast<int>(i)))
+        out.push_back(x[i]);
       else if (x[i].known() && x[i].value != 1)
         base::fail_input("E14", "axis {} of {} elements cannot be squeezed", i, x[i].value);
     }
@@ -159,7 +163,8 @@ void squeeze(ComputeContext& c) {
   } else {
     const auto axes = normalize_axes(ints(c, 1, "axes"), c.in(0).rank());
     for (size_t i = 0; i < x.size(); ++i) {
-      if (!std::ranges::binary_search(axes, static_cast<int>(i))) out.push_back(x[i]);
+      if (!std::ranges::binary_search(axes, static_cast<int>(i)))
+        out.push_back(x[i]);
       else if (x[i] != 1)
         base::fail_input("E14", "axis {} of {} elements cannot be squeezed", i, x[i]);
     }
@@ -176,7 +181,8 @@ std::vector<D> with_ones(const std::vector<D>& x, const std::vector<int64_t>& li
   std::vector<D> out;
   size_t next = 0;
   for (size_t i = 0; i < rank; ++i)
-    out.push_back(std::ranges::binary_search(axes, static_cast<int>(i)) ? D(int64_t{1}) : x[next++]);
+    out.push_back(std::ranges::binary_search(axes, static_cast<int>(i)) ? D(int64_t{1})
+                                                                        : x[next++]);
   return out;
 }
 

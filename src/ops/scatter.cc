@@ -1,5 +1,5 @@
-// ScatterElements (11, 13, 16, 18; Scatter 9) and ScatterND (11, 13, 16, 18): a copy of the data with updates put at
-// indices, replacing or combined by `reduction` (none, add, mul, max, min).
+// ScatterElements (11, 13, 16, 18; Scatter 9) and ScatterND (11, 13, 16, 18): a copy of the data
+// with updates put at indices, replacing or combined by `reduction` (none, add, mul, max, min).
 #include "ops/detail/arguments.h"
 #include "ops/detail/dispatch.h"
 #include "ops/detail/move.h"
@@ -14,7 +14,9 @@ using namespace detail;
 class Scatter {
  public:
   explicit Scatter(ComputeContext& c)
-      : c_(c), reduction_(c.node.attr_string("reduction", "none")), updates_(c.in(2)),
+      : c_(c),
+        reduction_(c.node.attr_string("reduction", "none")),
+        updates_(c.in(2)),
         y_(c, 0, c.in(0).dtype(), c.in(0).dims()) {
     if (c.in(2).dtype() != c.in(0).dtype())
       base::fail_input("E16", "updates of type {} for data of type {}",
@@ -54,8 +56,7 @@ void scatter_elements(ComputeContext& c) {
   const int axis = normalize_axis(c.node.attr_int("axis", 0), x.rank());
   const auto a = static_cast<size_t>(axis);
   bool fits = i.rank() == x.rank() && i.dims() == c.in(2).dims();
-  for (size_t d = 0; fits && d < x.dims().size(); ++d)
-    fits = d == a || i.dims()[d] <= x.dims()[d];
+  for (size_t d = 0; fits && d < x.dims().size(); ++d) fits = d == a || i.dims()[d] <= x.dims()[d];
   if (!fits)
     base::fail_input("E17", "indices {} and updates {} do not fit data {}",
                      tensor::to_string(i.dims()), tensor::to_string(c.in(2).dims()),
@@ -81,7 +82,8 @@ void scatter_nd(ComputeContext& c) {
   const std::span<const int64_t> xd(x.dims());
   Dims wanted(i.dims().begin(), i.dims().end() - 1);
   const int64_t positions = base::element_count(wanted);
-  wanted.insert(wanted.end(), x.dims().begin() + static_cast<std::ptrdiff_t>(depth), x.dims().end());
+  wanted.insert(wanted.end(), x.dims().begin() + static_cast<std::ptrdiff_t>(depth),
+                x.dims().end());
   if (c.in(2).dims() != wanted)
     base::fail_input("E17", "updates of shape {} where {} is needed",
                      tensor::to_string(c.in(2).dims()), tensor::to_string(wanted));

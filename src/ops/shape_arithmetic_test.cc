@@ -14,15 +14,13 @@ TEST(ShapeArithmetic, SplitsAndMergesHeads) {
   const auto shape = b.op("Shape", {x});
   const auto batch = b.op("Unsqueeze", {b.op("Gather", {shape, b.scalar(0)}), b.longs({0})});
   const auto seq = b.op("Unsqueeze", {b.op("Gather", {shape, b.scalar(1)}), b.longs({0})});
-  const auto split = b.op("Concat", {batch, seq, b.longs({12}), b.longs({-1})},
-                          {{"axis", int64_t{0}}});
+  const auto split =
+      b.op("Concat", {batch, seq, b.longs({12}), b.longs({-1})}, {{"axis", int64_t{0}}});
   const auto heads = b.op("Reshape", {x, split});
   EXPECT_EQ(b.shape(heads), "[batch, seq, 12, 64]");
-  const auto turned =
-      b.op("Transpose", {heads}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  const auto turned = b.op("Transpose", {heads}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
   EXPECT_EQ(b.shape(turned), "[batch, 12, seq, 64]");
-  const auto back =
-      b.op("Transpose", {turned}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  const auto back = b.op("Transpose", {turned}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
   EXPECT_EQ(b.shape(b.op("Reshape", {back, b.longs({0, 0, -1})})), "[batch, seq, 768]");
 }
 
@@ -41,12 +39,13 @@ TEST(ShapeArithmetic, FoldsBatchIntoHeads) {
   const auto t = b.op("Transpose", {x}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
   const auto n = b.op("Gather", {b.op("Shape", {x}), b.longs({0})});
   const auto s = b.op("Gather", {b.op("Shape", {x}), b.longs({1})});
-  const auto folded = b.op("Reshape", {t, b.op("Concat", {b.op("Mul", {n, b.longs({12})}), s,
-                                                          b.longs({-1})},
-                                               {{"axis", int64_t{0}}})});
+  const auto folded =
+      b.op("Reshape", {t, b.op("Concat", {b.op("Mul", {n, b.longs({12})}), s, b.longs({-1})},
+                               {{"axis", int64_t{0}}})});
   EXPECT_EQ(b.shape(folded), "[12*batch, seq, 64]");
-  const auto open = b.op("Reshape", {folded, b.op("Concat", {n, b.longs({-1}), s, b.longs({64})},
-                                                  {{"axis", int64_t{0}}})});
+  const auto open =
+      b.op("Reshape",
+           {folded, b.op("Concat", {n, b.longs({-1}), s, b.longs({64})}, {{"axis", int64_t{0}}})});
   EXPECT_EQ(b.shape(open), "[batch, 12, seq, 64]");
 }
 
@@ -56,8 +55,8 @@ TEST(ShapeArithmetic, SeesThroughTheExpandIdiom) {
   const auto x = b.input("x", DType::kFloat32, ir::Shape{1, 1, 8});
   const auto y = b.input("y", DType::kFloat32, ir::Shape{ir::Dim("batch"), ir::Dim("seq")});
   const auto sizes = b.op("Concat", {b.op("Shape", {y}), b.longs({-1})}, {{"axis", int64_t{0}}});
-  const auto ones = b.op("ConstantOfShape", {b.longs({3})},
-                         {{"value", Tensor::of<int64_t>({1}, {1})}});
+  const auto ones =
+      b.op("ConstantOfShape", {b.longs({3})}, {{"value", Tensor::of<int64_t>({1}, {1})}});
   const auto minus = b.op("Mul", {ones, b.longs({-1})});
   const auto safe = b.op("Where", {b.op("Equal", {sizes, minus}), ones, sizes});
   EXPECT_EQ(b.shape(b.op("Expand", {x, safe})), "[batch, seq, 8]");

@@ -42,8 +42,8 @@ void complete(Lists& l, int rank) {
   if (l.steps.empty()) l.steps.assign(l.starts.size(), 1);
   if (l.ends.size() != l.starts.size() || l.axes.size() != l.starts.size() ||
       l.steps.size() != l.starts.size())
-    base::fail_input("E22", "a Slice has {} starts, {} ends, {} axes and {} steps",
-                     l.starts.size(), l.ends.size(), l.axes.size(), l.steps.size());
+    base::fail_input("E22", "a Slice has {} starts, {} ends, {} axes and {} steps", l.starts.size(),
+                     l.ends.size(), l.axes.size(), l.steps.size());
   for (int64_t& a : l.axes) a = normalize_axis(a, rank);
 }
 
@@ -66,8 +66,10 @@ void infer(InferContext& c) {
   if (!axes) return c.out(0, c.elem(0), ir::Shape(out.size()));
   if (axes->empty() && c.rank(0) >= 0) {
     size_t n = out.size();
-    if (starts) n = starts->size();
-    else if (c.rank(1) == 1 && (*c.shape(1))[0].known()) n = static_cast<size_t>((*c.shape(1))[0].value);
+    if (starts)
+      n = starts->size();
+    else if (c.rank(1) == 1 && (*c.shape(1))[0].known())
+      n = static_cast<size_t>((*c.shape(1))[0].value);
     for (size_t i = 0; i < std::min(n, out.size()); ++i) axes->push_back(static_cast<int64_t>(i));
   }
   std::optional<Range> first;  // along axis 0, for the contents of a vector
@@ -147,11 +149,13 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     }
     const bool listed = c.version < 10 ? node.has("axes") : c.has(3);
     for (size_t i = 0; i < axes.size(); ++i)
-      axes[i] = physical_axis(listed ? normalize_axis(axes[i], rank)
-                                     : normalize_axis(static_cast<int64_t>(i), rank),
-                              rank);
-    if (c.version < 10) as.node.set("axes", axes);
-    else as.replaced.emplace_back(3, Tensor::vector(axes));
+      axes[i] = physical_axis(
+          listed ? normalize_axis(axes[i], rank) : normalize_axis(static_cast<int64_t>(i), rank),
+          rank);
+    if (c.version < 10)
+      as.node.set("axes", axes);
+    else
+      as.replaced.emplace_back(3, Tensor::vector(axes));
   }
   return bind_moves(node, c, reference, "slice", std::move(as));
 }
@@ -161,8 +165,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
 extern const Operator kSlice{.name = "Slice",
                              .infer = infer,
                              .reference = reference,
-                             .traits = {.quant = QuantClass::kMoves,
-                                        .layout = LayoutClass::kAware},
+                             .traits = {.quant = QuantClass::kMoves, .layout = LayoutClass::kAware},
                              .bind = bind};
 
 }  // namespace tersor::ops

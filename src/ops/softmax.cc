@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/softmax/softmax.h"
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
+#include "ops/detail/quant_step.h"
 #include "ops/detail/walk.h"
 #include "ops/detail/widen.h"
 
@@ -78,14 +81,87 @@ void hardmax(ComputeContext& c) {
   });
 }
 
+struct SoftmaxStep {
+  ir::Node node;
+  int version;
+  bool log;
+  const kernels::softmax::Table* table;
+  const kernels::quantize::Table* quantization;
+  std::optional<IntegerFormat> in, out;
+
+  void run(runtime::StepContext& c, const Dims& dims, const float* x, float* y) const {
+    const AxisSplit s = split_of(node, version, dims);
+    if (s.length == 0 || s.outer * s.inner == 0) return;
+    if (s.inner == 1) {
+      c.pool->parallel_for(s.outer, std::max<int64_t>(1, 4096 / s.length),
+                           [&](int64_t begin, int64_t end, int) {
+                             (log ? table->log_softmax : table->softmax)(
+                                 x + begin * s.length, y + begin * s.length, end - begin, s.length);
+                           });
+      return;
+    }
+    constexpr int64_t kColumns = 256;
+    const int64_t pieces = (s.inner + kColumns - 1) / kColumns;
+    c.pool->parallel_for(
+        s.outer * pieces, std::max<int64_t>(1, 4096 / (s.length * std::min(s.inner, kColumns))),
+        [&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t at = i / pieces * s.length * s.inner, first = i % pieces * kColumns;
+            (log ? table->log_softmax_columns : table->softmax_columns)(
+                x + at, y + at, s.length, s.inner, first, std::min(first + kColumns, s.inner));
+          }
+        });
+  }
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(0);
+    Tensor wide_x, wide_y;
+    const float* from = nullptr;
+    if (in) {
+      wide_x = c.arena->make(DType::kFloat32, x.dims());
+      dequantize_all(*quantization, *in, x.dims(), x.raw(), wide_x.mutable_data<float>().data(), *c.pool);
+      from = wide_x.data<float>().data();
+    } else {
+      from = x.data<float>().data();
+    }
+    if (!out) return run(c, x.dims(), from, c.make(0, DType::kFloat32, x.dims()).mutable_data<float>().data());
+    wide_y = in ? wide_x : c.arena->make(DType::kFloat32, x.dims());
+    float* to = wide_y.mutable_data<float>().data();
+    run(c, x.dims(), from, to);
+    quantize_all(*quantization, *out, x.dims(), to, c.make(0, out->dtype, x.dims()).raw_mutable(), *c.pool);
+  }
+};
+
+template <bool kLog>
+std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (!c.has(0) || !c.has_output(0)) return {};
+  SoftmaxStep step{node, c.version, kLog, &kernels::softmax::table(c.isa),
+                   &kernels::quantize::table(c.isa), {}, {}};
+  const auto format = [](const runtime::Wire& w, std::optional<IntegerFormat>& f) {
+    if (!w.quant) return w.dtype == DType::kFloat32;
+    if (!w.quant->per_tensor()) return false;
+    f = IntegerFormat{w.dtype, w.quant->scales, w.quant->zero_points};
+    return tensor::bits(w.dtype) == 8;
+  };
+  if (!format(c.in(0), step.in) || !format(c.outputs[0], step.out)) return {};
+  const std::string name = std::string(kLog ? "log_softmax_" : "softmax_") + std::string(base::name(step.table->isa));
+  return runtime::Bound{
+      [step = std::make_shared<const SoftmaxStep>(std::move(step))](runtime::StepContext& context) {
+        return guarded([&] { (*step)(context); });
+      },
+      name};
+}
+
 }  // namespace
 
-extern const Operator kSoftmax{.name = "Softmax",
-                               .infer = infer_same,
-                               .reference = softmax,
-                               .traits = {.quant = QuantClass::kCombines,
-                                          .fixed_range = std::pair{0.0F, 1.0F}}};
-extern const Operator kLogSoftmax{.name = "LogSoftmax", .infer = infer_same, .reference = log_softmax};
+extern const Operator kSoftmax{
+    .name = "Softmax",
+    .infer = infer_same,
+    .reference = softmax,
+    .traits = {.quant = QuantClass::kCombines, .fixed_range = std::pair{0.0F, 1.0F}},
+    .bind = bind<false>};
+extern const Operator kLogSoftmax{
+    .name = "LogSoftmax", .infer = infer_same, .reference = log_softmax, .bind = bind<true>};
 extern const Operator kHardmax{.name = "Hardmax", .infer = infer_same, .reference = hardmax};
 
 }  // namespace tersor::ops

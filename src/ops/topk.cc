@@ -11,7 +11,8 @@ namespace {
 
 using namespace detail;
 
-// ---- TopK: of equal elements the one of lower index comes first ----------------------------------
+// ---- TopK: of equal elements the one of lower index comes first
+// ----------------------------------
 
 void topk_infer(InferContext& c) {
   std::optional<ir::Shape> shape = c.shape(0);
@@ -71,8 +72,10 @@ void arg_infer(InferContext& c) {
   std::optional<ir::Shape> shape = c.shape(0);
   if (shape) {
     const int axis = normalize_axis(c.node.attr_int("axis", 0), c.rank(0));
-    if (c.node.attr_int("keepdims", 1) != 0) (*shape)[static_cast<size_t>(axis)] = ir::Dim(1);
-    else shape->erase(shape->begin() + axis);
+    if (c.node.attr_int("keepdims", 1) != 0)
+      (*shape)[static_cast<size_t>(axis)] = ir::Dim(1);
+    else
+      shape->erase(shape->begin() + axis);
   }
   c.out(0, DType::kInt64, std::move(shape));
 }
@@ -85,8 +88,10 @@ void arg(ComputeContext& c) {
   const AxisSplit s = split_at(x.dims(), axis);
   if (s.length == 0) base::fail_input("E22", "the extreme of an empty axis");
   Dims dims = x.dims();
-  if (c.node.attr_int("keepdims", 1) != 0) dims[static_cast<size_t>(axis)] = 1;
-  else dims.erase(dims.begin() + axis);
+  if (c.node.attr_int("keepdims", 1) != 0)
+    dims[static_cast<size_t>(axis)] = 1;
+  else
+    dims.erase(dims.begin() + axis);
   Tensor& y = c.out(0, DType::kInt64, dims);
   const auto out = y.mutable_data<int64_t>();
   dispatch_numeric(x.dtype(), [&]<typename T>() {

@@ -1,8 +1,9 @@
 // Transpose: output axis i is input axis perm[i]; without perm the axes are reversed.
+#include "kernels/transpose/transpose.h"
+
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/transpose/transpose.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/move.h"
@@ -92,8 +93,8 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
             return;
           }
           Tensor& y = step.make(0, x.dtype(), dims);
-          const auto plan = kernels::transpose::make_permute(
-              x.dims(), axes(node, x.rank()), static_cast<int>(width), isa);
+          const auto plan = kernels::transpose::make_permute(x.dims(), axes(node, x.rank()),
+                                                             static_cast<int>(width), isa);
           if (!plan) {
             copy_strided(width, dims, y.raw_mutable(), strides_of(dims), x.raw(), strides);
             return;

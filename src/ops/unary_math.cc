@@ -1,6 +1,6 @@
 // Element by element: Abs Neg Ceil Floor Round Sqrt Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh
-// Asinh Acosh Atanh Erf Sign Reciprocal (floats; Abs, Neg, Sign also integers), Not, BitwiseNot, IsNaN,
-// IsInf.
+// Asinh Acosh Atanh Erf Sign Reciprocal (floats; Abs, Neg, Sign also integers), Not, BitwiseNot,
+// IsNaN, IsInf.
 #include <cmath>
 
 #include "ops/detail/arguments.h"
@@ -51,8 +51,10 @@ T negated(T v) {
     return -v;
 }
 constexpr auto kAbsolute = [](auto v) {
-  if constexpr (std::is_floating_point_v<decltype(v)>) return std::fabs(v);
-  else return v < 0 ? negated(v) : v;
+  if constexpr (std::is_floating_point_v<decltype(v)>)
+    return std::fabs(v);
+  else
+    return v < 0 ? negated(v) : v;
 };
 constexpr auto kNegated = [](auto v) { return negated(v); };
 constexpr auto kSigned = [](auto v) {
@@ -100,7 +102,8 @@ void is_inf(ComputeContext& c) {
 }  // namespace
 
 extern const Operator kAbs = mapping<unary<kNumericTypes, kAbsolute>, Unary::abs>("Abs");
-extern const Operator kNeg = mapping<unary<kFloatTypes | kSignedTypes, kNegated>, Unary::neg>("Neg");
+extern const Operator kNeg =
+    mapping<unary<kFloatTypes | kSignedTypes, kNegated>, Unary::neg>("Neg");
 extern const Operator kSign = mapping<unary<kNumericTypes, kSigned>>("Sign");
 extern const Operator kCeil =
     mapping<unary<kFloatTypes, [](auto v) { return std::ceil(v); }>, Unary::ceil>("Ceil");
@@ -110,8 +113,10 @@ extern const Operator kRound =  // halves to even
     mapping<unary<kFloatTypes, [](auto v) { return std::nearbyint(v); }>, Unary::round>("Round");
 extern const Operator kSqrt =
     mapping<unary<kFloatTypes, [](auto v) { return std::sqrt(v); }>, Unary::sqrt>("Sqrt");
-extern const Operator kExp = mapping<unary<kFloatTypes, [](auto v) { return std::exp(v); }>, Unary::exp>("Exp");
-extern const Operator kLog = mapping<unary<kFloatTypes, [](auto v) { return std::log(v); }>, Unary::log>("Log");
+extern const Operator kExp =
+    mapping<unary<kFloatTypes, [](auto v) { return std::exp(v); }>, Unary::exp>("Exp");
+extern const Operator kLog =
+    mapping<unary<kFloatTypes, [](auto v) { return std::log(v); }>, Unary::log>("Log");
 extern const Operator kSin = mapping<unary<kFloatTypes, [](auto v) { return std::sin(v); }>>("Sin");
 extern const Operator kCos = mapping<unary<kFloatTypes, [](auto v) { return std::cos(v); }>>("Cos");
 extern const Operator kTan = mapping<unary<kFloatTypes, [](auto v) { return std::tan(v); }>>("Tan");
@@ -131,7 +136,8 @@ extern const Operator kAcosh =
     mapping<unary<kFloatTypes, [](auto v) { return std::acosh(v); }>>("Acosh");
 extern const Operator kAtanh =
     mapping<unary<kFloatTypes, [](auto v) { return std::atanh(v); }>>("Atanh");
-extern const Operator kErf = mapping<unary<kFloatTypes, [](auto v) { return std::erf(v); }>, Unary::erf>("Erf");
+extern const Operator kErf =
+    mapping<unary<kFloatTypes, [](auto v) { return std::erf(v); }>, Unary::erf>("Erf");
 extern const Operator kReciprocal =
     mapping<unary<kFloatTypes, [](auto v) { return 1 / v; }>, Unary::reciprocal>("Reciprocal");
 extern const Operator kBitwiseNot{

@@ -1,5 +1,5 @@
-// Unique (11): the distinct elements, or slices along an axis, sorted or in order of appearance; with the
-// index of the first occurrence, the inverse map and counts.
+// Unique (11): the distinct elements, or slices along an axis, sorted or in order of appearance;
+// with the index of the first occurrence, the inverse map and counts.
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -84,7 +84,8 @@ void reference(ComputeContext& c) {
   if (c.node.attr_int("sorted", 1) == 0)
     std::ranges::sort(rank, {}, [&](int64_t g) { return first[static_cast<size_t>(g)]; });
   std::vector<int64_t> place(first.size());
-  for (size_t i = 0; i < rank.size(); ++i) place[static_cast<size_t>(rank[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < rank.size(); ++i)
+    place[static_cast<size_t>(rank[i])] = static_cast<int64_t>(i);
   const auto n = static_cast<int64_t>(first.size());
   dims[static_cast<size_t>(axis)] = n;
   Sink y(c, 0, x.dtype(), dims);

@@ -45,8 +45,10 @@ void reference(ComputeContext& c) {
           {broadcast_strides(condition.dims(), dims), broadcast_strides(x.dims(), dims),
            broadcast_strides(y.dims(), dims)},
           [&](const std::array<int64_t, 3>& o) {
-            if (choice[static_cast<size_t>(o[0])]) out.copy(n++, a, o[1]);
-            else out.copy(n++, b, o[2]);
+            if (choice[static_cast<size_t>(o[0])])
+              out.copy(n++, a, o[1]);
+            else
+              out.copy(n++, b, o[2]);
           });
 }
 
@@ -80,8 +82,7 @@ runtime::Call select_call(std::array<Tensor, 3> constants,
         if constexpr (sizeof(T) == 1) {
           if (tables) {
             const ByteTable &ta = (*tables)[0], &tb = (*tables)[1];
-            for (int64_t i = 0; i < n; ++i)
-              py[to + i] = k[i * ks] ? ta[a[i * as]] : tb[b[i * bs]];
+            for (int64_t i = 0; i < n; ++i) py[to + i] = k[i * ks] ? ta[a[i * as]] : tb[b[i * bs]];
             return;
           }
         }
@@ -112,14 +113,16 @@ std::optional<runtime::Bound> bind(const ir::Node&, const runtime::BindContext& 
   }
   const DType dtype = c.in(1).dtype;
   switch (tensor::bits(dtype)) {
-    case 8: return runtime::Bound{select_call<uint8_t>(std::move(constants), {}, dtype), "select_8"};
+    case 8:
+      return runtime::Bound{select_call<uint8_t>(std::move(constants), {}, dtype), "select_8"};
     case 16:
       return runtime::Bound{select_call<uint16_t>(std::move(constants), {}, dtype), "select_16"};
     case 32:
       return runtime::Bound{select_call<uint32_t>(std::move(constants), {}, dtype), "select_32"};
     case 64:
       return runtime::Bound{select_call<uint64_t>(std::move(constants), {}, dtype), "select_64"};
-    default: return {};
+    default:
+      return {};
   }
 }
 

@@ -104,12 +104,15 @@ void add_factors(const ir::Dim& d, Factors& f) {
     if (ch == '(') ++depth;
     if (ch == ')') --depth;
     if (depth == 0 && (ch == '+' || ch == '-' || ch == '/' || ch == '%')) mixed = true;
-    if (depth == 0 && ch == '*') parts.emplace_back();
-    else parts.back() += ch;
+    if (depth == 0 && ch == '*')
+      parts.emplace_back();
+    else
+      parts.back() += ch;
   }
   if (mixed) parts = {"(" + d.symbol + ")"};
   for (const std::string& p : parts) {
-    if (!p.empty() && p.size() < 18 && std::ranges::all_of(p, [](char ch) { return ch >= '0' && ch <= '9'; }))
+    if (!p.empty() && p.size() < 18 &&
+        std::ranges::all_of(p, [](char ch) { return ch >= '0' && ch <= '9'; }))
       f.number = base::checked_mul(f.number, static_cast<int64_t>(std::stoll(p)), "a dimension");
     else
       f.symbols.push_back(p);

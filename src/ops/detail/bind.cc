@@ -25,7 +25,8 @@ std::function<Tensor(DType, Dims)> arena_of(runtime::StepContext& c) {
 
 // A table of the reference over the reals of all codes.
 std::optional<ByteTable> table_of(const ir::Node& node, const runtime::BindContext& c,
-                                  Reference reference, const ByteFormat& in, const ByteFormat& out) {
+                                  Reference reference, const ByteFormat& in,
+                                  const ByteFormat& out) {
   Tensor x = Tensor::empty(DType::kFloat32, {256});
   for (int i = 0; i < 256; ++i)
     x.mutable_data<float>()[static_cast<size_t>(i)] = in.real(static_cast<uint8_t>(i));
@@ -85,7 +86,8 @@ runtime::Status guarded(const std::function<void()>& f) noexcept {
 }
 
 Tensor physical(const Tensor& logical, int rank) {
-  if (logical.count() == 1 || rank < 3) return logical.count() == 1 ? logical.reshaped({}) : logical;
+  if (logical.count() == 1 || rank < 3)
+    return logical.count() == 1 ? logical.reshaped({}) : logical;
   Dims dims(static_cast<size_t>(rank - logical.rank()), 1);
   dims.insert(dims.end(), logical.dims().begin(), logical.dims().end());
   const Dims strides = strides_of(dims);
@@ -110,30 +112,28 @@ std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::Bin
     if (!in || !out) return {};
     const auto table = table_of(node, c, reference, *in, *out);
     if (!table) return {};
-    return runtime::Bound{[map = ByteMap(*table, c.isa), dtype = out->dtype()](
-                              runtime::StepContext& step) {
-                            return guarded([&] {
-                              step.outputs[0] = mapped(step, map, step.in(0), dtype);
-                            });
-                          },
-                          "table_u8", true};
+    return runtime::Bound{
+        [map = ByteMap(*table, c.isa), dtype = out->dtype()](runtime::StepContext& step) {
+          return guarded([&] { step.outputs[0] = mapped(step, map, step.in(0), dtype); });
+        },
+        "table_u8", true};
   }
   if (c.in(0).dtype != c.outputs[0].dtype || tensor::bits(c.in(0).dtype) < 8) return {};
   if (kernel && c.in(0).dtype == DType::kFloat32) {
     const auto& table = kernels::elementwise::table(c.isa);
-    return runtime::Bound{
-        [run = table.unary(kernel->function), arguments = kernel->arguments](
-            runtime::StepContext& step) {
-          const Tensor& x = step.in(0);
-          Tensor& y = step.make(0, DType::kFloat32, x.dims());
-          const float* from = x.data<float>().data();
-          float* to = y.mutable_data<float>().data();
-          step.pool->parallel_for(x.count(), 8192, [&](int64_t begin, int64_t end, int) {
-            run(from + begin, to + begin, end - begin, arguments);
-          });
-          return runtime::Status{};
-        },
-        fmt::format("unary_f32_{}", base::name(table.isa))};
+    return runtime::Bound{[run = table.unary(kernel->function),
+                           arguments = kernel->arguments](runtime::StepContext& step) {
+                            const Tensor& x = step.in(0);
+                            Tensor& y = step.make(0, DType::kFloat32, x.dims());
+                            const float* from = x.data<float>().data();
+                            float* to = y.mutable_data<float>().data();
+                            step.pool->parallel_for(
+                                x.count(), 8192, [&](int64_t begin, int64_t end, int) {
+                                  run(from + begin, to + begin, end - begin, arguments);
+                                });
+                            return runtime::Status{};
+                          },
+                          fmt::format("unary_f32_{}", base::name(table.isa))};
   }
   return runtime::Bound{map_pieces(node, c.version, reference),
                         "map_" + tensor::name(c.in(0).dtype)};
@@ -155,8 +155,8 @@ std::optional<runtime::Bound> bind_moves(const ir::Node& node, const runtime::Bi
   }
   Adapted as = adapted ? *std::move(adapted) : Adapted{node};
   return runtime::Bound{
-      [as = std::move(as), version = c.version, reference, map, dtype, bytes](
-          runtime::StepContext& step) {
+      [as = std::move(as), version = c.version, reference, map, dtype,
+       bytes](runtime::StepContext& step) {
         return guarded([&] {
           std::vector<const Tensor*> inputs(step.inputs.begin(), step.inputs.end());
           for (const auto& [i, tensor] : as.replaced) {
@@ -164,7 +164,8 @@ std::optional<runtime::Bound> bind_moves(const ir::Node& node, const runtime::Bi
             inputs[i] = tensor.defined() ? &tensor : nullptr;
           }
           compute(reference, as.node, version, inputs, step.outputs, arena_of(step));
-          if (map) step.outputs[0] = mapped(step, *map, step.outputs[0], dtype);
+          if (map)
+            step.outputs[0] = mapped(step, *map, step.outputs[0], dtype);
           else if (bytes && step.outputs[0].dtype() != dtype)
             step.outputs[0] = step.outputs[0].reinterpreted(dtype);
         });

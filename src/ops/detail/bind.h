@@ -25,7 +25,8 @@ inline bool channels_last(const runtime::Wire& wire) {
 constexpr int physical_axis(int axis, int rank) {
   return axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1;
 }
-// A constant in logical order, of rank at most `rank`, as it broadcasts against channels-last tensors.
+// A constant in logical order, of rank at most `rank`, as it broadcasts against channels-last
+// tensors.
 Tensor physical(const Tensor& logical, int rank);
 
 // ---- element by element ------------------------------------------------------------------------
@@ -38,8 +39,9 @@ struct UnaryKernel {
   kernels::elementwise::Arguments arguments = {};
 };
 
-// One output element per element of input 0, other inputs being single elements. 8-bit wires: a table made by the
-// reference in float; float32: the kernel, if given; else the reference on pieces, in parallel.
+// One output element per element of input 0, other inputs being single elements. 8-bit wires: a
+// table made by the reference in float; float32: the kernel, if given; else the reference on
+// pieces, in parallel.
 std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::BindContext& c,
                                         Reference reference,
                                         std::optional<UnaryKernel> kernel = {});
@@ -60,8 +62,8 @@ struct Adapted {
   std::vector<std::pair<size_t, Tensor>> replaced = {};
 };
 
-// The reference on the bytes of input 0, and a table behind it if the output has another format than the
-// input. `adapted` stands for the node (for physical axes); by default the node itself.
+// The reference on the bytes of input 0, and a table behind it if the output has another format
+// than the input. `adapted` stands for the node (for physical axes); by default the node itself.
 std::optional<runtime::Bound> bind_moves(const ir::Node& node, const runtime::BindContext& c,
                                          Reference reference, const char* kernel,
                                          std::optional<Adapted> adapted = {});

@@ -47,7 +47,8 @@ struct Operands {
 struct ClipRange {
   float low, high;
   explicit ClipRange(const ir::Node& node)
-      : low(node.attr_float("clip_min", -HUGE_VALF)), high(node.attr_float("clip_max", HUGE_VALF)) {}
+      : low(node.attr_float("clip_min", -HUGE_VALF)),
+        high(node.attr_float("clip_max", HUGE_VALF)) {}
   bool any() const { return low > -HUGE_VALF || high < HUGE_VALF; }
   float operator()(float v) const { return v < low ? low : v > high ? high : v; }
 };
@@ -80,9 +81,10 @@ runtime::Call pair_table_call(Operands operands, const ByteFormat& fa, const Byt
   auto table = std::make_shared<std::array<uint8_t, 65536>>();
   for (int p = 0; p < 256; ++p)
     for (int q = 0; q < 256; ++q)
-      (*table)[static_cast<size_t>(p * 256 + q)] = fy.code(
-          clip(f(fa.real(static_cast<uint8_t>(p)), fb.real(static_cast<uint8_t>(q)))));
-  return [operands = std::move(operands), table = std::shared_ptr<const std::array<uint8_t, 65536>>(table),
+      (*table)[static_cast<size_t>(p * 256 + q)] =
+          fy.code(clip(f(fa.real(static_cast<uint8_t>(p)), fb.real(static_cast<uint8_t>(q)))));
+  return [operands = std::move(operands),
+          table = std::shared_ptr<const std::array<uint8_t, 65536>>(table),
           dtype = fy.dtype()](runtime::StepContext& c) {
     return guarded([&] {
       const Tensor &a = operands(c, 0), &b = operands(c, 1);
@@ -101,7 +103,8 @@ runtime::Call pair_table_call(Operands operands, const ByteFormat& fa, const Byt
   };
 }
 
-// ---- with kernels --------------------------------------------------------------------------------
+// ---- with kernels
+// --------------------------------------------------------------------------------
 
 using kernels::elementwise::Binary;
 using kernels::elementwise::Pattern;
@@ -145,8 +148,8 @@ inline runtime::Bound bind_byte_kernel(Operands operands, Binary function, const
       {a.scale, a.zero, a.is_signed},
       {b.scale, b.zero, b.is_signed},
       {y.scale, y.zero, y.is_signed, number(clip.low), number(clip.high)}};
-  return {[operands = std::move(operands), function, &table, call, dtype = y.dtype()](
-              runtime::StepContext& c) {
+  return {[operands = std::move(operands), function, &table, call,
+           dtype = y.dtype()](runtime::StepContext& c) {
             return guarded([&] {
               const Tensor &p = operands(c, 0), &q = operands(c, 1);
               Dims dims = broadcast_dims(p.dims(), q.dims());

@@ -1,5 +1,5 @@
-// Broadcasting at run time: the output as rows, along each of which every operand either advances by one
-// element or stands still.
+// Broadcasting at run time: the output as rows, along each of which every operand either advances
+// by one element or stands still.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// 8-bit wires as real numbers, and tables over their 256 codes. A code is the byte in memory, whatever
-// its sign: int8 -1 is code 255.
+// 8-bit wires as real numbers, and tables over their 256 codes. A code is the byte in memory,
+// whatever its sign: int8 -1 is code 255.
 #pragma once
 
 #include <array>

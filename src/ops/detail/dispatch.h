@@ -27,14 +27,19 @@ using arithmetic_t = typename Arithmetic<T>::type;
 
 template <typename T>
 arithmetic_t<T> load(T v) noexcept {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, Bfloat16>) return tensor::to_float(v);
-  else return v;
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, Bfloat16>)
+    return tensor::to_float(v);
+  else
+    return v;
 }
 template <typename T>
 T store(arithmetic_t<T> v) noexcept {
-  if constexpr (std::is_same_v<T, Half>) return tensor::to_half(v);
-  else if constexpr (std::is_same_v<T, Bfloat16>) return tensor::to_bfloat16(v);
-  else return v;
+  if constexpr (std::is_same_v<T, Half>)
+    return tensor::to_half(v);
+  else if constexpr (std::is_same_v<T, Bfloat16>)
+    return tensor::to_bfloat16(v);
+  else
+    return v;
 }
 
 // Elements of a bool tensor as bytes: any non-zero byte is true.
@@ -54,34 +59,50 @@ enum TypeSet : unsigned {
   kNumericTypes = kFloatTypes | kIntegerTypes,
 };
 
-// Calls f.template operator()<T>() for the C++ type of `type`; a kUnsupported Error names a type outside the set.
+// Calls f.template operator()<T>() for the C++ type of `type`; a kUnsupported Error names a type
+// outside the set.
 template <unsigned kSet, typename F>
 decltype(auto) dispatch(DType type, F&& f) {
   if constexpr ((kSet & kFloatTypes) != 0) {
     switch (type) {
-      case DType::kFloat32: return f.template operator()<float>();
-      case DType::kFloat64: return f.template operator()<double>();
-      case DType::kFloat16: return f.template operator()<Half>();
-      case DType::kBfloat16: return f.template operator()<Bfloat16>();
-      default: break;
+      case DType::kFloat32:
+        return f.template operator()<float>();
+      case DType::kFloat64:
+        return f.template operator()<double>();
+      case DType::kFloat16:
+        return f.template operator()<Half>();
+      case DType::kBfloat16:
+        return f.template operator()<Bfloat16>();
+      default:
+        break;
     }
   }
   if constexpr ((kSet & kSignedTypes) != 0) {
     switch (type) {
-      case DType::kInt8: return f.template operator()<int8_t>();
-      case DType::kInt16: return f.template operator()<int16_t>();
-      case DType::kInt32: return f.template operator()<int32_t>();
-      case DType::kInt64: return f.template operator()<int64_t>();
-      default: break;
+      case DType::kInt8:
+        return f.template operator()<int8_t>();
+      case DType::kInt16:
+        return f.template operator()<int16_t>();
+      case DType::kInt32:
+        return f.template operator()<int32_t>();
+      case DType::kInt64:
+        return f.template operator()<int64_t>();
+      default:
+        break;
     }
   }
   if constexpr ((kSet & kUnsignedTypes) != 0) {
     switch (type) {
-      case DType::kUint8: return f.template operator()<uint8_t>();
-      case DType::kUint16: return f.template operator()<uint16_t>();
-      case DType::kUint32: return f.template operator()<uint32_t>();
-      case DType::kUint64: return f.template operator()<uint64_t>();
-      default: break;
+      case DType::kUint8:
+        return f.template operator()<uint8_t>();
+      case DType::kUint16:
+        return f.template operator()<uint16_t>();
+      case DType::kUint32:
+        return f.template operator()<uint32_t>();
+      case DType::kUint64:
+        return f.template operator()<uint64_t>();
+      default:
+        break;
     }
   }
   base::fail_unsupported("element type {} is not supported here", tensor::name(type));

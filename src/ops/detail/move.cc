@@ -16,7 +16,8 @@ bool packed(DType t) { return tensor::bits(t) == 4 || tensor::bits(t) == 2; }
 size_t width_of(DType t) {
   if (t == DType::kString) return 0;
   if (packed(t)) return 1;
-  if (tensor::bits(t) < 8) base::fail_unsupported("element type {} cannot be moved", tensor::name(t));
+  if (tensor::bits(t) < 8)
+    base::fail_unsupported("element type {} cannot be moved", tensor::name(t));
   return static_cast<size_t>(tensor::bits(t)) / 8;
 }
 
@@ -42,8 +43,8 @@ void pack(const Tensor& codes, Tensor& t) {
     p[i / per] = static_cast<uint8_t>(p[i / per] | q[i] << (static_cast<int>(i % per) * width));
 }
 
-// The last axis strides through the source while axis p runs along it: tiles of both stay in the first
-// cache, so that every line of it is used whole.
+// The last axis strides through the source while axis p runs along it: tiles of both stay in the
+// first cache, so that every line of it is used whole.
 template <typename T>
 void copy_tiles(std::span<const int64_t> dims, std::byte* to, std::span<const int64_t> to_strides,
                 const std::byte* from, std::span<const int64_t> from_strides, size_t p) {
@@ -113,7 +114,8 @@ void copy_strided(size_t width, std::span<const int64_t> dims, std::byte* to,
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0) return;
     if (dims[i] == 1) continue;
-    if (!d.empty() && ts.back() == to_strides[i] * dims[i] && fs.back() == from_strides[i] * dims[i]) {
+    if (!d.empty() && ts.back() == to_strides[i] * dims[i] &&
+        fs.back() == from_strides[i] * dims[i]) {
       d.back() *= dims[i];
       ts.back() = to_strides[i];
       fs.back() = from_strides[i];
@@ -128,23 +130,34 @@ void copy_strided(size_t width, std::span<const int64_t> dims, std::byte* to,
     ts = fs = {1};
   }
   switch (width) {
-    case 1: return copy_lines<uint8_t>(d, to, ts, from, fs);
-    case 2: return copy_lines<uint16_t>(d, to, ts, from, fs);
-    case 4: return copy_lines<uint32_t>(d, to, ts, from, fs);
-    case 8: return copy_lines<uint64_t>(d, to, ts, from, fs);
-    default: return copy_lines<Wide>(d, to, ts, from, fs);
+    case 1:
+      return copy_lines<uint8_t>(d, to, ts, from, fs);
+    case 2:
+      return copy_lines<uint16_t>(d, to, ts, from, fs);
+    case 4:
+      return copy_lines<uint32_t>(d, to, ts, from, fs);
+    case 8:
+      return copy_lines<uint64_t>(d, to, ts, from, fs);
+    default:
+      return copy_lines<Wide>(d, to, ts, from, fs);
   }
 }
 
 Source::Source(const Tensor& t)
     : width(width_of(t.dtype())), count(t.count()), held_(packed(t.dtype()) ? unpack(t) : t) {
-  if (t.dtype() == DType::kString) strings = t.strings().data();
-  else bytes = held_.raw();
+  if (t.dtype() == DType::kString)
+    strings = t.strings().data();
+  else
+    bytes = held_.raw();
 }
 
 Sink::Sink(ComputeContext& c, size_t index, DType dtype, Dims dims)
-    : c_(c), index_(index), dtype_(dtype), dims_(std::move(dims)),
-      count_(base::element_count(dims_)), width_(width_of(dtype)) {
+    : c_(c),
+      index_(index),
+      dtype_(dtype),
+      dims_(std::move(dims)),
+      count_(base::element_count(dims_)),
+      width_(width_of(dtype)) {
   if (dtype_ == DType::kString) {
     strings_.resize(static_cast<size_t>(count_));
   } else if (packed(dtype_)) {

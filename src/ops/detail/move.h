@@ -1,5 +1,5 @@
-// Moving elements of any type without looking at them: bytes of 1..16 per element, strings, and packed
-// 4- and 2-bit types (unpacked to a byte each on the way).
+// Moving elements of any type without looking at them: bytes of 1..16 per element, strings, and
+// packed 4- and 2-bit types (unpacked to a byte each on the way).
 #pragma once
 
 #include <exception>
@@ -24,8 +24,8 @@ class Source {
   Tensor held_;
 };
 
-// An output under construction. finish(), or destruction without an error on its way, puts it into the
-// context.
+// An output under construction. finish(), or destruction without an error on its way, puts it into
+// the context.
 class Sink {
  public:
   Sink(ComputeContext& c, size_t index, DType dtype, Dims dims);
@@ -63,8 +63,9 @@ class Sink {
   int unwinding_ = std::uncaught_exceptions();
 };
 
-// Copies a strided block of elements of `width` bytes (1, 2, 4, 8 or 16); strides in elements. Neighbouring
-// axes that are contiguous on both sides are merged, and contiguous runs copied at once.
+// Copies a strided block of elements of `width` bytes (1, 2, 4, 8 or 16); strides in elements.
+// Neighbouring axes that are contiguous on both sides are merged, and contiguous runs copied at
+// once.
 void copy_strided(size_t width, std::span<const int64_t> dims, std::byte* to,
                   std::span<const int64_t> to_strides, const std::byte* from,
                   std::span<const int64_t> from_strides);

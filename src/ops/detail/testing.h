@@ -18,8 +18,7 @@ inline ir::Node make_node(const std::string& op, const Attributes& attributes, s
   node.op = op;
   node.name = "n";
   for (size_t i = 0; i < inputs; ++i) node.inputs.push_back(static_cast<ir::ValueId>(i));
-  for (size_t i = 0; i < outputs; ++i)
-    node.outputs.push_back(static_cast<ir::ValueId>(inputs + i));
+  for (size_t i = 0; i < outputs; ++i) node.outputs.push_back(static_cast<ir::ValueId>(inputs + i));
   for (const auto& [name, data] : attributes) node.set(name, data);
   return node;
 }

@@ -12,11 +12,11 @@ namespace tersor::ops::testing {
 struct BindCase {
   std::string op;
   int opset = 17;
-  std::vector<Tensor> inputs;   // undefined: absent
+  std::vector<Tensor> inputs;  // undefined: absent
   Attributes attributes = {};
-  std::vector<bool> constant = {};                               // known at binding
-  std::vector<std::optional<detail::ByteFormat>> formats = {};   // 8-bit inputs
-  std::optional<detail::ByteFormat> out = {};                    // 8-bit output
+  std::vector<bool> constant = {};                              // known at binding
+  std::vector<std::optional<detail::ByteFormat>> formats = {};  // 8-bit inputs
+  std::optional<detail::ByteFormat> out = {};                   // 8-bit output
   bool channels_last = false;
 };
 
@@ -71,8 +71,10 @@ inline std::vector<Tensor> bound(const BindCase& c, size_t outputs = 1) {
   for (size_t i = 0; i < logical.size(); ++i) {
     const bool known = i < c.constant.size() && c.constant[i];
     const bool last = c.channels_last && !known && logical[i].rank() >= 3;
-    if (last && logical[i].count() != 1) memory[i] = detail::physical(logical[i], logical[i].rank());
-    in.push_back(wire_of(logical[i], i < c.formats.size() ? c.formats[i] : std::nullopt, last, known));
+    if (last && logical[i].count() != 1)
+      memory[i] = detail::physical(logical[i], logical[i].rank());
+    in.push_back(
+        wire_of(logical[i], i < c.formats.size() ? c.formats[i] : std::nullopt, last, known));
   }
   for (size_t i = 0; i < outputs; ++i)
     out.push_back(wire_of(want[i], i == 0 ? c.out : std::nullopt, c.channels_last, false));

@@ -28,8 +28,8 @@ inline Dims broadcast_strides(std::span<const int64_t> dims, std::span<const int
   return s;
 }
 
-// Calls f(std::array<int64_t, N> offsets) for every index of `dims` in row-major order: the offset of
-// that index in each of N operands.
+// Calls f(std::array<int64_t, N> offsets) for every index of `dims` in row-major order: the offset
+// of that index in each of N operands.
 template <size_t N, typename F>
 void walk(std::span<const int64_t> dims, const std::array<Dims, N>& strides, F&& f) {
   if (base::element_count(dims) == 0) return;
