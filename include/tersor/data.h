@@ -36,14 +36,14 @@ class Data {
 
   Data& labels(std::string file);       // IDX, .npy or CSV
   Data& take(int64_t samples);          // at most so many, spread evenly; 0: all
-  Data& rest();                         // the samples that take() leaves out
+  Data& rest(int64_t samples = 0);      // of those that take() leaves out at most so many; 0: all
   Data& skip_bad(bool skip = true);     // leave out items with NaN, a wrong shape or damage
   Data& seed(uint64_t seed);
 
   std::string path, labels_path;
   Preprocess preprocess;
   std::vector<Tensors> memory;
-  int64_t limit = 0;
+  int64_t limit = 0, rest_limit = 0;
   bool rest_only = false, skip_damaged = false;
   uint64_t random_seed = 0;
 };

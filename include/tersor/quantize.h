@@ -39,6 +39,8 @@ struct LayerDecision {
 };
 
 struct QuantizeResult {
+  QuantizeResult(Model quantized_model, Model prepared_model)
+      : model(std::move(quantized_model)), prepared(std::move(prepared_model)) {}
   Model model;
   Model prepared;                    // the simplified float model that was calibrated
   std::vector<LayerDecision> layers;

@@ -22,6 +22,8 @@ class Selected : public Dataset {
         rest_(spec.rest && spec.limit > 0), skip_bad_(spec.skip_bad) {
     total_ = source_->size();
     chosen_ = spec.limit > 0 ? std::min(spec.limit, total_) : total_;
+    const int64_t left = total_ - chosen_;
+    rest_chosen_ = spec.rest_limit > 0 ? std::min(spec.rest_limit, left) : left;
     if (!spec.labels.empty()) {
       std::vector<std::string> items(static_cast<size_t>(total_));
       for (int64_t i = 0; i < total_; ++i) items[static_cast<size_t>(i)] = source_->item_name(i);
@@ -31,20 +33,20 @@ class Selected : public Dataset {
 
   std::string name() const override { return name_; }
   std::string noun() const override { return source_->noun; }
-  int64_t size() const override { return rest_ ? total_ - chosen_ : chosen_; }
+  int64_t size() const override { return rest_ ? rest_chosen_ : chosen_; }
   int64_t total() const override { return total_; }
   bool synthetic() const override { return source_->synthetic; }
   int64_t skipped() const override { return skipped_; }
   std::string summary() const override { return source_->summary; }
   std::string guessed() const override { return source_->guessed; }
   void reset() override {
-    at_ = 0;
+    at_ = rest_at_ = 0;
     given_ = skipped_ = 0;
   }
 
   bool next(Sample& sample) override {
     for (;;) {
-      while (at_ < total_ && is_chosen(at_) == rest_) ++at_;
+      while (at_ < total_ && !wanted(at_)) ++at_;
       if (at_ >= total_) break;
       sample = {};
       sample.index = at_++;
@@ -74,12 +76,18 @@ class Selected : public Dataset {
   }
 
  private:
-  // Item j is the i-th of `chosen_` evenly spread ones: j = floor(i * total / chosen).
-  bool is_chosen(int64_t j) const {
-    if (chosen_ == total_) return true;
-    if (chosen_ == 0) return false;
-    const int64_t i = (j * chosen_ + total_ - 1) / total_;
-    return i < chosen_ && i * total_ / chosen_ == j;
+  // Item j is one of `chosen` evenly spread ones of `total`: j = floor(i * total / chosen) for an i.
+  static bool is_chosen(int64_t j, int64_t chosen, int64_t total) {
+    if (chosen == total) return true;
+    if (chosen == 0) return false;
+    const int64_t i = (j * chosen + total - 1) / total;
+    return i < chosen && i * total / chosen == j;
+  }
+  // To be asked once for every item, in order.
+  bool wanted(int64_t j) {
+    const bool chosen = is_chosen(j, chosen_, total_);
+    if (!rest_) return chosen;
+    return !chosen && is_chosen(rest_at_++, rest_chosen_, total_ - chosen_);
   }
 
   void check(const Sample& sample) const {
@@ -109,7 +117,8 @@ class Selected : public Dataset {
   std::string name_;
   size_t inputs_;
   bool rest_, skip_bad_;
-  int64_t total_ = 0, chosen_ = 0, at_ = 0, given_ = 0, skipped_ = 0;
+  int64_t total_ = 0, chosen_ = 0, rest_chosen_ = 0;
+  int64_t at_ = 0, rest_at_ = 0, given_ = 0, skipped_ = 0;
   std::string first_bad_;
   std::vector<int64_t> labels_;
 };
@@ -200,14 +209,16 @@ std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec, const Inputs& inp
   constexpr std::string_view kRandom = "random:";
   std::unique_ptr<Source> source;
   std::error_code ignored;
-  if (spec.path.starts_with(kRandom))
+  if (spec.path.empty())
+    source = open_memory(spec.memory, inputs);
+  else if (spec.path.starts_with(kRandom))
     source = open_random(spec.path.substr(kRandom.size()), spec, inputs);
   else if (fs::is_directory(spec.path, ignored))
     source = open_folder(spec.path, spec, inputs);
   else
     source = open_file(spec.path, spec, inputs);
   if (source->size() == 0)
-    throw Error(ErrorKind::kInput, "E24", base::quoted(spec.path) + " holds no samples", kKinds);
+    throw Error(ErrorKind::kInput, "E24", (spec.path.empty() ? "the data set" : base::quoted(spec.path)) + " holds no samples", kKinds);
   return std::make_unique<Selected>(std::move(source), spec, inputs);
 }
 

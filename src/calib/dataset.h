@@ -30,11 +30,13 @@ struct DatasetSpec {
   // A folder of pictures (or of folders of pictures), of .npy or .npz files, or of ONNX test data
   // (input_0.pb ... or test_data_set_*); one picture, .npy, .npz, IDX file (gzipped or not); "random:N".
   std::string path = {};
+  std::vector<std::map<std::string, Tensor>> memory = {};  // samples by input name, where there is no path
   Preprocess preprocess = {};  // for pictures
   std::string labels = {};      // a file for read_labels; empty: none
   // At most so many samples, spread evenly over the data set; 0: all. With `rest`: those that the limit leaves out.
   int64_t limit = 0;
   bool rest = false;
+  int64_t rest_limit = 0;  // with `rest`: at most so many of them, spread evenly; 0: all
   bool skip_bad = false;  // leave out items with NaN, a wrong shape or damage, instead of an Error
   uint64_t seed = 0;      // for random:N
   std::map<std::string, int64_t> symbols = {};  // for random:N: sizes of named dimensions

@@ -44,6 +44,8 @@ std::unique_ptr<Source> open_array_folder(const fs::path& folder, std::vector<fs
 std::unique_ptr<Source> open_test_data(const fs::path& folder, const Inputs& inputs);
 std::unique_ptr<Source> open_random(const std::string& count, const DatasetSpec& spec,
                                     const Inputs& inputs);
+std::unique_ptr<Source> open_memory(std::vector<std::map<std::string, Tensor>> samples,
+                                    const Inputs& inputs);
 
 // The header of an IDX file: element type code and sizes. The stream then stands at the data.
 struct IdxHeader {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/model.h"
@@ -23,37 +24,39 @@ struct Recipe {
 struct Format {
   DType dtype = DType::kUint8;
   QuantParams params;
-  stats::Range range;  // covered
+  stats::Range range;  // covered; of activations
   bool operator==(const Format&) const = default;
 };
 
-// A node that will read (and, if `output`, write) 8-bit values.
+// What becomes of one node whose operator has an 8-bit form.
 struct NodeDecision {
-  std::string node, op, output;
-  bool quantized = false;
+  std::string node, op, output;  // names; the output identifies the node
   bool weighted = false;
-  std::string reason;                    // of float
-  std::vector<bool> inputs;              // which inputs get Q/DQ
-  bool quantize_output = false;
+  bool quantized = false;        // reads 8-bit values
+  std::string reason;            // why it stays in float
+  std::vector<bool> inputs;      // which inputs are read in 8 bits
+  std::optional<Format> weight;  // of input 1 of weighted nodes
   std::optional<double> weight_sqnr_db;
 };
 
 struct Decisions {
-  std::map<std::string, Format> activations;  // by value name
-  std::vector<NodeDecision> nodes;            // in graph order; operators that take part
+  // Values stored in 8 bits, by name. An activation behind a Conv, Gemm or Add stands for the sum before it.
+  std::map<std::string, Format> activations;
+  std::vector<NodeDecision> nodes;  // in graph order
 };
 
-// The values whose statistics decide() needs, by name: what algorithms observe.
+// The values whose statistics decide() needs, by name: what calibration observes.
 std::set<std::string> points(const ir::Model& model, const Recipe& recipe);
-// `model`: simplified, with types inferred. Pure: no data is touched, nothing runs.
+// `model`: simplified, with types inferred. Pure: no data is touched, nothing runs. A value without statistics
+// stays in float, and so does what depends on it.
 Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe);
-// The model with QuantizeLinear and DequantizeLinear as the decisions say. Needs opset 13 or more where weights are per
-// channel (10 otherwise).
-ir::Model apply(const ir::Model& model, const Decisions& decisions, const Recipe& recipe);
+// The model with QuantizeLinear and DequantizeLinear as the decisions say: every value of `activations` is quantized once,
+// to `<name>_q`, and dequantized for each reader of its own; weights are int8 and biases int32 initializers. Needs
+// opset 13 where weights are per channel (10 otherwise).
+ir::Model apply(const ir::Model& model, const Decisions& decisions);
 
-// Asymmetric unsigned 8 bits over a range that contains zero; zero is exactly representable.
-Format asymmetric_u8(const stats::Range& range);
-// '*' and '?' match as in file names.
-bool glob_match(std::string_view pattern, std::string_view text);
+// True if the model holds QuantizeLinear, DequantizeLinear or an operator that computes on quantized values;
+// counts them.
+int64_t quantize_nodes(const ir::Model& model);
 
 }  // namespace tersor::quant

@@ -1,0 +1,36 @@
+// What stands behind the public classes: inside api/ only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "calib/dataset.h"
+#include "engine/session.h"
+#include "ir/model.h"
+#include "tersor/data.h"
+#include "tersor/model.h"
+#include "tersor/session.h"
+
+namespace tersor {
+
+struct Model::Impl {
+  ir::Model model;
+  std::string name = "model";  // the file, for messages
+  uint64_t file_bytes = 0;     // with external data; 0 if it came from no file
+  std::string sha256;          // of that file
+};
+
+struct Session::Impl {
+  std::unique_ptr<engine::Session> session;
+  std::vector<std::string> input_names, output_names;
+};
+
+namespace api {
+
+Model wrap(ir::Model model);
+// The data set that `data` describes, for this model's inputs.
+std::unique_ptr<calib::Dataset> open(const Data& data, const ir::Model& model);
+calib::DatasetSpec spec_of(const Data& data);
+
+}  // namespace api
+}  // namespace tersor

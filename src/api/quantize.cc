@@ -1,0 +1,135 @@
+#include "tersor/quantize.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "api/impl.h"
+#include "base/error.h"
+#include "calib/collect.h"
+#include "passes/pipeline.h"
+#include "quant/decisions.h"
+#include "quant/partial.h"
+
+namespace tersor {
+namespace {
+
+constexpr int64_t kPerChannelOpset = 13;
+
+calib::Advance advance_of(const Progress& progress, const char* stage) {
+  if (!progress) return {};
+  return [&progress, stage](int64_t done, int64_t total) { return progress(stage, done, total); };
+}
+
+ir::Model float_model(const Model& model, bool requantize) {
+  const Model::Impl& impl = model.impl();
+  const int64_t found = quant::quantize_nodes(impl.model);
+  if (found == 0) return impl.model;
+  if (!requantize)
+    throw Error(ErrorKind::kInput, "E30",
+                fmt::format("{} is already quantized ({} quantization nodes)",
+                            base::quoted(impl.name), found),
+                "start from the float model, or pass --requantize to dequantize first");
+  return quant::remove_quantization(impl.model);
+}
+
+void describe_layers(const quant::Decisions& decisions, const stats::Statistics& statistics,
+                     QuantizeResult& result) {
+  for (const quant::NodeDecision& d : decisions.nodes) {
+    LayerDecision layer;
+    layer.node = d.node;
+    layer.op = d.op;
+    layer.quantized = d.quantized;
+    layer.reason = d.reason;
+    if (d.weight) layer.granularity = d.weight->params.axis >= 0 ? "channel" : "tensor";
+    layer.weight_sqnr_db = d.weight_sqnr_db;
+    layer.tensor = d.output;
+    if (const auto f = decisions.activations.find(d.output); f != decisions.activations.end()) {
+      layer.lo = f->second.range.lo;
+      layer.hi = f->second.range.hi;
+      layer.scale = f->second.params.scale();
+      layer.zero_point = f->second.params.zero_point();
+    }
+    if (const auto s = statistics.tensors.find(d.output); s != statistics.tensors.end() && !s->second.range.empty()) {
+      layer.min = s->second.range.min;
+      layer.max = s->second.range.max;
+      if (layer.scale > 0) layer.clipped_share = s->second.histogram.share_outside(static_cast<double>(layer.lo), static_cast<double>(layer.hi));
+    }
+    result.weighted += d.weighted;
+    result.quantized += d.weighted && d.quantized;
+    result.layers.push_back(std::move(layer));
+  }
+}
+
+}  // namespace
+
+QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options) {
+  const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
+                             options.keep};
+  ir::Model prepared = float_model(model, options.requantize);
+  passes::Options simplify;
+  simplify.min_opset = kPerChannelOpset;
+  const passes::Report report = passes::simplify(prepared, simplify);
+  if (prepared.opset() < kPerChannelOpset)
+    throw Error(ErrorKind::kUnsupported, "E32",
+                fmt::format("the model uses opset {}, and cannot be raised to {}, which int8 needs: {}",
+                            prepared.opset(), kPerChannelOpset,
+                            report.notes.empty() ? "an operator changed its meaning" : report.notes[0]));
+
+  QuantizeResult result(model, api::wrap(prepared));
+  result.simplified = passes::to_string(report);
+  result.nodes_before = report.nodes_before;
+  result.nodes_after = report.nodes_after;
+
+  Data calibration = data;
+  if (calibration.limit == 0 || (options.samples > 0 && options.samples < calibration.limit))
+    calibration.take(options.samples);
+  const auto samples = api::open(calibration, prepared);
+  result.data_summary = samples->summary();
+  result.data_guessed = samples->guessed();
+  result.synthetic = samples->synthetic();
+
+  std::set<std::string> points = quant::points(prepared, recipe);
+  const auto start = std::chrono::steady_clock::now();
+  calib::CollectOptions collect{.threads = options.threads,
+                                .advance = advance_of(options.progress, "calibrate")};
+  calib::Collected collected;
+  try {
+    collected = calib::collect(options.partial ? quant::observable_part(prepared, points) : prepared,
+                               points, *samples, collect);
+  } catch (Error& error) {
+    if (error.code() == "E10" && !options.partial)
+      error.suggest("--partial quantizes what comes before it and leaves the rest in float");
+    throw;
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.calibration_samples = static_cast<int64_t>(collected.statistics.samples);
+  for (const calib::Warning& w : collected.warnings) result.warnings.push_back({w.code, w.text});
+  for (const std::string& note : report.notes) result.warnings.push_back({"W31", note});
+
+  const quant::Decisions decisions = quant::decide(prepared, collected.statistics, recipe);
+  describe_layers(decisions, collected.statistics, result);
+  if (result.quantized == 0)
+    result.warnings.push_back({"W30", "no layer could be quantized"});
+  ir::Model compressed = quant::apply(prepared, decisions);
+  compressed.metadata.emplace_back("tersor.version", version());
+  compressed.metadata.emplace_back(
+      "tersor.recipe", fmt::format("int8 {} {}", stats::to_string(recipe.calibrator),
+                                   recipe.per_channel ? "per-channel" : "per-tensor"));
+  result.model = api::wrap(std::move(compressed));
+  if (options.verify == 0 || options.partial) return result;
+
+  Data unseen = calibration;
+  unseen.rest(options.verify);
+  if (calibration.limit <= 0 || calibration.limit >= samples->total()) {
+    unseen = calibration;
+    unseen.take(options.verify);
+    result.warnings.push_back({"W26", "compared on calibration samples: there are no others"});
+  }
+  CompareOptions compare_options;
+  compare_options.threads = options.threads;
+  compare_options.progress = options.progress;
+  result.comparison = compare(model, result.model, unseen, compare_options);
+  return result;
+}
+
+}  // namespace tersor

@@ -1,0 +1,66 @@
+#include "calib/collect.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/session.h"
+
+namespace tersor::calib {
+
+void fail_interrupted() { throw Error(ErrorKind::kInterrupted, "E80", "interrupted"); }
+
+Collected collect(const ir::Model& model, const std::set<std::string>& points, Dataset& data,
+                  const CollectOptions& options) {
+  engine::CompileOptions compile;
+  compile.keep = points;
+  engine::SessionOptions session_options;
+  session_options.threads = options.threads;
+  const engine::Session session(engine::compile(model, compile), session_options);
+
+  Collected out;
+  out.statistics.synthetic = data.synthetic();
+  auto& tensors = out.statistics.tensors;
+  const engine::Tap tap = [&](const engine::TapView& view) {
+    if (!points.contains(view.name)) return;
+    // The order of the elements does not matter here; only other types need a copy.
+    if (view.tensor.dtype() == DType::kFloat32 && !view.quant)
+      tensors[view.name].add(view.tensor.data<float>());
+    else
+      tensors[view.name].add(view.to_rows().data<float>());
+  };
+
+  const std::vector<InputSpec> inputs = input_specs(model.graph);
+  DataCheck check;
+  Batcher batcher(data, inputs, options.batch);
+  const int64_t total = data.size();
+  Batch batch;
+  if (options.advance && !options.advance(0, total)) fail_interrupted();
+  while (batcher.next(batch)) {
+    std::vector<Tensor> values;
+    Sample sample;
+    for (auto& [name, tensor] : batch.inputs) {
+      sample.inputs.emplace_back(name, tensor);
+      values.push_back(std::move(tensor));
+    }
+    check.observe(sample);
+    sample = {};
+    session.run(values, tap);
+    out.statistics.samples += static_cast<uint64_t>(batch.count);
+    if (options.advance && !options.advance(static_cast<int64_t>(out.statistics.samples), total))
+      fail_interrupted();
+  }
+  out.warnings = check.finish(data);
+  uint64_t bad = 0;
+  std::string first;
+  for (const auto& [name, stats] : tensors) {
+    const uint64_t n = stats.range.nan + stats.range.inf;
+    if (n > 0 && bad == 0) first = name;
+    bad += n;
+  }
+  if (bad > 0)
+    out.warnings.push_back({"W25", fmt::format("{} values of the original are not finite, first in {}",
+                                               bad, base::quoted(first))});
+  return out;
+}
+
+}  // namespace tersor::calib

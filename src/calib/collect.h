@@ -1,0 +1,36 @@
+// The calibration run: samples through the engine, values into statistics.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "calib/dataset.h"
+#include "ir/model.h"
+#include "stats/statistics.h"
+
+namespace tersor::calib {
+
+// Called with the samples done and how many there will be; false stops the work.
+using Advance = std::function<bool(int64_t done, int64_t total)>;
+
+struct CollectOptions {
+  int threads = 0;    // 0: one per core
+  int64_t batch = 8;  // samples at once, where the model lets it
+  Advance advance = {};
+};
+
+struct Collected {
+  stats::Statistics statistics;
+  std::vector<Warning> warnings;
+};
+
+// Runs every sample of `data` through `model` and observes the values named in `points` in one pass. Memory does not grow
+// with the number of samples. Throws what compiling, running and reading throw; kInterrupted when `advance` says so.
+Collected collect(const ir::Model& model, const std::set<std::string>& points, Dataset& data,
+                  const CollectOptions& options = {});
+
+// The kInterrupted Error.
+[[noreturn]] void fail_interrupted();
+
+}  // namespace tersor::calib

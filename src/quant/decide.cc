@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "quant/analysis.h"
+#include "quant/formats/int8.h"
+#include "stats/difference.h"
+
+namespace tersor::quant {
+namespace {
+
+// Analysis with every value that calibration saw nothing of left out.
+Analysis analyse_observed(const ir::Model& model, const stats::Statistics& statistics,
+                          const Recipe& recipe) {
+  std::set<std::string> unobserved;
+  for (;;) {
+    Analysis a = analyse(model, recipe.keep, unobserved);
+    const size_t before = unobserved.size();
+    for (size_t v = 0; v < a.stored.size(); ++v) {
+      if (!a.stored[v]) continue;
+      const std::string& name = model.graph.values[a.head[v]].name;
+      const auto it = statistics.tensors.find(name);
+      if (it == statistics.tensors.end() || it->second.range.empty()) unobserved.insert(name);
+    }
+    if (unobserved.size() == before) return a;
+  }
+}
+
+class Decider {
+ public:
+  Decider(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe)
+      : g_(model.graph), statistics_(statistics), recipe_(recipe),
+        a_(analyse_observed(model, statistics, recipe)), made_(g_.producers()) {}
+
+  Decisions run() {
+    Decisions d;
+    for (size_t v = 0; v < a_.stored.size(); ++v)
+      if (a_.stored[v]) d.activations[g_.values[v].name] = activation(a_.head[v]);
+    for (size_t n = 0; n < a_.nodes.size(); ++n) {
+      const Role& role = a_.nodes[n];
+      if (!role.op || (!role.quantized && !role.weighted && role.reason.empty())) continue;
+      const ir::Node& node = g_.nodes[n];
+      NodeDecision decision{.node = node.name,
+                            .op = node.op,
+                            .output = g_.values[node.outputs[0]].name,
+                            .weighted = role.weighted,
+                            .quantized = role.quantized,
+                            .reason = role.quantized ? "" : role.reason,
+                            .inputs = role.inputs,
+                            .weight = {},
+                            .weight_sqnr_db = {}};
+      if (role.weighted && role.quantized) add_weight(node, d, decision);
+      d.nodes.push_back(std::move(decision));
+    }
+    return d;
+  }
+
+ private:
+  Format activation(ir::ValueId head) const {
+    const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
+    stats::Range range = stats::choose_range(seen, recipe_.calibrator);
+    if (made_[head] != ir::kNone) {
+      // What the operator cannot give need not be covered.
+      const ir::Node& node = g_.nodes[made_[head]];
+      auto bounds = clip_bounds(g_, node);
+      const ops::Operator* op = a_.nodes[made_[head]].op;
+      if (!bounds && op && op->traits.fixed_range)
+        bounds = stats::Range{op->traits.fixed_range->first, op->traits.fixed_range->second};
+      if (bounds) range = {std::max(range.lo, std::min(bounds->lo, 0.0F)), std::min(range.hi, std::max(bounds->hi, 0.0F))};
+    }
+    return asymmetric_u8(range);
+  }
+
+  void add_weight(const ir::Node& node, const Decisions& d, NodeDecision& decision) const {
+    const Tensor& weight = *g_.constant(node.inputs[1]);
+    Format format = symmetric_s8(weight, recipe_.per_channel ? channel_axis(node, weight) : -1);
+    if (const Tensor* bias = g_.constant(node.input(2)))
+      make_room_for_bias(format, d.activations.at(g_.values[node.inputs[0]].name).params.scale(),
+                         bias->data<float>());
+    const Tensor back = dequantize(quantize(weight, format), format);
+    decision.weight_sqnr_db = stats::sqnr_db(weight.data<float>(), back.data<float>());
+    decision.weight = std::move(format);
+  }
+
+  const ir::Graph& g_;
+  const stats::Statistics& statistics_;
+  const Recipe& recipe_;
+  Analysis a_;
+  std::vector<ir::NodeId> made_;
+};
+
+}  // namespace
+
+std::set<std::string> points(const ir::Model& model, const Recipe& recipe) {
+  const Analysis a = analyse(model, recipe.keep, {});
+  std::set<std::string> names;
+  for (size_t v = 0; v < a.stored.size(); ++v)
+    if (a.stored[v]) names.insert(model.graph.values[a.head[v]].name);
+  return names;
+}
+
+Decisions decide(const ir::Model& model, const stats::Statistics& statistics,
+                 const Recipe& recipe) {
+  return Decider(model, statistics, recipe).run();
+}
+
+int64_t quantize_nodes(const ir::Model& model) {
+  static const std::set<std::string, std::less<>> kOps{
+      "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
+      "ConvInteger", "MatMulInteger", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
+      "QLinearAdd", "QLinearMul", "MatMulNBits"};
+  return std::ranges::count_if(model.graph.nodes, [](const ir::Node& n) { return kOps.contains(n.op); });
+}
+
+}  // namespace tersor::quant

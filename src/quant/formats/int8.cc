@@ -1,0 +1,130 @@
+#include "quant/formats/int8.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace tersor::quant {
+namespace {
+
+constexpr float kTiny = std::numeric_limits<float>::min();
+
+// Elements of a tensor around one axis: index = (before * size + slice) * after + inner.
+struct Around {
+  int64_t before = 1, size = 1, after = 1;
+  Around(const Dims& dims, int axis) {
+    for (size_t d = 0; d < dims.size(); ++d) {
+      if (axis < 0 || static_cast<int>(d) > axis)
+        after *= dims[d];
+      else if (static_cast<int>(d) == axis)
+        size = dims[d];
+      else
+        before *= dims[d];
+    }
+  }
+  // visit(slice, index)
+  template <typename F>
+  void each(F&& visit) const {
+    int64_t i = 0;
+    for (int64_t b = 0; b < before; ++b)
+      for (int64_t s = 0; s < size; ++s)
+        for (int64_t a = 0; a < after; ++a, ++i) visit(static_cast<size_t>(s), static_cast<size_t>(i));
+  }
+};
+
+template <typename Code>
+Tensor quantize_to(const Tensor& real, const Format& format) {
+  constexpr float kLow = std::numeric_limits<Code>::min(), kHigh = std::numeric_limits<Code>::max();
+  Tensor out = Tensor::empty(tensor::dtype_of<Code>(), real.dims());
+  const auto x = real.data<float>();
+  const auto q = out.mutable_data<Code>();
+  Around(real.dims(), format.params.axis).each([&](size_t slice, size_t i) {
+    const float v = std::nearbyint(x[i] / format.params.scales[slice]) +
+                    static_cast<float>(format.params.zero_points[slice]);
+    q[i] = static_cast<Code>(std::clamp(v, kLow, kHigh));
+  });
+  return out;
+}
+
+template <typename Code>
+Tensor dequantize_from(const Tensor& codes, const Format& format) {
+  Tensor out = Tensor::empty(DType::kFloat32, codes.dims());
+  const auto q = codes.data<Code>();
+  const auto x = out.mutable_data<float>();
+  Around(codes.dims(), format.params.axis).each([&](size_t slice, size_t i) {
+    x[i] = static_cast<float>(int{q[i]} - format.params.zero_points[slice]) *
+           format.params.scales[slice];
+  });
+  return out;
+}
+
+}  // namespace
+
+Format asymmetric_u8(const stats::Range& range) {
+  const float lo = std::min(range.lo, 0.0F), hi = std::max(range.hi, 0.0F);
+  Format f{.dtype = DType::kUint8, .params = {.scales = {1}, .zero_points = {0}}, .range = {lo, hi}};
+  const double width = static_cast<double>(hi) - static_cast<double>(lo);
+  if (!(width > 0)) return f;
+  float scale = std::max(static_cast<float>(width / 255), kTiny);
+  if (lo == 0)
+    while (scale > kTiny && scale * 255.0F > hi) scale = std::nextafter(scale, 0.0F);
+  const double zero = std::clamp(std::nearbyint(-static_cast<double>(lo) / static_cast<double>(scale)), 0.0, 255.0);
+  f.params.scales[0] = scale;
+  f.params.zero_points[0] = static_cast<int32_t>(zero);
+  f.range = {static_cast<float>(-zero) * scale, static_cast<float>(255 - zero) * scale};
+  return f;
+}
+
+Format symmetric_s8(const Tensor& weight, int axis) {
+  const Around around(weight.dims(), axis);
+  std::vector<float> largest(static_cast<size_t>(around.size), 0.0F);
+  const auto w = weight.data<float>();
+  around.each([&](size_t slice, size_t i) { largest[slice] = std::max(largest[slice], std::fabs(w[i])); });
+  Format f{.dtype = DType::kInt8, .params = {.scales = {}, .zero_points = {}, .axis = axis}, .range = {}};
+  for (float m : largest) {
+    // A slice of zeros has any scale.
+    f.params.scales.push_back(m > 0 ? std::max(m / 127.0F, kTiny) : 1.0F / 127.0F);
+    f.params.zero_points.push_back(0);
+  }
+  return f;
+}
+
+void make_room_for_bias(Format& weight, float input_scale, std::span<const float> bias) {
+  constexpr double kLargest = 1 << 30;
+  const bool per_channel = weight.params.scales.size() == bias.size();
+  for (size_t c = 0; c < bias.size(); ++c) {
+    float& scale = weight.params.scales[per_channel ? c : 0];
+    const double least = std::fabs(static_cast<double>(bias[c])) / (kLargest * static_cast<double>(input_scale));
+    if (static_cast<double>(scale) < least) scale = static_cast<float>(least);
+  }
+}
+
+Tensor quantize(const Tensor& real, const Format& format) {
+  return format.dtype == DType::kInt8 ? quantize_to<int8_t>(real, format)
+                                      : quantize_to<uint8_t>(real, format);
+}
+
+Tensor dequantize(const Tensor& codes, const Format& format) {
+  return format.dtype == DType::kInt8 ? dequantize_from<int8_t>(codes, format)
+                                      : dequantize_from<uint8_t>(codes, format);
+}
+
+Bias quantize_bias(std::span<const float> bias, float input_scale, const Format& weight) {
+  const auto channels = static_cast<int64_t>(bias.size());
+  Bias out{Tensor::empty(DType::kInt32, {channels}), {}};
+  const size_t scales = weight.params.scales.size();
+  for (float s : weight.params.scales) {
+    out.params.scales.push_back(std::max(input_scale * s, kTiny));
+    out.params.zero_points.push_back(0);
+  }
+  out.params.axis = scales > 1 ? 0 : -1;
+  const auto q = out.codes.mutable_data<int32_t>();
+  for (size_t c = 0; c < bias.size(); ++c) {
+    const double scale = static_cast<double>(out.params.scales[scales > 1 ? c : 0]);
+    const double v = std::nearbyint(static_cast<double>(bias[c]) / scale);
+    q[c] = static_cast<int32_t>(std::clamp(v, -2147483648.0, 2147483647.0));
+  }
+  return out;
+}
+
+}  // namespace tersor::quant
