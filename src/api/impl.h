@@ -28,6 +28,8 @@ struct Session::Impl {
 namespace api {
 
 Model wrap(ir::Model model);
+// As the engine runs it: simplified, which changes no result.
+ir::Model prepared(const ir::Model& model);
 // The data set that `data` describes, for this model's inputs.
 std::unique_ptr<calib::Dataset> open(const Data& data, const ir::Model& model);
 calib::DatasetSpec spec_of(const Data& data);

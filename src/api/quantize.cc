@@ -35,7 +35,7 @@ ir::Model float_model(const Model& model, bool requantize) {
 void describe_layers(const quant::Decisions& decisions, const stats::Statistics& statistics,
                      QuantizeResult& result) {
   for (const quant::NodeDecision& d : decisions.nodes) {
-    LayerDecision layer;
+    LayerDecision& layer = result.layers.emplace_back();
     layer.node = d.node;
     layer.op = d.op;
     layer.quantized = d.quantized;
@@ -56,7 +56,6 @@ void describe_layers(const quant::Decisions& decisions, const stats::Statistics&
     }
     result.weighted += d.weighted;
     result.quantized += d.weighted && d.quantized;
-    result.layers.push_back(std::move(layer));
   }
 }
 

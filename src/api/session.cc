@@ -9,6 +9,7 @@
 #include "base/isa.h"
 #include "calib/arrays.h"
 #include "onnx/onnx.h"
+#include "passes/pipeline.h"
 
 namespace tersor {
 namespace {
@@ -23,10 +24,16 @@ std::vector<std::string> isa_names(base::IsaSet set) {
 
 }  // namespace
 
+ir::Model api::prepared(const ir::Model& model) {
+  ir::Model simple = model;
+  passes::simplify(simple);
+  return simple;
+}
+
 Session::Session(const Model& model, const SessionOptions& options) {
   engine::CompileOptions compile;
   compile.integers = options.integers;
-  auto plan = engine::compile(model.impl().model, compile);
+  auto plan = engine::compile(api::prepared(model.impl().model), compile);
   impl_ = std::make_unique<Impl>(
       Impl{std::make_unique<engine::Session>(
                plan, engine::SessionOptions{options.threads, options.max_memory}),

@@ -53,7 +53,8 @@ uint64_t hash_of(const Sample& sample) {
 
 }  // namespace
 
-Batcher::Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish) : data_(data) {
+Batcher::Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish, DataCheck* check)
+    : data_(data), check_(check) {
   const auto all = [&](auto condition) {
     return !inputs.empty() && std::ranges::all_of(inputs, [&](const InputSpec& i) {
       return i.shape && !i.shape->empty() && tensor::bits(i.dtype) % 8 == 0 &&
@@ -83,6 +84,7 @@ bool Batcher::next(Batch& batch) {
       ahead_ = std::move(sample);
       break;
     }
+    if (check_) check_->observe(sample);
     samples.push_back(std::move(sample));
     // A sample that already fills a fixed batch stands alone.
     const bool rows = std::ranges::all_of(samples[0].inputs, [](const auto& i) {

@@ -31,19 +31,13 @@ Collected collect(const ir::Model& model, const std::set<std::string>& points, D
 
   const std::vector<InputSpec> inputs = input_specs(model.graph);
   DataCheck check;
-  Batcher batcher(data, inputs, options.batch);
+  Batcher batcher(data, inputs, options.batch, &check);
   const int64_t total = data.size();
   Batch batch;
   if (options.advance && !options.advance(0, total)) fail_interrupted();
   while (batcher.next(batch)) {
     std::vector<Tensor> values;
-    Sample sample;
-    for (auto& [name, tensor] : batch.inputs) {
-      sample.inputs.emplace_back(name, tensor);
-      values.push_back(std::move(tensor));
-    }
-    check.observe(sample);
-    sample = {};
+    for (auto& [name, tensor] : batch.inputs) values.push_back(std::move(tensor));
     session.run(values, tap);
     out.statistics.samples += static_cast<uint64_t>(batch.count);
     if (options.advance && !options.advance(static_cast<int64_t>(out.statistics.samples), total))

@@ -76,21 +76,6 @@ struct Batch {
   std::vector<std::optional<int64_t>> labels;
 };
 
-class Batcher {
- public:
-  // `wish` samples at once where dimension 0 of every input is symbolic (or, where it is a fixed N > 1, that
-  // many); one otherwise. Samples of different shapes never share a batch. Refers to `data`.
-  Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish);
-  bool next(Batch& batch);
-  int64_t batch() const noexcept { return batch_; }
-
- private:
-  Dataset& data_;
-  int64_t batch_ = 1;
-  bool fixed_ = false;
-  std::optional<Sample> ahead_;
-};
-
 struct Warning {
   std::string code, text;  // "W20"
 };
@@ -110,6 +95,23 @@ class DataCheck {
     bool any = false;
   };
   std::map<std::string, Extent> extents_;
+};
+
+class Batcher {
+ public:
+  // `wish` samples at once where dimension 0 of every input is symbolic (or, where it is a fixed N > 1, that
+  // many); one otherwise. Samples of different shapes never share a batch. Refers to `data`, and shows every sample
+  // to `check`, if there is one.
+  Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish, DataCheck* check = nullptr);
+  bool next(Batch& batch);
+  int64_t batch() const noexcept { return batch_; }
+
+ private:
+  Dataset& data_;
+  DataCheck* check_;
+  int64_t batch_ = 1;
+  bool fixed_ = false;
+  std::optional<Sample> ahead_;
 };
 
 }  // namespace tersor::calib

@@ -1,0 +1,24 @@
+// Conditions that fail a comparison, such as "top1_agree<0.99".
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tersor/compare.h"
+
+namespace tersor::eval {
+
+// `measure` is one of top1_agree, top1_drop, top1_a, top1_b, sqnr, cosine, max_abs, probability_change; `percent` where
+// the number was written with %.
+struct Condition {
+  std::string text, measure;
+  bool below = true;  // the comparison fails where the measure is below the limit, otherwise above
+  double limit = 0;
+};
+// E50 says what is wrong and what there is.
+Condition parse_condition(std::string_view text);
+// What is broken, one sentence each; E50 where a condition asks for what this comparison does not have.
+std::vector<std::string> broken(const Comparison& comparison, const std::vector<Condition>& conditions);
+
+}  // namespace tersor::eval
