@@ -117,9 +117,14 @@ void fuse_residual(Lowering& l) {
       if (!sx || !so || sx->size() != so->size() || !std::ranges::equal(*sx, *so)) continue;
       NodeFacts facts = l.facts[l.key(node)];
       facts.note += (facts.note.empty() ? "with " : ", ") + std::string("residual Add");
+      if (const std::string& more = l.facts[l.key(add)].note; !more.empty())
+        facts.note += ", " + more.substr(std::string("with ").size());
       node.inputs.resize(3, ir::kNone);
       node.inputs.push_back(other);
       node.outputs[0] = add.outputs[0];
+      // What was fused into the Add goes along.
+      for (const char* bound : {"clip_min", "clip_max"})
+        if (add.has(bound)) node.set(bound, add.attr_float(bound, 0));
       l.facts[l.key(node)] = std::move(facts);
       dead[a] = true;
       break;
