@@ -75,4 +75,8 @@ class Model {
   std::shared_ptr<const Impl> impl_;
 };
 
+// E40 or E41 (ErrorKind::kOutput) if a file cannot be written there: it exists and `force` is not set, it is a folder, or
+// its folder does not exist. For asking before long work.
+void check_output(const std::filesystem::path& path, bool force = false);
+
 }  // namespace tersor

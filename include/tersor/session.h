@@ -58,6 +58,9 @@ class Session {
   std::unique_ptr<Impl> impl_;
 };
 
+// The samples of `data` as this model's inputs, at most `limit` (0: all).
+std::vector<Tensors> samples(const Data& data, const Model& model, int64_t limit = 0);
+
 // One TensorProto, the ONNX backend tests' format.
 Tensor load_tensor(const std::string& path);
 void save_tensor(const Tensor& tensor, const std::string& path, const std::string& name, bool force = false);

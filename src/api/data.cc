@@ -1,6 +1,7 @@
 #include "tersor/data.h"
 
 #include "api/impl.h"
+#include "tersor/session.h"
 
 namespace tersor {
 
@@ -44,6 +45,17 @@ Data& Data::seed(uint64_t seed) {
 
 Data images(std::string folder, Preprocess preprocess) {
   return Data::open(std::move(folder), std::move(preprocess));
+}
+
+std::vector<Tensors> samples(const Data& data, const Model& model, int64_t limit) {
+  const auto source = api::open(data, model.impl().model);
+  std::vector<Tensors> all;
+  calib::Sample sample;
+  while ((limit == 0 || static_cast<int64_t>(all.size()) < limit) && source->next(sample)) {
+    Tensors& inputs = all.emplace_back();
+    for (auto& [name, tensor] : sample.inputs) inputs[name] = std::move(tensor);
+  }
+  return all;
 }
 
 namespace api {

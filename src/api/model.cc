@@ -55,6 +55,10 @@ std::string Model::bytes() const { return onnx::write_bytes(impl_->model); }
 
 uint64_t Model::file_bytes() const { return impl_->file_bytes ? impl_->file_bytes : bytes().size(); }
 
+void check_output(const std::filesystem::path& path, bool force) {
+  base::check_output(path, force);
+}
+
 std::string Model::sha256() const {
   return impl_->sha256.empty() ? base::sha256(bytes()) : impl_->sha256;
 }
