@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "data_options.h"
 #include "render.h"
 
 namespace tersor::cli {
@@ -11,6 +12,7 @@ struct Options {
   std::vector<std::string> models, sizes;
   std::string threads = "1", format = "table";
   BenchOptions bench;
+  DataOptions data;
   bool profile = false;
 };
 
@@ -67,6 +69,7 @@ int bench_verb(Options& o, const Common& common) {
     if (at == std::string::npos) fail_usage(fmt::format("--size wants NAME=NUMBER, not '{}'", printable(size)));
     o.bench.symbols[size.substr(0, at)] = whole(std::string_view(size).substr(at + 1), "--size");
   }
+  if (o.data.given()) o.bench.data = o.data.data;
   std::vector<std::pair<std::string, Model>> models;
   for (const std::string& path : o.models) models.emplace_back(path, Model::load(path));
   Json j = report(common);
@@ -117,6 +120,7 @@ std::function<int()> declare_bench(CLI::App& app, Common& common) {
   app.add_option("--threads", o->threads, "one number or a list: 1,2 (1)");
   app.add_option("--batch", o->bench.batch, "samples at once (1)")->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_option("--seconds", o->bench.seconds, "for each model (3)")->check(CLI::Range(0.01, 86400.0));
+  add_data(app, o->data, false);
   app.add_option("--size", o->sizes, "NAME=NUMBER for a named dimension (128 for lengths)");
   app.add_option("--format", o->format, "table, md, csv");
   app.add_flag("--profile", o->profile, "the time of every step");

@@ -137,6 +137,7 @@ int quantize_verb(Options& o, const Common& common) {
   if (!o.quantize.partial && o.quantize.verify > 0 && !to_stdout) {
     BenchOptions options;
     options.seconds = 0.3;
+    options.data = o.data.data;
     timings = bench({{"float32", original}, {"int8", r.model}}, options);
   }
   std::vector<Warning> warnings = r.warnings;

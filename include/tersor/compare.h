@@ -98,8 +98,9 @@ struct BenchOptions {
   int64_t batch = 1;
   double seconds = 3;  // per model and thread count
   std::map<std::string, int64_t> symbols;  // sizes of named dimensions; 1 for a batch, 128 otherwise
+  std::optional<Data> data;  // its first samples are the inputs; random numbers otherwise
 };
-// Interleaved rounds of all models, on random inputs; a row per thread count and model.
+// Interleaved rounds of all models on the same inputs; a row per thread count and model.
 std::vector<Timing> bench(const std::vector<std::pair<std::string, Model>>& models,
                           const BenchOptions& options = {});
 std::vector<LayerTiming> profile(const Model& model, const BenchOptions& options = {});

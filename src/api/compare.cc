@@ -17,6 +17,11 @@ eval::Options eval_options(int threads, const Progress& progress, const char* st
   return options;
 }
 
+eval::Open opener(const BenchOptions& options) {
+  if (!options.data) return {};
+  return [&data = *options.data](const ir::Model& model) { return api::open(data, model); };
+}
+
 }  // namespace
 
 Comparison compare(const Model& original, const Model& compressed, const Data& data,
@@ -42,11 +47,11 @@ std::vector<Timing> bench(const std::vector<std::pair<std::string, Model>>& mode
   for (const auto& [name, model] : models) prepared.push_back(api::prepared(model.impl().model));
   std::vector<eval::Named> named;
   for (size_t i = 0; i < models.size(); ++i) named.emplace_back(models[i].first, &prepared[i]);
-  return eval::bench(named, options);
+  return eval::bench(named, options, opener(options));
 }
 
 std::vector<LayerTiming> profile(const Model& model, const BenchOptions& options) {
-  return eval::profile(api::prepared(model.impl().model), options);
+  return eval::profile(api::prepared(model.impl().model), options, opener(options));
 }
 
 }  // namespace tersor

@@ -65,6 +65,7 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
                              options.keep};
   ir::Model prepared = float_model(model, options.requantize);
+  quant::check_weights(prepared);
   passes::Options simplify;
   simplify.min_opset = kPerChannelOpset;
   const passes::Report report = passes::simplify(prepared, simplify);
@@ -73,6 +74,8 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
                 fmt::format("the model uses opset {}, and cannot be raised to {}, which int8 needs: {}",
                             prepared.opset(), kPerChannelOpset,
                             report.notes.empty() ? "an operator changed its meaning" : report.notes[0]));
+
+  quant::check_weights(prepared);
 
   QuantizeResult result(model, api::wrap(prepared));
   result.simplified = passes::to_string(report);

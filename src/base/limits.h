@@ -6,6 +6,7 @@
 namespace tersor::limits {
 
 inline constexpr uint64_t kModelFileBytes = (uint64_t{1} << 31) - 1;  // protobuf's own limit
+inline constexpr int64_t kOldestOpset = 7, kNewestOpset = 28;
 inline constexpr int kGraphNesting = 32;
 inline constexpr int kMessageNesting = 100;
 inline constexpr uint64_t kMessageParts = uint64_t{1} << 26;  // messages, strings, lists in one file

@@ -87,7 +87,9 @@ class OneArray : public Source {
 const NpzFile::Member& member_for(const NpzFile& file, const InputSpec& input, size_t inputs,
                                   int64_t number) {
   if (const auto* m = file.find(input.name)) return *m;
-  if (inputs == 1 && file.members().size() == 1) return file.members()[0];
+  // What numpy.savez calls an array without a name.
+  if (inputs == 1 && file.members().size() == 1 && file.members()[0].name == "arr_0")
+    return file.members()[0];
   std::string names;
   for (const auto& m : file.members())
     names += (names.empty() ? "" : ", ") + base::quoted(m.name);

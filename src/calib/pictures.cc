@@ -138,8 +138,11 @@ IdxHeader read_idx_header(ByteStream& stream, const std::string& name) {
     case 14: width = 8; break;
     default: base::fail_input("E23", "{} is not an IDX file: type {}", base::quoted(name), h.type);
   }
-  const uint64_t bytes =
-      base::checked_mul(static_cast<uint64_t>(base::element_count(h.dims)), width);
+  uint64_t bytes = width;
+  for (int64_t d : h.dims)
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d), &bytes))
+      base::fail_input("E23", "{} says it holds an array of shape {}, which no file can",
+                       base::quoted(name), tensor::to_string(h.dims));
   if (stream.packing() != Packing::kNone) {
     check_ratio(stream.packed_bytes(), bytes, name);
   } else if (bytes > stream.packed_bytes() - stream.position()) {

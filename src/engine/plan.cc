@@ -52,6 +52,10 @@ class Compiler {
       : source_(model), options_(options), depth_(depth) {}
 
   std::shared_ptr<const Plan> run() {
+    const int64_t opset = source_.opset();
+    if (depth_ == 0 && opset != 0 && (opset < limits::kOldestOpset || opset > limits::kNewestOpset))
+      base::fail_unsupported("the model uses opset {}; the engine runs {} to {}", opset,
+                             limits::kOldestOpset, limits::kNewestOpset);
     // Binding may find that a rewrite or layout does not work for these wires; then it is forbidden and the
     // model is lowered again. Every round adds a constraint, so this ends.
     for (size_t rounds = 0; rounds < 3 * source_.graph.nodes.size() + 8; ++rounds) {
@@ -126,7 +130,10 @@ class Compiler {
                                 i == 0 ? facts.out_quant : std::nullopt));
       if (i == 0 && facts.out_quant && id != ir::kNone) plan.slots[id].wire.quant = facts.out_quant;
     }
-    StepInfo info{.name = node.name, .op = node.op, .kernel = {}, .note = facts.note};
+    StepInfo info;
+    info.name = node.name;
+    info.op = node.op;
+    info.note = facts.note;
     info.layout = outputs.empty() ? Layout::kRows : outputs[0].layout;
     info.type = outputs.empty() ? "" : tensor::name(outputs[0].dtype);
 

@@ -23,14 +23,12 @@ double at_share(std::vector<double> values, double share) {
   return values[static_cast<size_t>(at + 0.5)];
 }
 
-// One batch of random inputs.
-std::vector<Tensor> random_inputs(const ir::Model& model, const BenchOptions& options) {
+std::unique_ptr<calib::Dataset> random_data(const BenchOptions& options,
+                                            const std::vector<calib::InputSpec>& inputs) {
   constexpr int64_t kLength = 128;
   calib::DatasetSpec spec;
   spec.path = fmt::format("random:{}", std::max<int64_t>(options.batch, 1));
   spec.symbols = options.symbols;
-  const std::vector<calib::InputSpec> inputs = calib::input_specs(model.graph);
-  if (inputs.empty()) return {};
   for (const calib::InputSpec& input : inputs) {
     if (!input.shape) continue;
     for (size_t d = 1; d < input.shape->size(); ++d) {
@@ -40,7 +38,14 @@ std::vector<Tensor> random_inputs(const ir::Model& model, const BenchOptions& op
         spec.symbols.try_emplace(dim.symbol, kLength);
     }
   }
-  const auto data = calib::open_dataset(spec, inputs);
+  return calib::open_dataset(spec, inputs);
+}
+
+// One batch.
+std::vector<Tensor> inputs_for(const ir::Model& model, const BenchOptions& options, const Open& open) {
+  const std::vector<calib::InputSpec> inputs = calib::input_specs(model.graph);
+  if (inputs.empty()) return {};
+  const auto data = open ? open(model) : random_data(options, inputs);
   calib::Batcher batcher(*data, inputs, options.batch);
   calib::Batch batch;
   batcher.next(batch);
@@ -70,11 +75,11 @@ struct Runner {
 // A round lasts about this long, so that the clock and the change of models do not count.
 constexpr double kRoundSeconds = 0.02;
 
-Runner prepare(const ir::Model& model, const BenchOptions& options, int threads) {
+Runner prepare(const ir::Model& model, const BenchOptions& options, int threads, const Open& open) {
   engine::SessionOptions session_options;
   session_options.threads = threads;
   Runner r{std::make_unique<engine::Session>(engine::compile(model), session_options),
-           random_inputs(model, options), 1, {}};
+           inputs_for(model, options, open), 1, {}};
   r.session->run(r.inputs);
   const auto start = Clock::now();
   r.session->run(r.inputs);
@@ -84,11 +89,12 @@ Runner prepare(const ir::Model& model, const BenchOptions& options, int threads)
 
 }  // namespace
 
-std::vector<Timing> bench(const std::vector<Named>& models, const BenchOptions& options) {
+std::vector<Timing> bench(const std::vector<Named>& models, const BenchOptions& options,
+                          const Open& open) {
   std::vector<Timing> rows;
   for (int threads : options.threads) {
     std::vector<Runner> runners;
-    for (const auto& [name, model] : models) runners.push_back(prepare(*model, options, threads));
+    for (const auto& [name, model] : models) runners.push_back(prepare(*model, options, threads, open));
     const double limit = options.seconds * static_cast<double>(models.size());
     const auto start = Clock::now();
     do {
@@ -108,9 +114,10 @@ std::vector<Timing> bench(const std::vector<Named>& models, const BenchOptions& 
   return rows;
 }
 
-std::vector<LayerTiming> profile(const ir::Model& model, const BenchOptions& options) {
+std::vector<LayerTiming> profile(const ir::Model& model, const BenchOptions& options,
+                                 const Open& open) {
   const int threads = options.threads.empty() ? 1 : options.threads[0];
-  Runner r = prepare(model, options, threads);
+  Runner r = prepare(model, options, threads, open);
   const engine::Plan& plan = r.session->plan();
   std::vector<std::vector<double>> times(plan.info.size());
   const auto start = Clock::now();

@@ -135,7 +135,8 @@ constexpr Operator mapping(const char* name, std::optional<std::pair<float, floa
           .infer = infer_same,
           .reference = kReference,
           .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny, .fixed_range = range},
-          .bind = kBind};
+          .bind = kBind,
+          .max_inputs = 1};
 }
 
 }  // namespace

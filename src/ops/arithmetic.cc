@@ -191,7 +191,8 @@ constexpr Operator two(const char* name, void (*infer)(InferContext&),
                      .data_inputs = 3,
                      .layout = LayoutClass::kAny,
                      .fuses_clip = true},
-          .bind = bind_binary<kFunction, static_cast<int>(kKernel)>};
+          .bind = bind_binary<kFunction, static_cast<int>(kKernel)>,
+          .max_inputs = 2};
 }
 template <auto kFunction, int kKernel>
 constexpr Operator several(const char* name, void (*infer)(InferContext&),

@@ -114,6 +114,9 @@ class Inference {
       if (const Operator* op = ops::find(node.domain, node.op, version)) {
         base::with_frame(
             [&] {
+              if (op->max_inputs > 0 && node.inputs.size() > op->max_inputs)
+                base::fail_input("E15", "it has {} inputs; {} takes {}", node.inputs.size(), op->name,
+                                 op->max_inputs);
               InferContext c(node, static_cast<int>(version), inputs, values, outputs, body);
               op->infer(c);
             },

@@ -143,6 +143,7 @@ struct Operator {
   // nullptr or nullopt: these wires have no fast step.
   std::optional<runtime::Bound> (*bind)(const ir::Node&, const runtime::BindContext&) = nullptr;
   bool deterministic = true;  // false: random generators; never folded
+  size_t max_inputs = 0;      // refused beyond; 0: not checked
 };
 
 // Every operator, in the order of list.inc.

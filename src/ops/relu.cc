@@ -30,6 +30,7 @@ extern const Operator kRelu{.name = "Relu",
                             .infer = infer,
                             .reference = reference,
                             .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
-                            .bind = detail::maps_with<reference, detail::Unary::relu>};
+                            .bind = detail::maps_with<reference, detail::Unary::relu>,
+                            .max_inputs = 1};
 
 }  // namespace tersor::ops

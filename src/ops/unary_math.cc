@@ -23,7 +23,8 @@ constexpr Operator mapping(const char* name) {
           .infer = infer_same,
           .reference = kReference,
           .traits = {.quant = QuantClass::kMaps, .layout = LayoutClass::kAny},
-          .bind = maps<kReference>};
+          .bind = maps<kReference>,
+          .max_inputs = 1};
 }
 // The same with a kernel for float32.
 template <Reference kReference, Unary kFunction>

@@ -270,7 +270,10 @@ class Inliner {
       g.insert_before(n, std::move(copy));
     }
     for (const auto& [from, to] : copies) {
-      ir::Node identity{.name = prefix + "Identity", .op = "Identity", .origin = "inline_functions"};
+      ir::Node identity;
+      identity.name = prefix + "Identity";
+      identity.op = "Identity";
+      identity.origin = "inline_functions";
       identity.inputs = {place[from]};
       identity.outputs = {to};
       g.insert_before(n, std::move(identity));

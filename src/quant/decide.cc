@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 #include "stats/difference.h"
@@ -102,6 +103,25 @@ std::set<std::string> points(const ir::Model& model, const Recipe& recipe) {
 Decisions decide(const ir::Model& model, const stats::Statistics& statistics,
                  const Recipe& recipe) {
   return Decider(model, statistics, recipe).run();
+}
+
+void check_weights(const ir::Model& model) {
+  const ir::Graph& g = model.graph;
+  for (const ir::Node& node : g.nodes) {
+    const ops::Operator* op = ops::find(node.domain, node.op, model.opset(node.domain));
+    if (!op || op->traits.quant != ops::QuantClass::kWeighted) continue;
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const Tensor* t = g.constant(node.inputs[i]);
+      if (!t || t->dtype() != DType::kFloat32) continue;
+      const auto at = stats::first_non_finite(t->data<float>());
+      if (!at) continue;
+      Error error(ErrorKind::kInput, "E14",
+                  fmt::format("weight {} is not finite at element {}", base::quoted(g.values[node.inputs[i]].name), *at),
+                  "the model is damaged, or its training diverged: export it again");
+      error.add_frame(fmt::format("node {} ({})", base::quoted(node.name), base::printable(node.op)));
+      throw error;
+    }
+  }
 }
 
 int64_t quantize_nodes(const ir::Model& model) {

@@ -55,6 +55,9 @@ Decisions decide(const ir::Model& model, const stats::Statistics& statistics, co
 // opset 13 where weights are per channel (10 otherwise).
 ir::Model apply(const ir::Model& model, const Decisions& decisions);
 
+// E14 (kInput) if weights of a layer that could be quantized are not all finite; names the tensor.
+void check_weights(const ir::Model& model);
+
 // True if the model holds QuantizeLinear, DequantizeLinear or an operator that computes on quantized values;
 // counts them.
 int64_t quantize_nodes(const ir::Model& model);
