@@ -68,7 +68,10 @@ T remainder(T a, T b, bool fmod) {
     return r;
   } else {
     const T r = std::fmod(a, b);
-    return !fmod && r != 0 && (r < 0) != (b < 0) ? r + b : r;
+    if (fmod) return r;
+    // A zero takes the divisor's sign too, as in numpy.
+    if (r == 0) return std::copysign(r, b);
+    return (r < 0) != (b < 0) ? r + b : r;
   }
 }
 
