@@ -51,13 +51,24 @@ double largest(const T* x, int64_t n, int64_t stride) {
   return static_cast<double>(best);
 }
 
+// 16-bit types are rounded after each operation, as the specification's function (Sub, Exp, ReduceSum, Div) does.
+double stored_as(DType type, double v) {
+  if (type == DType::kFloat16) return static_cast<double>(tensor::to_float(tensor::to_half(static_cast<float>(v))));
+  if (type == DType::kBfloat16)
+    return static_cast<double>(tensor::to_float(tensor::to_bfloat16(static_cast<float>(v))));
+  return v;
+}
+
 void softmax(ComputeContext& c) {
-  reference_rows(c, []<typename T>(const T* x, T* y, int64_t n, int64_t stride) {
+  reference_rows(c, [type = c.in(0).dtype()]<typename T>(const T* x, T* y, int64_t n, int64_t stride) {
     const double top = largest(x, n, stride);
+    const auto term = [&](int64_t i) {
+      return stored_as(type, std::exp(stored_as(type, static_cast<double>(x[i * stride]) - top)));
+    };
     double sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += std::exp(static_cast<double>(x[i * stride]) - top);
-    for (int64_t i = 0; i < n; ++i)
-      y[i * stride] = static_cast<T>(std::exp(static_cast<double>(x[i * stride]) - top) / sum);
+    for (int64_t i = 0; i < n; ++i) sum += term(i);
+    sum = stored_as(type, sum);
+    for (int64_t i = 0; i < n; ++i) y[i * stride] = static_cast<T>(term(i) / sum);
   });
 }
 
