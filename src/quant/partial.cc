@@ -55,6 +55,17 @@ ir::Model remove_quantization(const ir::Model& model) {
   const auto made = g.producers();
   for (const ir::Node& node : g.nodes) {
     if (node.op != "DequantizeLinear" || node.input(0) == ir::kNone) continue;
+    const bool constant = std::ranges::all_of(node.inputs, [&](ir::ValueId id) {
+      return id == ir::kNone || g.constant(id) != nullptr;
+    });
+    if (constant) {
+      std::vector<const Tensor*> inputs;
+      for (ir::ValueId id : node.inputs) inputs.push_back(g.constant(id));
+      const ir::ValueId real_value = g.add_constant(
+          g.fresh_name(g.values[node.inputs[0]].name + "_real"), ops::interpret(node, real, inputs)[0]);
+      g.replace_uses(node.outputs[0], real_value);
+      continue;
+    }
     const ir::NodeId q = made[node.inputs[0]];
     if (q == ir::kNone || g.nodes[q].op != "QuantizeLinear" || g.is_output(node.outputs[0])) continue;
     g.replace_uses(node.outputs[0], g.nodes[q].inputs[0]);
@@ -72,7 +83,7 @@ ir::Model remove_quantization(const ir::Model& model) {
     }
     if (changed) g.erase_nodes(dead);
   }
-  // A quantized output stays quantized and dequantized; weights are folded by simplification.
+  g.drop_unused_values();
   ops::infer_shapes(real);
   return real;
 }

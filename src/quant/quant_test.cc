@@ -1,0 +1,288 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "ops/infer.h"
+#include "quant/analysis.h"
+#include "quant/formats/int8.h"
+#include "quant/partial.h"
+#include "stats/difference.h"
+#include "tersor/error.h"
+
+namespace tersor::quant {
+namespace {
+
+// ---- formats -------------------------------------------------------------------------------
+
+TEST(AsymmetricU8, RepresentsZeroExactly) {
+  std::mt19937 rng(1);
+  std::uniform_real_distribution<float> number(-10, 10);
+  for (int i = 0; i < 1000; ++i) {
+    const float a = number(rng), b = number(rng);
+    const Format f = asymmetric_u8({std::min(a, b), std::max(a, b)});
+    const Tensor zero = Tensor::scalar(0.0F);
+    EXPECT_EQ(dequantize(quantize(zero, f), f).data<float>()[0], 0.0F);
+    EXPECT_GT(f.params.scale(), 0);
+    EXPECT_GE(f.params.zero_point(), 0);
+    EXPECT_LE(f.params.zero_point(), 255);
+  }
+}
+
+TEST(AsymmetricU8, FromZeroNeverReachesBeyondTheRange) {
+  std::mt19937 rng(2);
+  std::uniform_real_distribution<float> number(0.001F, 100);
+  for (int i = 0; i < 1000; ++i) {
+    const float hi = i == 0 ? 6.0F : number(rng);
+    const Format f = asymmetric_u8({0, hi});
+    EXPECT_EQ(f.params.zero_point(), 0);
+    EXPECT_LE(255.0F * f.params.scale(), hi);
+    EXPECT_GE(255.0F * f.params.scale(), hi * 0.99999F);
+  }
+}
+
+TEST(AsymmetricU8, TakesAnEmptyRange) {
+  const Format f = asymmetric_u8({0, 0});
+  EXPECT_EQ(f.params.scale(), 1);
+  EXPECT_EQ(f.params.zero_point(), 0);
+}
+
+TEST(SymmetricS8, RoundsWithinHalfAStepPerChannel) {
+  std::mt19937 rng(3);
+  std::normal_distribution<float> number;
+  Tensor w = Tensor::empty(DType::kFloat32, {5, 7, 3});
+  for (float& v : w.mutable_data<float>()) v = number(rng);
+  for (int axis : {-1, 0, 1, 2}) {
+    const Format f = symmetric_s8(w, axis);
+    EXPECT_EQ(f.params.scales.size(), axis < 0 ? 1U : static_cast<size_t>(w.dims()[static_cast<size_t>(axis)]));
+    const Tensor codes = quantize(w, f), back = dequantize(codes, f);
+    const float step = *std::ranges::max_element(f.params.scales);
+    EXPECT_LE(stats::max_abs(w.data<float>(), back.data<float>()), step * 0.5001);
+    for (int8_t q : codes.data<int8_t>()) EXPECT_GE(q, -127);
+  }
+}
+
+TEST(SymmetricS8, MakesRoomForABiasBeyondTinyWeights) {
+  const Tensor w = Tensor::of<float>({2, 1}, {1e-20F, 1});
+  const std::vector<float> bias{3, 3};
+  Format f = symmetric_s8(w, 0);
+  make_room_for_bias(f, 0.01F, bias);
+  const Bias q = quantize_bias(bias, 0.01F, f);
+  for (size_t c = 0; c < 2; ++c)
+    EXPECT_NEAR(static_cast<double>(q.codes.data<int32_t>()[c]) * static_cast<double>(q.params.scales[c]), 3, 1e-4);
+}
+
+TEST(Glob, MatchesAsFileNamesDo) {
+  EXPECT_TRUE(glob_match("*", ""));
+  EXPECT_TRUE(glob_match("layer?.conv*", "layer4.conv2"));
+  EXPECT_TRUE(glob_match("a*b*c", "aXXbYYbZc"));
+  EXPECT_FALSE(glob_match("a*b", "abc"));
+  EXPECT_FALSE(glob_match("conv", "conv1"));
+}
+
+// ---- models --------------------------------------------------------------------------------
+
+class Builder {
+ public:
+  Builder() {
+    model.opsets[""] = 17;
+  }
+  ir::ValueId input(const std::string& name, ir::Shape shape) {
+    const auto id = model.graph.add_value(name, ir::Type::tensor(DType::kFloat32, std::move(shape)));
+    model.graph.inputs.push_back(id);
+    return id;
+  }
+  ir::ValueId weight(const std::string& name, Dims dims, float spread = 0.3F) {
+    std::normal_distribution<float> number(0, spread);
+    Tensor t = Tensor::empty(DType::kFloat32, std::move(dims));
+    for (float& v : t.mutable_data<float>()) v = number(rng_);
+    return model.graph.add_constant(name, std::move(t));
+  }
+  ir::ValueId op(const std::string& kind, std::vector<ir::ValueId> inputs, const std::string& name) {
+    ir::Node node;
+    node.op = kind;
+    node.name = "node_" + name;
+    node.inputs = std::move(inputs);
+    const auto out = model.graph.add_value(name);
+    node.outputs = {out};
+    model.graph.nodes.push_back(std::move(node));
+    return out;
+  }
+  ir::Node& last() { return model.graph.nodes.back(); }
+  ir::ValueId conv(ir::ValueId x, int64_t in, int64_t out, const std::string& name) {
+    const auto y = op("Conv", {x, weight(name + "_w", {out, in, 3, 3}), weight(name + "_b", {out})}, name);
+    last().set("pads", std::vector<int64_t>{1, 1, 1, 1});
+    return y;
+  }
+  ir::Model finish(ir::ValueId out) {
+    model.graph.outputs = {out};
+    ops::infer_shapes(model);
+    return model;
+  }
+  ir::Model model;
+
+ private:
+  std::mt19937 rng_{7};
+};
+
+// Conv, Relu, Conv, residual Add, Relu, pooling, Flatten, Gemm.
+ir::Model residual_model() {
+  Builder b;
+  const auto x = b.input("x", {ir::Dim("N"), 3, 8, 8});
+  const auto a = b.op("Relu", {b.conv(x, 3, 4, "c1")}, "r1");
+  const auto sum = b.op("Add", {b.conv(a, 4, 4, "c2"), a}, "sum");
+  const auto pool = b.op("GlobalAveragePool", {b.op("Relu", {sum}, "r2")}, "pool");
+  const auto flat = b.op("Flatten", {pool}, "flat");
+  return b.finish(b.op("Gemm", {flat, b.weight("g_w", {4, 5}), b.weight("g_b", {5})}, "y"));
+}
+
+Tensor random_tensor(Dims dims, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> number;
+  Tensor t = Tensor::empty(DType::kFloat32, std::move(dims));
+  for (float& v : t.mutable_data<float>()) v = number(rng);
+  return t;
+}
+
+// Statistics of the named values over some random samples, by the interpreter.
+stats::Statistics observe(const ir::Model& model, const std::set<std::string>& names, const Dims& dims) {
+  ir::Model open = model;
+  std::vector<std::string> order;
+  open.graph.outputs.clear();
+  for (size_t v = 0; v < open.graph.values.size(); ++v)
+    if (names.contains(open.graph.values[v].name)) {
+      open.graph.outputs.push_back(static_cast<ir::ValueId>(v));
+      order.push_back(open.graph.values[v].name);
+    }
+  stats::Statistics s;
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    const std::vector<Tensor> in{random_tensor(dims, seed)};
+    const std::vector<Tensor> out = ops::interpret(open.graph, open, in);
+    for (size_t i = 0; i < order.size(); ++i) s.tensors[order[i]].add(out[i].data<float>());
+    ++s.samples;
+  }
+  return s;
+}
+
+Recipe minmax() {
+  Recipe r;
+  r.calibrator.kind = stats::Calibrator::Kind::kMinMax;
+  return r;
+}
+
+int64_t count(const ir::Model& m, const std::string& op) {
+  return std::ranges::count(m.graph.nodes, op, &ir::Node::op);
+}
+bool is_stored(const ir::Model& m, const Analysis& a, const std::string& name) {
+  return a.stored[static_cast<size_t>(m.graph.find(name))];
+}
+
+TEST(Analysis, KeepsActivationsWithTheirOperators) {
+  const ir::Model m = residual_model();
+  const Analysis a = analyse(m, {}, {});
+  for (const char* name : {"x", "r1", "c2", "r2", "pool", "flat"}) EXPECT_TRUE(is_stored(m, a, name)) << name;
+  for (const char* name : {"c1", "sum", "y"}) EXPECT_FALSE(is_stored(m, a, name)) << name;
+  // Flatten moves values: they keep their format.
+  EXPECT_EQ(a.head[static_cast<size_t>(m.graph.find("flat"))], m.graph.find("pool"));
+}
+
+TEST(Analysis, LeavesWhatIsKeptOrUnobserved) {
+  const ir::Model m = residual_model();
+  const Analysis kept = analyse(m, {"node_c2"}, {});
+  EXPECT_TRUE(is_stored(m, kept, "x"));
+  EXPECT_FALSE(is_stored(m, kept, "c2"));
+  EXPECT_FALSE(is_stored(m, kept, "r2"));  // the sum is float then
+  EXPECT_TRUE(is_stored(m, kept, "flat"));
+  const Analysis unseen = analyse(m, {}, {"r1"});
+  EXPECT_FALSE(is_stored(m, unseen, "r1"));
+  EXPECT_FALSE(is_stored(m, unseen, "c2"));
+}
+
+TEST(Analysis, DoesNotQuantizePreprocessingInFloat) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto scaled = b.op("Mul", {x, b.weight("k", {1})}, "scaled");
+  const ir::Model m = b.finish(b.conv(scaled, 3, 4, "c1"));
+  const Analysis a = analyse(m, {}, {});
+  EXPECT_FALSE(is_stored(m, a, "x"));
+  EXPECT_TRUE(is_stored(m, a, "scaled"));
+}
+
+TEST(Analysis, MovesQuantizedInputsThroughTransposes) {
+  Builder b;
+  const auto x = b.input("x", {1, 8, 8, 3});
+  const auto t = b.op("Transpose", {x}, "t");
+  b.last().set("perm", std::vector<int64_t>{0, 3, 1, 2});
+  const ir::Model m = b.finish(b.conv(t, 3, 4, "c1"));
+  const Analysis a = analyse(m, {}, {});
+  EXPECT_TRUE(is_stored(m, a, "x"));
+  EXPECT_EQ(points(m, {}), (std::set<std::string>{"x", "c1"}));
+}
+
+TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
+  const ir::Model m = residual_model();
+  const Recipe recipe = minmax();
+  const auto statistics = observe(m, points(m, recipe), {2, 3, 8, 8});
+  const Decisions d = decide(m, statistics, recipe);
+  const ir::Model q = apply(m, d);
+  EXPECT_EQ(count(q, "QuantizeLinear"), 6);
+  // x, r1 twice, c2, r2, pool, flat; three weights and three biases.
+  EXPECT_EQ(count(q, "DequantizeLinear"), 7 + 6);
+  EXPECT_EQ(q.graph.values[q.graph.outputs[0]].name, "y");
+  EXPECT_EQ(d.activations.at("r1").params.zero_point(), 0);
+  EXPECT_EQ(d.activations.at("flat"), d.activations.at("pool"));
+  const std::vector<Tensor> in{random_tensor({2, 3, 8, 8}, 99)};
+  const auto a = ops::interpret(m.graph, m, in), b = ops::interpret(q.graph, q, in);
+  EXPECT_GE(stats::sqnr_db(a[0].data<float>(), b[0].data<float>()), 25);
+}
+
+TEST(Apply, KeepsTheNameOfAnOutputThatIsStored) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const ir::Model m = b.finish(b.conv(x, 3, 4, "c1"));
+  const Recipe recipe = minmax();
+  const ir::Model q = apply(m, decide(m, observe(m, points(m, recipe), {1, 3, 8, 8}), recipe));
+  EXPECT_EQ(q.graph.values[q.graph.outputs[0]].name, "c1");
+  EXPECT_EQ(q.graph.nodes.back().op, "DequantizeLinear");
+}
+
+TEST(Apply, IsUndoneByRemovingQuantization) {
+  const ir::Model m = residual_model();
+  const Recipe recipe = minmax();
+  const ir::Model q = apply(m, decide(m, observe(m, points(m, recipe), {2, 3, 8, 8}), recipe));
+  EXPECT_GT(quantize_nodes(q), 0);
+  const ir::Model real = remove_quantization(q);
+  EXPECT_EQ(quantize_nodes(real), 0);
+  const std::vector<Tensor> in{random_tensor({2, 3, 8, 8}, 5)};
+  const auto a = ops::interpret(m.graph, m, in), b = ops::interpret(real.graph, real, in);
+  EXPECT_GE(stats::sqnr_db(a[0].data<float>(), b[0].data<float>()), 30);
+}
+
+TEST(CheckWeights, NamesTheTensor) {
+  ir::Model m = residual_model();
+  for (ir::Value& v : m.graph.values)
+    if (v.name == "c2_b") v.constant = Tensor::of<float>({4}, {0, 1, NAN, 3});
+  try {
+    check_weights(m);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), "E14");
+    EXPECT_NE(e.sentence().find("c2_b"), std::string::npos);
+  }
+}
+
+TEST(ObservablePart, EndsBeforeUnknownOperators) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto c = b.conv(x, 3, 4, "c1");
+  const auto f = b.op("FooBar", {c}, "foo");
+  const ir::Model m = b.finish(b.conv(f, 4, 4, "c2"));
+  std::set<std::string> names{"x", "c1", "foo", "c2"};
+  const ir::Model part = observable_part(m, names);
+  EXPECT_EQ(names, (std::set<std::string>{"x", "c1"}));
+  EXPECT_EQ(part.graph.nodes.size(), 1U);
+}
+
+}  // namespace
+}  // namespace tersor::quant
