@@ -45,8 +45,8 @@ int merge_duplicates(ir::Model& model, PassContext& context) {
     int rewrites = 0;
     for (ir::NodeId n = 0; n < g.count(); ++n) {
       const ir::Node& node = g.node(n);
-      if (node.outputs.size() != 1 || node.inputs.empty() || node.op == "QuantizeLinear" ||
-          node.op == "DequantizeLinear")
+      if (node.outputs.size() != 1 || node.outputs[0] == ir::kNone || node.inputs.empty() ||
+          node.op == "QuantizeLinear" || node.op == "DequantizeLinear")
         continue;
       const ops::Operator* op = ops::find(node.domain, node.op, model.opset(node.domain));
       if (!op || !op->deterministic) continue;

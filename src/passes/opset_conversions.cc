@@ -18,6 +18,14 @@ std::string wish(const Editor& g, ir::NodeId n, const char* part) {
   return base + "." + part;
 }
 
+ir::Node new_node(const char* op, std::string name) {
+  ir::Node node;
+  node.name = std::move(name);
+  node.op = op;
+  node.origin = kOrigin;
+  return node;
+}
+
 // An attribute that is a list of integers becomes input `i`; an absent one stays absent.
 void list_to_input(Editor& g, ir::NodeId n, const char* name, size_t i) {
   if (!g.node(n).has(name)) return;
@@ -156,11 +164,11 @@ Refusal softmax_13(Editor& g, ir::NodeId n) {
   const ir::ValueId result = g.add_value(wish(g, n, "soft"), inner);
   ir::Shape length{type.shape ? ir::Dim(type.rank()) : ir::Dim()};
   const ir::ValueId shape = g.add_value(wish(g, n, "shape"), ir::Type::tensor(DType::kInt64, length));
-  ir::Node flatten{.name = wish(g, n, "flatten"), .op = "Flatten", .origin = kOrigin};
+  ir::Node flatten = new_node("Flatten", wish(g, n, "flatten"));
   flatten.inputs = {x};
   flatten.outputs = {flat};
   flatten.set("axis", axis);
-  ir::Node sizes{.name = wish(g, n, "sizes"), .op = "Shape", .origin = kOrigin};
+  ir::Node sizes = new_node("Shape", wish(g, n, "sizes"));
   sizes.inputs = {x};
   sizes.outputs = {shape};
   ir::Node softmax = g.node(n);

@@ -115,10 +115,13 @@ Raised raise_opset(ir::Model& model, int64_t version) {
 
 int raise_to_minimum(ir::Model& model, PassContext& context) {
   const int64_t wanted = context.options().min_opset;
-  if (wanted <= model.opset() || !context.step()) return 0;
-  const Raised raised = raise_opset(model, wanted);
+  if (wanted <= model.opset()) return 0;
+  ir::Model copy = model;
+  const Raised raised = raise_opset(copy, wanted);
   if (!raised.done) context.note(raised.reason);
-  return raised.done ? std::max(1, raised.rewrites) : 0;
+  if (!raised.done || !context.step()) return 0;
+  model = std::move(copy);
+  return std::max(1, raised.rewrites);
 }
 
 }  // namespace tersor::passes
