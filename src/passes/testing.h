@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,8 @@ const ir::Node& only(const ir::Model& model, const std::string& op);
 
 // Largest difference relative to the largest magnitude of `want` (at least 1e-6); infinite if types or dimensions differ.
 double difference(const Tensor& got, const Tensor& want);
+// The results by the operators' references; functions of the model are inlined for it.
+std::vector<Tensor> run(const ir::Model& model, std::span<const Tensor> inputs);
 // Numbers for the inputs, symbols taken as 2 (or `symbols[name]`).
 std::vector<Tensor> make_inputs(const ir::Model& model, uint64_t seed = 1);
 

@@ -47,7 +47,7 @@ void expect_same_types(const ir::Model& got, const ir::Model& want) {
 
 void expect_same_results(const ir::Model& model, std::span<const Tensor> inputs,
                          std::span<const Tensor> want, double tolerance, const char* when) {
-  const std::vector<Tensor> got = ops::interpret(model.graph, model, inputs);
+  const std::vector<Tensor> got = run(model, inputs);
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < got.size(); ++i)
     EXPECT_LE(difference(got[i], want[i]), tolerance) << when << ", output " << i;
@@ -150,6 +150,13 @@ double difference(const Tensor& got, const Tensor& want) {
   return most / largest;
 }
 
+std::vector<Tensor> run(const ir::Model& model, std::span<const Tensor> inputs) {
+  if (model.functions.empty()) return ops::interpret(model.graph, model, inputs);
+  ir::Model inlined = model;
+  run_pass(inlined, "inline_functions");
+  return ops::interpret(inlined.graph, inlined, inputs);
+}
+
 std::vector<Tensor> make_inputs(const ir::Model& model, uint64_t seed) {
   std::vector<Tensor> inputs;
   for (ir::ValueId v : model.graph.required_inputs()) {
@@ -168,7 +175,7 @@ Checked check(const ir::Model& model, const Options& options, std::vector<Tensor
   ops::infer_shapes(inferred);
   ir::verify(inferred);
   if (inputs.empty()) inputs = make_inputs(inferred);
-  const std::vector<Tensor> want = ops::interpret(model.graph, model, inputs);
+  const std::vector<Tensor> want = run(model, inputs);
 
   Checked result;
   result.model = model;
