@@ -116,13 +116,21 @@ ir::ValueId slice(const Editor& g, const ir::Node& node) {
     const Tensor* steps = g.constant(node.input(4));
     if (!steps || !all_equal(*steps, 1)) return ir::kNone;
   }
-  if (same_shape(g.type(node.input(0)), g.type(node.output(0)))) {
-    const auto known = [](const ir::Dim& d) { return d.known(); };
-    if (std::ranges::all_of(*g.type(node.input(0)).shape, known)) return node.input(0);
+  const std::optional<std::vector<int64_t>> axes = node.input(3) == ir::kNone && !node.has("axes")
+                                                       ? std::vector<int64_t>{}
+                                                       : list(3, "axes");
+  const ir::Type& type = g.type(node.input(0));
+  if (!axes || (!axes->empty() && axes->size() != starts->size())) return ir::kNone;
+  for (size_t i = 0; i < starts->size(); ++i) {
+    if ((*starts)[i] != 0) return ir::kNone;
+    // Ends at the largest number mean "to the end", whatever the dimension is.
+    if ((*ends)[i] >= std::numeric_limits<int32_t>::max()) continue;
+    int64_t axis = axes->empty() ? static_cast<int64_t>(i) : (*axes)[i];
+    if (axis < 0) axis += type.rank();
+    if (axis < 0 || axis >= type.rank()) return ir::kNone;
+    const ir::Dim& d = (*type.shape)[static_cast<size_t>(axis)];
+    if (!d.known() || (*ends)[i] < d.value) return ir::kNone;
   }
-  // Ends at the largest number mean "to the end", whatever the dimension is.
-  for (size_t i = 0; i < starts->size(); ++i)
-    if ((*starts)[i] != 0 || (*ends)[i] < std::numeric_limits<int32_t>::max()) return ir::kNone;
   return node.input(0);
 }
 
