@@ -1,6 +1,6 @@
 // Nodes nobody reads go, with the values only they needed.
 //
-//   before   a node none of whose outputs is read by a node, by a body, or by the caller
+//   before   a node none of whose outputs is read by a node, by a body, or by the caller; an initializer likewise
 //   after    nothing; second outputs that nobody reads (the mask of Dropout, the indices of MaxPool) are left out
 //   when     always: ONNX operators have no side effects
 //   exact    no result depends on them
@@ -19,6 +19,15 @@ constexpr std::array<std::string_view, 4> kOptionalOutputs{"BatchNormalization",
 
 bool unused(const Editor& g, ir::ValueId v) {
   return v == ir::kNone || (g.readers(v).empty() && !g.is_output(v));
+}
+
+bool has_unused_constants(const Editor& g) {
+  const ir::Graph& graph = g.graph();
+  for (size_t v = 0; v < graph.values.size(); ++v)
+    if (graph.values[v].constant && unused(g, static_cast<ir::ValueId>(v)) &&
+        std::ranges::count(graph.inputs, static_cast<ir::ValueId>(v)) == 0)
+      return true;
+  return false;
 }
 
 }  // namespace
@@ -42,6 +51,8 @@ int dead_code(ir::Model& model, PassContext& context) {
       g.set_outputs(n, std::move(outputs));
       ++rewrites;
     }
+    // finish() drops them.
+    if (rewrites == 0 && has_unused_constants(g) && context.step()) ++rewrites;
     return rewrites;
   });
 }

@@ -5,8 +5,8 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "ops/infer.h"
 #include "passes/passes.h"
+#include "passes/types.h"
 
 namespace tersor::passes {
 namespace {
@@ -41,7 +41,7 @@ class Run {
   Run(ir::Model& model, const Options& options) : model_(model), context_(options, report_) {
     report_.opset_before = model.opset();
     report_.nodes_before = static_cast<int64_t>(model.graph.nodes.size());
-    ops::infer_shapes(model);
+    infer_types(model);
   }
 
   void until_settled(std::span<const Pass> passes) {
@@ -71,7 +71,7 @@ class Run {
         [&] {
           const int n = pass.run(model_, context_);
           if (context_.options().verify_each) ir::verify(model_);
-          if (n > 0) ops::infer_shapes(model_);
+          if (n > 0) infer_types(model_);
           return n;
         },
         [&] { return fmt::format("pass {}", pass.name); });

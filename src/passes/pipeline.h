@@ -72,7 +72,7 @@ class PassContext {
 };
 
 // Rewrites a model and returns how often. Expects and leaves a model that ir::verify accepts, whose values carry the
-// types that ops::infer_shapes gives; nodes a pass makes have its name as origin.
+// types that infer_types (types.h) gives; nodes a pass makes have its name as origin.
 struct Pass {
   const char* name;
   int (*run)(ir::Model&, PassContext&);

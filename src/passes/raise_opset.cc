@@ -11,9 +11,9 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "ops/infer.h"
 #include "passes/opset_conversions.h"
 #include "passes/passes.h"
+#include "passes/types.h"
 
 namespace tersor::passes {
 namespace {
@@ -94,7 +94,7 @@ Raised raise_opset(ir::Model& model, int64_t version) {
   if (from < 7)
     return refused(fmt::format("opset {} is older than 7, from which changes are known", from));
   ir::Model copy = model;
-  ops::infer_shapes(copy);
+  infer_types(copy);
   std::string reason;
   const int rewrites = edit_graphs(copy, [&](Editor& g) {
     return reason.empty() ? raise(g, copy, from, version, reason) : 0;
@@ -108,7 +108,7 @@ Raised raise_opset(ir::Model& model, int64_t version) {
     });
   copy.ir_version = std::max({copy.ir_version, ir_version_for(version), int64_t{4}});
   set_opset(copy, version);
-  ops::infer_shapes(copy);
+  infer_types(copy);
   model = std::move(copy);
   return {.done = true, .rewrites = rewrites, .reason = {}};
 }

@@ -35,7 +35,7 @@ std::optional<std::vector<int64_t>> target(const ir::Type& x, const ir::Type& wa
 }  // namespace
 
 int simplify_shapes(ir::Model& model, PassContext& context) {
-  return edit_main(model, [&](Editor& g) {
+  return edit_graphs(model, [&](Editor& g) {
     int rewrites = 0;
     for (ir::NodeId n = 0; n < g.count(); ++n) {
       if (!g.is(n, "Reshape") || g.node(n).inputs.size() != 2 ||
