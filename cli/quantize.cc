@@ -189,7 +189,9 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app.add_option("--verify", o->quantize.verify, "other samples to compare on (50); 0: no comparison")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  app.add_option("--calib", o->quantize.calibrator, "percentile:99.99, minmax");
+  app.add_option("--calib", o->quantize.calibrator, "mse (default), percentile:99.99, minmax");
+  app.add_option("--bias-correct", o->quantize.bias_correct,
+                 "on (default) or off: biases make up for the mean error of rounded weights");
   app.add_flag("--per-tensor", o->per_tensor, "one scale for a whole weight, not one per channel");
   app.add_option("--keep", o->quantize.keep, "leave these nodes or operators in float (globs)");
   app.add_flag("--partial", o->quantize.partial, "leave operators that the engine lacks in float");

@@ -12,8 +12,9 @@
 namespace tersor {
 
 struct QuantizeOptions {
-  std::string calibrator = "percentile:99.99";  // or "minmax", "percentile:P"
+  std::string calibrator = "mse";  // or "minmax", "percentile:P"
   bool per_channel = true;                      // scales of weights
+  bool bias_correct = true;  // biases make up for the mean error of rounded weights
   std::vector<std::string> keep;                // node names or operators (globs) that stay in float
   bool partial = false;     // quantize what can be observed, leave unknown operators in float
   bool requantize = false;  // accept a model that is quantized already

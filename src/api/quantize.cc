@@ -63,7 +63,7 @@ void describe_layers(const quant::Decisions& decisions, const stats::Statistics&
 
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options) {
   const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
-                             options.keep};
+                             options.bias_correct, options.keep};
   ir::Model prepared = float_model(model, options.requantize);
   quant::check_weights(prepared);
   passes::Options simplify;
@@ -90,7 +90,7 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   result.data_guessed = samples->guessed();
   result.synthetic = samples->synthetic();
 
-  std::set<std::string> points = quant::points(prepared, recipe);
+  std::map<std::string, int> points = quant::points(prepared, recipe);
   const auto start = std::chrono::steady_clock::now();
   calib::CollectOptions collect{.threads = options.threads,
                                 .advance = advance_of(options.progress, "calibrate")};
@@ -115,8 +115,9 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   ir::Model compressed = quant::apply(prepared, decisions);
   compressed.metadata.emplace_back("tersor.version", version());
   compressed.metadata.emplace_back(
-      "tersor.recipe", fmt::format("int8 {} {}", stats::to_string(recipe.calibrator),
-                                   recipe.per_channel ? "per-channel" : "per-tensor"));
+      "tersor.recipe", fmt::format("int8 {} {}{}", stats::to_string(recipe.calibrator),
+                                   recipe.per_channel ? "per-channel" : "per-tensor",
+                                   recipe.bias_correct ? " bias-correct" : ""));
   result.model = api::wrap(std::move(compressed));
   if (options.verify == 0 || options.partial) return result;
 

@@ -9,10 +9,10 @@ namespace tersor::calib {
 
 void fail_interrupted() { throw Error(ErrorKind::kInterrupted, "E80", "interrupted"); }
 
-Collected collect(const ir::Model& model, const std::set<std::string>& points, Dataset& data,
+Collected collect(const ir::Model& model, const std::map<std::string, int>& points, Dataset& data,
                   const CollectOptions& options) {
   engine::CompileOptions compile;
-  compile.keep = points;
+  for (const auto& [name, axis] : points) compile.keep.insert(name);
   engine::SessionOptions session_options;
   session_options.threads = options.threads;
   const engine::Session session(engine::compile(model, compile), session_options);
@@ -21,12 +21,20 @@ Collected collect(const ir::Model& model, const std::set<std::string>& points, D
   out.statistics.synthetic = data.synthetic();
   auto& tensors = out.statistics.tensors;
   const engine::Tap tap = [&](const engine::TapView& view) {
-    if (!points.contains(view.name)) return;
-    // The order of the elements does not matter here; only other types need a copy.
-    if (view.tensor.dtype() == DType::kFloat32 && !view.quant)
-      tensors[view.name].add(view.tensor.data<float>());
-    else
-      tensors[view.name].add(view.to_rows().data<float>());
+    const auto point = points.find(view.name);
+    if (point == points.end()) return;
+    stats::TensorStats& stats = tensors[view.name];
+    // The order of the elements does not matter; only other types need a copy.
+    const bool plain = view.tensor.dtype() == DType::kFloat32 && !view.quant;
+    const Tensor real = plain ? view.tensor : view.to_rows();
+    stats.add(real.data<float>());
+    if (point->second == 0 || real.rank() < 2) return;
+    const bool last = point->second < 0 || (plain && view.layout == runtime::Layout::kChannelsLast);
+    const auto& dims = real.dims();
+    const size_t axis = last ? dims.size() - 1 : 1;
+    int64_t outer = 1, inner = 1;
+    for (size_t d = 0; d < dims.size(); ++d) (d < axis ? outer : inner) *= d == axis ? 1 : dims[d];
+    stats.channels.add(real.data<float>(), outer, dims[axis], inner);
   };
 
   const std::vector<InputSpec> inputs = input_specs(model.graph);

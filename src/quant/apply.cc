@@ -166,10 +166,13 @@ class Applier {
     if (codes == kNone) codes = constant(name + "_q", quantize(*g_.constant(w), f));
     node.inputs[1] = dequantize(codes, f, name);
     const Tensor* bias = g_.constant(node.input(2));
-    if (!bias) return;
+    if (!bias && decision.bias.empty()) return;
+    if (!bias) node.inputs.resize(3, kNone);
+    const std::vector<float> real_bias =
+        decision.bias.empty() ? std::vector<float>(bias->data<float>().begin(), bias->data<float>().end()) : decision.bias;
     const float input_scale = scale_by_value_.at(node.inputs[0]);
-    const std::string bias_name = g_.values[node.inputs[2]].name;
-    Bias q = quantize_bias(bias->data<float>(), input_scale, f);
+    const std::string bias_name = bias ? g_.values[node.inputs[2]].name : name + "_bias";
+    Bias q = quantize_bias(real_bias, input_scale, f);
     const ValueId bias_codes = constant(bias_name + "_q", q.codes);
     const ValueId real = g_.add_value(unique(bias_name + "_dq"),
                                       ir::Type::tensor(DType::kFloat32, ir::to_shape(q.codes.dims())));

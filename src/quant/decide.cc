@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "quant/algorithms/bias_correction.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 #include "stats/difference.h"
@@ -49,7 +50,8 @@ class Decider {
                             .reason = role.quantized ? "" : role.reason,
                             .inputs = role.inputs,
                             .weight = {},
-                            .weight_sqnr_db = {}};
+                            .weight_sqnr_db = {},
+                            .bias = {}};
       if (role.weighted && role.quantized) add_weight(node, d, decision);
       d.nodes.push_back(std::move(decision));
     }
@@ -79,6 +81,9 @@ class Decider {
       make_room_for_bias(format, d.activations.at(g_.values[node.inputs[0]].name).params.scale(),
                          bias->data<float>());
     const Tensor back = dequantize(quantize(weight, format), format);
+    if (recipe_.bias_correct && corrects_bias(g_, node))
+      if (const auto seen = statistics_.tensors.find(g_.values[node.inputs[0]].name); seen != statistics_.tensors.end())
+        decision.bias = corrected_bias(node, weight, back, g_.constant(node.input(2)), seen->second.channels.means());
     decision.weight_sqnr_db = stats::sqnr_db(weight.data<float>(), back.data<float>());
     decision.weight = std::move(format);
   }
@@ -92,11 +97,16 @@ class Decider {
 
 }  // namespace
 
-std::set<std::string> points(const ir::Model& model, const Recipe& recipe) {
+std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe) {
   const Analysis a = analyse(model, recipe.keep, {});
-  std::set<std::string> names;
+  const ir::Graph& g = model.graph;
+  std::map<std::string, int> names;
   for (size_t v = 0; v < a.stored.size(); ++v)
-    if (a.stored[v]) names.insert(model.graph.values[a.head[v]].name);
+    if (a.stored[v]) names.emplace(g.values[a.head[v]].name, 0);
+  if (recipe.bias_correct)
+    for (size_t n = 0; n < a.nodes.size(); ++n)
+      if (a.nodes[n].weighted && a.nodes[n].quantized && corrects_bias(g, g.nodes[n]))
+        names[g.values[g.nodes[n].inputs[0]].name] = g.nodes[n].op == "Conv" ? 1 : -1;
   return names;
 }
 

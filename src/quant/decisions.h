@@ -17,6 +17,7 @@ namespace tersor::quant {
 struct Recipe {
   stats::Calibrator calibrator;
   bool per_channel = true;
+  bool bias_correct = true;       // biases make up for the mean error of rounded weights
   std::vector<std::string> keep;  // globs on node names or operator names
 };
 
@@ -37,6 +38,7 @@ struct NodeDecision {
   std::vector<bool> inputs;      // which inputs are read in 8 bits
   std::optional<Format> weight;  // of input 1 of weighted nodes
   std::optional<double> weight_sqnr_db;
+  std::vector<float> bias;       // corrected; empty: as the model has it
 };
 
 struct Decisions {
@@ -45,8 +47,9 @@ struct Decisions {
   std::vector<NodeDecision> nodes;  // in graph order
 };
 
-// The values whose statistics decide() needs, by name: what calibration observes.
-std::set<std::string> points(const ir::Model& model, const Recipe& recipe);
+// The values whose statistics decide() needs, by name: what calibration observes. The number says of which axis the mean
+// of each channel is needed too: 1 or -1 (the last), 0: none.
+std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe);
 // `model`: simplified, with types inferred. Pure: no data is touched, nothing runs. A value without statistics
 // stays in float, and so does what depends on it.
 Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe);

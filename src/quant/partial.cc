@@ -1,6 +1,7 @@
 #include "quant/partial.h"
 
 #include <algorithm>
+#include <set>
 
 #include "ops/infer.h"
 #include "ops/operator.h"
@@ -17,7 +18,7 @@ bool known(const ir::Model& model, const ir::Graph& graph) {
 
 }  // namespace
 
-ir::Model observable_part(const ir::Model& model, std::set<std::string>& points) {
+ir::Model observable_part(const ir::Model& model, std::map<std::string, int>& points) {
   ir::Model part = model;
   ir::Graph& g = part.graph;
   std::vector<bool> lost(g.values.size(), false), dead(g.nodes.size(), false);
@@ -39,7 +40,7 @@ ir::Model observable_part(const ir::Model& model, std::set<std::string>& points)
       }
   }
   std::erase_if(g.outputs, [&](ir::ValueId id) { return lost[id]; });
-  std::erase_if(points, [&](const std::string& name) { return lost_names.contains(name); });
+  std::erase_if(points, [&](const auto& point) { return lost_names.contains(point.first); });
   for (size_t v = 0; v < g.values.size(); ++v) {
     const auto id = static_cast<ir::ValueId>(v);
     if (points.contains(g.values[v].name) && !g.is_output(id)) g.outputs.push_back(id);

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "ops/infer.h"
+#include "quant/algorithms/bias_correction.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 #include "quant/partial.h"
@@ -81,6 +82,61 @@ TEST(Glob, MatchesAsFileNamesDo) {
   EXPECT_FALSE(glob_match("conv", "conv1"));
 }
 
+// ---- bias correction -----------------------------------------------------------------------
+
+TEST(BiasCorrection, KeepsTheOutputForTheMeanInput) {
+  struct Case {
+    const char* op;
+    Dims weight;
+    int64_t group, trans_b, inputs;
+  };
+  for (const Case& c : {Case{"Conv", {4, 3, 2, 2}, 1, 0, 3}, Case{"Conv", {6, 2, 3}, 3, 0, 6},
+                        Case{"Gemm", {5, 4}, 1, 1, 4}, Case{"Gemm", {5, 4}, 1, 0, 5}}) {
+    ir::Node node;
+    node.op = c.op;
+    node.set("group", c.group);
+    node.set("transB", c.trans_b);
+    std::mt19937 rng(4);
+    std::normal_distribution<float> number;
+    Tensor w = Tensor::empty(DType::kFloat32, c.weight), r = Tensor::empty(DType::kFloat32, c.weight);
+    for (float& v : w.mutable_data<float>()) v = number(rng);
+    for (size_t i = 0; i < w.data<float>().size(); ++i)
+      r.mutable_data<float>()[i] = w.data<float>()[i] + 0.1F * number(rng);
+    const bool gemm = c.op == std::string("Gemm");
+    const int64_t outputs = gemm && !c.trans_b ? c.weight[1] : c.weight[0];
+    Tensor bias = Tensor::empty(DType::kFloat32, {outputs});
+    for (float& v : bias.mutable_data<float>()) v = number(rng);
+    std::vector<double> mean(static_cast<size_t>(c.inputs));
+    for (double& v : mean) v = static_cast<double>(number(rng));
+    const std::vector<float> corrected = corrected_bias(node, w, r, &bias, mean);
+    ASSERT_EQ(static_cast<int64_t>(corrected.size()), outputs);
+    // An input that is everywhere its mean.
+    Dims shape = gemm ? Dims{1, c.inputs} : Dims{1, c.inputs};
+    for (size_t d = 2; d < c.weight.size(); ++d) shape.push_back(c.weight[d]);
+    Tensor x = Tensor::empty(DType::kFloat32, shape);
+    const int64_t inner = x.count() / c.inputs;
+    for (int64_t i = 0; i < x.count(); ++i)
+      x.mutable_data<float>()[static_cast<size_t>(i)] = static_cast<float>(mean[static_cast<size_t>(i / inner)]);
+    const Tensor new_bias = Tensor::of<float>({outputs}, corrected);
+    ir::Model m;
+    m.opsets[""] = 17;
+    node.inputs = {0, 1, 2};
+    node.outputs = {3};
+    const std::vector<const Tensor*> before{&x, &w, &bias}, after{&x, &r, &new_bias};
+    const Tensor a = ops::interpret(node, m, before)[0], b = ops::interpret(node, m, after)[0];
+    EXPECT_LE(stats::max_abs(a.data<float>(), b.data<float>()), 1e-5);
+  }
+}
+
+TEST(BiasCorrection, GivesWayWhereMeansDoNotFit) {
+  ir::Node node;
+  node.op = "Conv";
+  const Tensor w = Tensor::zeros(DType::kFloat32, {2, 3, 1, 1});
+  EXPECT_TRUE(corrected_bias(node, w, w, nullptr, {}).empty());
+  EXPECT_TRUE(corrected_bias(node, w, w, nullptr, {1, 2}).empty());
+  EXPECT_EQ(corrected_bias(node, w, w, nullptr, {1, 2, 3}).size(), 2U);
+}
+
 // ---- models --------------------------------------------------------------------------------
 
 class Builder {
@@ -146,7 +202,7 @@ Tensor random_tensor(Dims dims, unsigned seed) {
 }
 
 // Statistics of the named values over some random samples, by the interpreter.
-stats::Statistics observe(const ir::Model& model, const std::set<std::string>& names, const Dims& dims) {
+stats::Statistics observe(const ir::Model& model, const std::map<std::string, int>& names, const Dims& dims) {
   ir::Model open = model;
   std::vector<std::string> order;
   open.graph.outputs.clear();
@@ -159,7 +215,13 @@ stats::Statistics observe(const ir::Model& model, const std::set<std::string>& n
   for (unsigned seed = 0; seed < 8; ++seed) {
     const std::vector<Tensor> in{random_tensor(dims, seed)};
     const std::vector<Tensor> out = ops::interpret(open.graph, open, in);
-    for (size_t i = 0; i < order.size(); ++i) s.tensors[order[i]].add(out[i].data<float>());
+    for (size_t i = 0; i < order.size(); ++i) {
+      stats::TensorStats& t = s.tensors[order[i]];
+      t.add(out[i].data<float>());
+      const Dims& d = out[i].dims();
+      if (names.at(order[i]) != 0)
+        t.channels.add(out[i].data<float>(), d[0], d[1], d.size() == 4 ? d[2] * d[3] : 1);
+    }
     ++s.samples;
   }
   return s;
@@ -217,7 +279,7 @@ TEST(Analysis, MovesQuantizedInputsThroughTransposes) {
   const ir::Model m = b.finish(b.conv(t, 3, 4, "c1"));
   const Analysis a = analyse(m, {}, {});
   EXPECT_TRUE(is_stored(m, a, "x"));
-  EXPECT_EQ(points(m, {}), (std::set<std::string>{"x", "c1"}));
+  EXPECT_EQ(points(m, {}), (std::map<std::string, int>{{"x", 0}, {"t", 1}, {"c1", 0}}));
 }
 
 TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
@@ -278,9 +340,9 @@ TEST(ObservablePart, EndsBeforeUnknownOperators) {
   const auto c = b.conv(x, 3, 4, "c1");
   const auto f = b.op("FooBar", {c}, "foo");
   const ir::Model m = b.finish(b.conv(f, 4, 4, "c2"));
-  std::set<std::string> names{"x", "c1", "foo", "c2"};
+  std::map<std::string, int> names{{"x", 1}, {"c1", 0}, {"foo", 1}, {"c2", 0}};
   const ir::Model part = observable_part(m, names);
-  EXPECT_EQ(names, (std::set<std::string>{"x", "c1"}));
+  EXPECT_EQ(names, (std::map<std::string, int>{{"x", 1}, {"c1", 0}}));
   EXPECT_EQ(part.graph.nodes.size(), 1U);
 }
 

@@ -15,12 +15,13 @@ struct Range {
 };
 
 struct Calibrator {
-  enum class Kind : uint8_t { kMinMax, kPercentile };
-  Kind kind = Kind::kPercentile;
+  enum class Kind : uint8_t { kMinMax, kPercentile, kMse };
+  Kind kind = Kind::kMse;
   double percentile = 99.99;  // share of values kept, in percent; what is cut is cut half from either end
 };
 
-// "minmax", "percentile" (99.99), "percentile:99.9" (over 50, up to 100). E50 otherwise.
+// "mse", "minmax", "percentile" (99.99), "percentile:99.9" (over 50, up to 100). E50 otherwise.
+//   mse  the range whose 256 levels have the least mean squared error over the histogram
 Calibrator parse_calibrator(std::string_view text);
 std::string to_string(const Calibrator& calibrator);
 

@@ -27,6 +27,8 @@ Json tensor_json(const TensorStats& t) {
                       {"negative", counts_json(t.histogram.negative())},
                       {"positive", counts_json(t.histogram.positive())}};
   }
+  if (!t.channels.means().empty())
+    j["channels"] = {{"count", t.channels.count}, {"sums", t.channels.sums}};
   return j;
 }
 
@@ -89,6 +91,17 @@ TensorStats read_tensor(const Json& j) {
     t.histogram =
         Histogram(static_cast<int>(e), read_counts(h, "positive"), read_counts(h, "negative"));
   }
+  if (j.contains("channels")) {
+    const Json& c = field(j, "channels");
+    if (!c.is_object()) fail_field("channels", "an object");
+    t.channels.count = read_count(c, "count");
+    const Json& sums = field(c, "sums");
+    if (!sums.is_array()) fail_field("sums", "a list of numbers");
+    for (const Json& v : sums) {
+      if (!v.is_number()) fail_field("sums", "a list of numbers");
+      t.channels.sums.push_back(v.get<double>());
+    }
+  }
   const double largest = std::fmax(std::fabs(t.range.min), std::fabs(t.range.max));
   if (t.histogram.total() != t.range.count - bad ||
       (t.range.empty() ? t.histogram.total() != 0
@@ -131,6 +144,7 @@ void TensorStats::add(std::span<const float> values) {
 void TensorStats::merge(const TensorStats& other) {
   range.merge(other.range);
   histogram.merge(other.histogram);
+  channels.merge(other.channels);
 }
 
 void Statistics::merge(const Statistics& other) {

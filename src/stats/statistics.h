@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "stats/channel_means.h"
 #include "stats/histogram.h"
 #include "stats/min_max.h"
 
@@ -15,6 +16,7 @@ namespace tersor::stats {
 struct TensorStats {
   MinMax range;
   Histogram histogram;  // of the finite values
+  ChannelMeans channels;  // where somebody asked for them
 
   void add(std::span<const float> values);
   void merge(const TensorStats& other);
