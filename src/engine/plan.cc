@@ -74,6 +74,7 @@ class Compiler {
       fuse_clip(l);
       fuse_bias(l);
     }
+    push_dequantize(l);
     absorb_qdq(l);
     if (options_.fuse) {
       fuse_residual(l);
