@@ -4,6 +4,7 @@
 //   after    y = f(x, a), z = g(x, a)
 //   when     neither is an input or output of the graph
 //   exact    every reader gets the same bytes
+#include <algorithm>
 #include <functional>
 #include <string_view>
 #include <unordered_map>
@@ -15,10 +16,13 @@
 namespace tersor::passes {
 namespace {
 
+// Of type, dimensions and the first bytes: large weights are compared whole only where these are equal.
 size_t hash_of(const Tensor& t) {
+  constexpr size_t kLooked = 1024;
   size_t h = static_cast<size_t>(t.dtype());
   for (int64_t d : t.dims()) h = h * 1000003 + static_cast<size_t>(d);
-  const std::string_view bytes(reinterpret_cast<const char*>(t.raw()), t.raw() ? t.bytes() : 0);
+  const std::string_view bytes(reinterpret_cast<const char*>(t.raw()),
+                               t.raw() ? std::min(t.bytes(), kLooked) : 0);
   return h * 1000003 + std::hash<std::string_view>{}(bytes);
 }
 

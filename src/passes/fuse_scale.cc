@@ -52,6 +52,8 @@ bool fuse(Editor& g, ir::NodeId n, PassContext& context) {
     if (sub) shift[i] = at == 0 ? -v : v;
     if (sub && at == 1) scale[i] = -1.0;
   }
+  // Before all weights are multiplied for nothing.
+  if (!w->takes_bias && std::ranges::any_of(shift, [](double v) { return v != 0; })) return false;
   std::optional<Scaled> weights = scaled(g, f, scale, shift);
   if (!weights || !context.step()) return false;
   set_weights(g, f, std::move(*weights), "fuse_scale");

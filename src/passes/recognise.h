@@ -20,12 +20,12 @@ inline bool is_about(double value, double wanted, DType type) {
 }
 
 // Rewrites what match(editor, node) finds by rewrite(editor, node, its result), in a model that is at `opset`, or can be
-// brought there within the ceiling. Returns the rewrites, the raise among them.
+// brought there within the ceiling (a step of its own). Returns the rewrites, at least 1 if anything changed.
 template <typename Find, typename Rewrite>
 int rewrite_matches(ir::Model& model, PassContext& context, int64_t opset, Find match,
                     Rewrite rewrite) {
-  int rewrites = 0;
-  if (model.opset() < opset) {
+  const bool raise = model.opset() < opset;
+  if (raise) {
     if (context.options().opset_ceiling < opset) return 0;
     bool any = false;
     edit_graphs(model, [&](const Editor& g) {
@@ -41,9 +41,8 @@ int rewrite_matches(ir::Model& model, PassContext& context, int64_t opset, Find 
     }
     if (!context.step()) return 0;
     model = std::move(raised);
-    ++rewrites;
   }
-  return rewrites + edit_graphs(model, [&](Editor& g) {
+  const int rewrites = edit_graphs(model, [&](Editor& g) {
     int changes = 0;
     for (ir::NodeId n = 0; n < g.count(); ++n) {
       if (!g.alive(n)) continue;
@@ -55,6 +54,7 @@ int rewrite_matches(ir::Model& model, PassContext& context, int64_t opset, Find 
     }
     return changes;
   });
+  return std::max(rewrites, raise ? 1 : 0);
 }
 
 // A product as its factors, whatever the order in which an exporter multiplied them.
