@@ -107,6 +107,29 @@ void shape(ComputeContext& c) {
   std::copy(dims.begin() + first, dims.begin() + last, y.mutable_data<int64_t>().begin());
 }
 
+std::optional<runtime::Bound> shape_bind(const ir::Node& node, const runtime::BindContext& c) {
+  if (channels_last(c.in(0))) return {};
+  return runtime::Bound{[node](runtime::StepContext& s) {
+                          return guarded([&] {
+                            const Dims& dims = s.in(0).dims();
+                            const auto [first, last] = range_of(node, s.in(0).rank());
+                            Tensor& y = s.make(0, DType::kInt64, {last - first});
+                            std::copy(dims.begin() + first, dims.begin() + last,
+                                      y.mutable_data<int64_t>().begin());
+                          });
+                        },
+                        "dims"};
+}
+
+std::optional<runtime::Bound> size_bind(const ir::Node&, const runtime::BindContext&) {
+  return runtime::Bound{[](runtime::StepContext& s) {
+                          return guarded([&] {
+                            s.make(0, DType::kInt64, {}).mutable_data<int64_t>()[0] = s.in(0).count();
+                          });
+                        },
+                        "dims"};
+}
+
 void size_infer(InferContext& c) {
   c.out(0, DType::kInt64, ir::Shape{});
   if (c.shape(0)) c.set_contents(0, {product(*c.shape(0))});
@@ -134,8 +157,16 @@ extern const Operator kConstantOfShape{.name = "ConstantOfShape",
                                        .reference = constant_of_shape,
                                        .traits = {.data_inputs = 0}};
 extern const Operator kShape{
-    .name = "Shape", .infer = shape_infer, .reference = shape, .traits = {.data_inputs = 0}};
+    .name = "Shape",
+    .infer = shape_infer,
+    .reference = shape,
+    .traits = {.data_inputs = 0},
+    .bind = shape_bind};
 extern const Operator kSize{
-    .name = "Size", .infer = size_infer, .reference = size, .traits = {.data_inputs = 0}};
+    .name = "Size",
+    .infer = size_infer,
+    .reference = size,
+    .traits = {.data_inputs = 0},
+    .bind = size_bind};
 
 }  // namespace tersor::ops

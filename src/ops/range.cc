@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/detail/arguments.h"
+#include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
@@ -42,25 +43,40 @@ void range_infer(InferContext& c) {
   c.out(0, c.elem(0), ir::Shape{n});
 }
 
-void range(ComputeContext& c) {
-  const Tensor& start = c.in(0);
-  for (size_t i = 0; i < 3; ++i)
-    if (c.in(i).count() != 1 || c.in(i).dtype() != start.dtype())
+// `make` gives the output of so many elements.
+template <typename Make>
+void fill_range(const Tensor& start, const Tensor& limit, const Tensor& delta, Make make) {
+  for (const Tensor* t : {&start, &limit, &delta})
+    if (t->count() != 1 || t->dtype() != start.dtype())
       base::fail_input("E22", "a Range takes three single numbers of one type");
   dispatch<kFloatTypes | kSignedTypes>(start.dtype(), [&]<typename T>() {
-    const auto a = load(c.in(0).data<T>()[0]), b = load(c.in(1).data<T>()[0]),
-               d = load(c.in(2).data<T>()[0]);
+    const auto a = load(start.data<T>()[0]), b = load(limit.data<T>()[0]), d = load(delta.data<T>()[0]);
     if (d == 0) base::fail_input("E22", "a Range has step 0");
     const double count =
         std::ceil((static_cast<double>(b) - static_cast<double>(a)) / static_cast<double>(d));
     if (!(count < 1e12)) base::fail(ErrorKind::kLimit, "E60", "a Range of {} elements", count);
-    Tensor& y = c.out(0, start.dtype(), {std::max<int64_t>(0, static_cast<int64_t>(count))});
+    Tensor& y = make(std::max<int64_t>(0, static_cast<int64_t>(count)));
     const auto out = y.mutable_data<T>();
     for (size_t i = 0; i < out.size(); ++i) {
       using A = arithmetic_t<T>;
       out[i] = store<T>(static_cast<A>(a + static_cast<A>(static_cast<A>(i) * d)));
     }
   });
+}
+
+void range(ComputeContext& c) {
+  fill_range(c.in(0), c.in(1), c.in(2), [&](int64_t n) -> Tensor& { return c.out(0, c.in(0).dtype(), {n}); });
+}
+
+std::optional<runtime::Bound> range_bind(const ir::Node&, const runtime::BindContext&) {
+  return runtime::Bound{[](runtime::StepContext& s) {
+                          return guarded([&] {
+                            fill_range(s.in(0), s.in(1), s.in(2), [&](int64_t n) -> Tensor& {
+                              return s.make(0, s.in(0).dtype(), {n});
+                            });
+                          });
+                        },
+                        "range"};
 }
 
 // ---- OneHot ------------------------------------------------------------------------------------
@@ -205,7 +221,8 @@ extern const Operator kRange{.name = "Range",
                              .since = 11,
                              .infer = range_infer,
                              .reference = range,
-                             .traits = {.data_inputs = 0}};
+                             .traits = {.data_inputs = 0},
+                             .bind = range_bind};
 extern const Operator kOneHot{.name = "OneHot",
                               .since = 9,
                               .infer = one_hot_infer,

@@ -36,6 +36,22 @@ constexpr Operator mapping(const char* name) {
 
 void infer_bool(InferContext& c) { c.out(0, DType::kBool, c.shape(0)); }
 
+std::optional<runtime::Bound> bind_not(const ir::Node&, const runtime::BindContext& c) {
+  if (c.in(0).dtype != DType::kBool) return {};
+  return runtime::Bound{[](runtime::StepContext& s) {
+                          return guarded([&] {
+                            const Tensor& x = s.in(0);
+                            const auto in = bool_bytes(x);
+                            const auto out = bool_bytes(s.make(0, DType::kBool, x.dims()));
+                            s.pool->parallel_for(x.count(), 65536, [&](int64_t begin, int64_t end, int) {
+                              for (int64_t i = begin; i < end; ++i)
+                                out[static_cast<size_t>(i)] = in[static_cast<size_t>(i)] == 0;
+                            });
+                          });
+                        },
+                        "not"};
+}
+
 constexpr Operator predicate(const char* name, void (*reference)(ComputeContext&)) {
   return {.name = name,
           .infer = infer_bool,
@@ -146,7 +162,11 @@ extern const Operator kBitwiseNot{
     .infer = infer_same,
     .reference = unary<kIntegerTypes, [](auto v) { return static_cast<decltype(v)>(~v); }>,
     .traits = {.layout = LayoutClass::kAny}};
-extern const Operator kNot = predicate("Not", invert);
+extern const Operator kNot{.name = "Not",
+                           .infer = infer_bool,
+                           .reference = invert,
+                           .traits = {.layout = LayoutClass::kAny},
+                           .bind = bind_not};
 extern const Operator kIsNaN = predicate("IsNaN", is_nan);
 extern const Operator kIsInf = predicate("IsInf", is_inf);
 
