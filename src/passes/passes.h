@@ -12,6 +12,7 @@ int raise_to_minimum(ir::Model& model, PassContext& context);
 int fold_constants(ir::Model& model, PassContext& context);
 int simplify_shapes(ir::Model& model, PassContext& context);
 int remove_noops(ir::Model& model, PassContext& context);
+int einsum_to_matmul(ir::Model& model, PassContext& context);
 int merge_transposes(ir::Model& model, PassContext& context);
 int merge_duplicates(ir::Model& model, PassContext& context);
 int fuse_pad(ir::Model& model, PassContext& context);

@@ -24,6 +24,7 @@ constexpr std::array kPasses{
     Pass{"fold_constants", fold_constants},
     Pass{"simplify_shapes", simplify_shapes},
     Pass{"remove_noops", remove_noops},
+    Pass{"einsum_to_matmul", einsum_to_matmul},
     Pass{"merge_transposes", merge_transposes},
     Pass{"merge_duplicates", merge_duplicates},
     Pass{"fuse_pad", fuse_pad},
