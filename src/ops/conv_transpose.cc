@@ -1,6 +1,7 @@
 // ConvTranspose (1, 11, 22): y[n, m, i * stride - begin + k * dilation] gathers x[n, c, i] * w[c, m, k], plus
 // b[m]. Any number of spatial axes.
 #include "ops/detail/conv_shape.h"
+#include "ops/detail/conv_transpose_step.h"
 #include "ops/detail/widen.h"
 
 namespace tersor::ops {
@@ -90,6 +91,10 @@ void reference(ComputeContext& c) {
 extern const Operator kConvTranspose{.name = "ConvTranspose",
                                      .infer = infer,
                                      .reference = reference,
-                                     .traits = {.quant = QuantClass::kWeighted, .data_inputs = 7}};
+                                     .traits = {.quant = QuantClass::kWeighted,
+                                                .data_inputs = 7,
+                                                .layout = LayoutClass::kChannelsLast,
+                                                .fuses_clip = true},
+                                     .bind = bind_conv_transpose};
 
 }  // namespace tersor::ops
