@@ -70,11 +70,17 @@ TEST(RemoveNoops, RowsOfTheTable) {
       {"Slice", {ints({0}), ints({std::numeric_limits<int64_t>::max()}), ints({0})}},
       {"Slice", {ints({0}), ints({3}), ints({1})}},
       {"Slice", {ints({0}), ints({1}), ints({0})}, {}, false},
-      {"Slice", {ints({-1}), ints({std::numeric_limits<int64_t>::min()}), ints({1}), ints({-1})}, {}, false},
+      {"Slice",
+       {ints({-1}), ints({std::numeric_limits<int64_t>::min()}), ints({1}), ints({-1})},
+       {},
+       false},
       {"Slice", {}, {{"starts", Ints{0}}, {"ends", Ints{2147483647}}}, true, {"n"s, 3, 4}, 9},
       {"Split", {}, {{"axis", int64_t{1}}}},
       {"Concat", {}, {{"axis", int64_t{1}}}},
-      {"Sum"}, {"Max"}, {"Min"}, {"Mean"},
+      {"Sum"},
+      {"Max"},
+      {"Min"},
+      {"Mean"},
       {"Clip"},
       {"Clip", {number(-1)}, {}, false},
       {"Clip", {Tensor(), number(1)}, {}, false},
@@ -84,7 +90,8 @@ TEST(RemoveNoops, RowsOfTheTable) {
     for (bool output : {false, true}) {
       SCOPED_TRACE(fmt::format("row {}: {}", i, cases[i].op));
       const Checked done = check(surrounded(cases[i], output));
-      EXPECT_EQ(count(done.model, cases[i].op), cases[i].goes ? 0 : 1) << ir::dump(done.model.graph);
+      EXPECT_EQ(count(done.model, cases[i].op), cases[i].goes ? 0 : 1)
+          << ir::dump(done.model.graph);
     }
 }
 
@@ -154,8 +161,11 @@ TEST(MergeDuplicates, PublicNamesAreKept) {
 
 TEST(MergeDuplicates, RandomNumbersAndQuantizationStay) {
   Build m;
-  const ir::ValueId x = m.b.input("x", {2, 3}), scale = m.b.constant(number(0.1)), zero = m.b.constant(number(3, DType::kUint8));
-  const auto pair = [&] { return m.b.add("DequantizeLinear", {m.b.add("QuantizeLinear", {x, scale, zero}), scale, zero}); };
+  const ir::ValueId x = m.b.input("x", {2, 3}), scale = m.b.constant(number(0.1)),
+                    zero = m.b.constant(number(3, DType::kUint8));
+  const auto pair = [&] {
+    return m.b.add("DequantizeLinear", {m.b.add("QuantizeLinear", {x, scale, zero}), scale, zero});
+  };
   m.b.output(m.b.add("Relu", {pair()}), "y");
   m.b.output(m.b.add("Exp", {pair()}), "z");
   const Checked done = check(m.model);
@@ -184,7 +194,8 @@ TEST(DeadCode, WhatABodyReadsLives) {
   const auto branch = [&](const char* op) {
     return body(op, [&](GraphBuilder& b) { b.output(b.add(op, {b.capture("n")}), "o_"s + op); });
   };
-  m.b.output(m.b.add("If", {c}, {{"then_branch", branch("Relu")}, {"else_branch", branch("Abs")}}), "y");
+  m.b.output(m.b.add("If", {c}, {{"then_branch", branch("Relu")}, {"else_branch", branch("Abs")}}),
+             "y");
   const Checked done = check(m.model);
   EXPECT_EQ(count(done.model, "Neg"), 1);
   EXPECT_EQ(count(done.model, "Exp"), 0);

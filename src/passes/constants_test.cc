@@ -36,7 +36,9 @@ TEST(ConstantsToInitializers, WeightsInConstantNodesAreFused) {
     return m.b.add("Constant", {}, {{"value", floats(std::move(dims), seed, 0.5, 1)}});
   };
   const ir::ValueId y = m.b.add("Conv", {m.b.input("x", {1, 3, 4, 4}), weight({2, 3, 3, 3}, 1)});
-  m.b.output(m.b.add("BatchNormalization", {y, weight({2}, 2), weight({2}, 3), weight({2}, 4), weight({2}, 5)}), "y");
+  m.b.output(m.b.add("BatchNormalization",
+                     {y, weight({2}, 2), weight({2}, 3), weight({2}, 4), weight({2}, 5)}),
+             "y");
   EXPECT_EQ(check(m.model).model.graph.nodes.size(), 1U);
 }
 
@@ -45,7 +47,8 @@ TEST(InitializersNotInputs, OldFilesListThem) {
     Build m(9);
     m.model.ir_version = ir;
     const ir::ValueId x = m.b.input("x", {1, 3, 4, 4});
-    const ir::ValueId w = m.b.constant(floats({2, 3, 1, 1}, 1), "w"), bias = m.b.constant(floats({2}, 1), "b");
+    const ir::ValueId w = m.b.constant(floats({2, 3, 1, 1}, 1), "w"),
+                      bias = m.b.constant(floats({2}, 1), "b");
     m.model.graph.inputs = {w, x, bias};
     m.b.output(m.b.add("Mul", {m.b.add("Conv", {x, w, bias}), m.b.constant(number(2))}), "y");
     const Checked done = check(m.model);
@@ -62,7 +65,9 @@ TEST(DedupConstants, EqualBytesOfOneTypeAndShape) {
   for (const Tensor& t : {a, a, a.reshaped({1, 3}), tensor::cast(a, DType::kFloat16)})
     y = t.dtype() == DType::kFloat32 ? m.b.add("Max", {m.b.add("Neg", {y}), m.b.constant(t)}) : y;
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  for (int i = 0; i < 2; ++i) y = m.b.add("Max", {m.b.add("Neg", {y}), m.b.constant(Tensor::of<float>({3}, {nan, 1, -0.0F}))});
+  for (int i = 0; i < 2; ++i)
+    y = m.b.add("Max",
+                {m.b.add("Neg", {y}), m.b.constant(Tensor::of<float>({3}, {nan, 1, -0.0F}))});
   y = m.b.add("Max", {m.b.add("Neg", {y}), m.b.constant(Tensor::of<float>({3}, {nan, 1, 0.0F}))});
   m.b.output(y, "y");
   EXPECT_EQ(check(m.model).report.count("dedup_constants"), 2);
@@ -72,7 +77,8 @@ TEST(DedupConstants, EqualBytesOfOneTypeAndShape) {
 
 TEST(FoldConstants, ChainsOfWeights) {
   Build m;
-  const ir::ValueId w = m.b.add("Transpose", {m.b.constant(floats({4, 3}, 1))}, {{"perm", Ints{1, 0}}});
+  const ir::ValueId w =
+      m.b.add("Transpose", {m.b.constant(floats({4, 3}, 1))}, {{"perm", Ints{1, 0}}});
   const ir::ValueId scaled = m.b.add("Mul", {w, m.b.add("Exp", {m.b.constant(floats({4}, 2))})});
   m.b.output(m.b.add("MatMul", {m.b.input("x", {2, 5, 3}), scaled}), "y");
   m.b.output(m.b.add("Neg", {m.b.constant(floats({2}, 3))}), "c");
@@ -84,8 +90,10 @@ TEST(FoldConstants, ChainsOfWeights) {
 
 TEST(FoldConstants, KeepsQuantizedWeightsAndRandomNumbers) {
   Build m;
-  const ir::ValueId scale = m.b.constant(number(0.02)), q = m.b.constant(floats({3, 4}, 1, -100, 100, DType::kInt8));
-  const ir::ValueId w = m.b.add("DequantizeLinear", {q, scale, m.b.constant(number(0, DType::kInt8))});
+  const ir::ValueId scale = m.b.constant(number(0.02)),
+                    q = m.b.constant(floats({3, 4}, 1, -100, 100, DType::kInt8));
+  const ir::ValueId w =
+      m.b.add("DequantizeLinear", {q, scale, m.b.constant(number(0, DType::kInt8))});
   m.b.output(m.b.add("MatMul", {m.b.input("x", {2, 3}), w}), "y");
   EXPECT_EQ(count(check(m.model).model, "DequantizeLinear"), 1);
   Build r;
@@ -137,7 +145,8 @@ TEST(FoldConstants, HugeResultsAreNotEvenTried) {
 TEST(FoldConstants, ErrorsAreLeftToWhoeverRunsTheNode) {
   Build m;
   const ir::ValueId x = m.b.input("x", {2});
-  const ir::ValueId bad = m.b.add("Gather", {m.b.constant(floats({3}, 1)), m.b.constant(ints({7}))});
+  const ir::ValueId bad =
+      m.b.add("Gather", {m.b.constant(floats({3}, 1)), m.b.constant(ints({7}))});
   m.b.output(m.b.add("Add", {x, bad}), "y");
   ir::Model model = m.model;
   const Report report = simplify(model);
@@ -147,10 +156,15 @@ TEST(FoldConstants, ErrorsAreLeftToWhoeverRunsTheNode) {
 
 TEST(FoldConstants, IntegersAndNanComeOutAsTheyAre) {
   Build m;
-  const ir::ValueId big = m.b.constant(ints({std::numeric_limits<int64_t>::max() - 1, (int64_t{1} << 53) + 1}));
-  m.b.output(m.b.add("Add", {m.b.input("x", {2}, DType::kInt64), m.b.add("Neg", {m.b.add("Sub", {big, m.b.constant(ints({1}))})})}), "y");
+  const ir::ValueId big =
+      m.b.constant(ints({std::numeric_limits<int64_t>::max() - 1, (int64_t{1} << 53) + 1}));
+  m.b.output(m.b.add("Add", {m.b.input("x", {2}, DType::kInt64),
+                             m.b.add("Neg", {m.b.add("Sub", {big, m.b.constant(ints({1}))})})}),
+             "y");
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  m.b.output(m.b.add("Max", {m.b.input("z", {2}), m.b.add("Neg", {m.b.constant(Tensor::of<float>({2}, {nan, 1}))})}), "w");
+  m.b.output(m.b.add("Max", {m.b.input("z", {2}),
+                             m.b.add("Neg", {m.b.constant(Tensor::of<float>({2}, {nan, 1}))})}),
+             "w");
   const Checked done = check(m.model, {}, {ints({0, 0}), floats({2}, 1)}, 0);
   EXPECT_EQ(done.model.graph.nodes.size(), 2U);
   const Tensor* folded = done.model.graph.constant(only(done.model, "Add").input(1));
@@ -165,8 +179,11 @@ TEST(FoldConstants, IntegersAndNanComeOutAsTheyAre) {
 ir::Model view(ir::Shape shape, const Ints& rest) {
   Build m(13);
   const ir::ValueId x = m.b.input("x", std::move(shape));
-  const auto axes = [&](ir::ValueId v) { return m.b.add("Unsqueeze", {v, m.b.constant(ints({0}))}); };
-  const ir::ValueId batch = axes(m.b.add("Gather", {m.b.add("Shape", {x}), m.b.constant(Tensor::scalar<int64_t>(0))}));
+  const auto axes = [&](ir::ValueId v) {
+    return m.b.add("Unsqueeze", {v, m.b.constant(ints({0}))});
+  };
+  const ir::ValueId batch =
+      axes(m.b.add("Gather", {m.b.add("Shape", {x}), m.b.constant(Tensor::scalar<int64_t>(0))}));
   Ids parts{batch};
   for (int64_t d : rest) parts.push_back(axes(m.b.constant(Tensor::scalar<int64_t>(d))));
   const ir::ValueId target = m.b.add("Concat", parts, {{"axis", int64_t{0}}});
@@ -205,10 +222,15 @@ TEST(Shapes, TwoDynamicAxesOfABert) {
   const ir::ValueId x = m.b.input("x", {"batch"s, "seq"s, 12});
   const ir::ValueId shape = m.b.add("Shape", {x});
   const auto dim = [&](int64_t i) { return m.b.add("Gather", {shape, m.b.constant(ints({i}))}); };
-  const ir::ValueId split = m.b.add("Concat", {dim(0), dim(1), m.b.constant(ints({3})), m.b.constant(ints({4}))}, {{"axis", int64_t{0}}});
-  const ir::ValueId heads = m.b.add("Transpose", {m.b.add("Reshape", {x, split})}, {{"perm", Ints{0, 2, 1, 3}}});
-  const ir::ValueId back = m.b.add("Transpose", {m.b.add("Exp", {heads})}, {{"perm", Ints{0, 2, 1, 3}}});
-  const ir::ValueId join = m.b.add("Concat", {dim(0), dim(1), m.b.constant(ints({12}))}, {{"axis", int64_t{0}}});
+  const ir::ValueId split =
+      m.b.add("Concat", {dim(0), dim(1), m.b.constant(ints({3})), m.b.constant(ints({4}))},
+              {{"axis", int64_t{0}}});
+  const ir::ValueId heads =
+      m.b.add("Transpose", {m.b.add("Reshape", {x, split})}, {{"perm", Ints{0, 2, 1, 3}}});
+  const ir::ValueId back =
+      m.b.add("Transpose", {m.b.add("Exp", {heads})}, {{"perm", Ints{0, 2, 1, 3}}});
+  const ir::ValueId join =
+      m.b.add("Concat", {dim(0), dim(1), m.b.constant(ints({12}))}, {{"axis", int64_t{0}}});
   m.b.output(m.b.add("Reshape", {back, join}), "y");
   const Checked done = check(m.model);
   EXPECT_EQ(count(done.model, "Shape"), 0) << ir::dump(done.model.graph);
@@ -223,13 +245,17 @@ TEST(Shapes, AProductOfDynamicAxesStays) {
   const ir::ValueId x = m.b.input("x", {"a"s, "b"s, "c"s});
   const ir::ValueId shape = m.b.add("Shape", {x});
   const auto dim = [&](int64_t i) { return m.b.add("Gather", {shape, m.b.constant(ints({i}))}); };
-  const ir::ValueId target = m.b.add("Concat", {m.b.add("Mul", {dim(0), dim(1)}), dim(2)}, {{"axis", int64_t{0}}});
+  const ir::ValueId target =
+      m.b.add("Concat", {m.b.add("Mul", {dim(0), dim(1)}), dim(2)}, {{"axis", int64_t{0}}});
   m.b.output(m.b.add("Reshape", {x, target}), "y");
   // Swapped axes: neither is where it was.
-  m.b.output(m.b.add("Reshape", {x, m.b.add("Concat", {dim(1), dim(0), dim(2)}, {{"axis", int64_t{0}}})}), "z");
+  m.b.output(
+      m.b.add("Reshape", {x, m.b.add("Concat", {dim(1), dim(0), dim(2)}, {{"axis", int64_t{0}}})}),
+      "z");
   const Checked done = check(m.model, {}, {floats({2, 3, 4}, 1)});
   const std::vector<Tensor> in{floats({5, 1, 2}, 4)};
-  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(difference(run(done.model, in)[i], run(m.model, in)[i]), 0);
+  for (size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(difference(run(done.model, in)[i], run(m.model, in)[i]), 0);
 }
 
 TEST(Shapes, UnnamedAxesAreNotTakenForEqual) {

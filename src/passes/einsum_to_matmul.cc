@@ -1,9 +1,11 @@
 // A product of two tensors written as Einsum becomes MatMul.
 //
 //   before   y = Einsum<"bshd,bthd->bhst">(a, b)
-//   after    y = MatMul(Transpose(a), Transpose(b)), transposed if the output's axes stand otherwise
-//   when     the equation has an explicit output, no ellipsis and no doubled label in a term, and one label each is summed,
-//            only in a and only in b; all others are in both and in the output
+//   after    y = MatMul(Transpose(a), Transpose(b)), transposed if the output's axes stand
+//   otherwise when     the equation has an explicit output, no ellipsis and no doubled label in a
+//   term, and one label each is summed,
+//            only in a and only in b; all others are in both and in the output; the element type is
+//            one that MatMul takes
 //   exact    the same sums
 #include <algorithm>
 #include <string>
@@ -36,7 +38,8 @@ std::optional<Product> parse(std::string equation) {
   if (comma == std::string::npos || arrow == std::string::npos || comma > arrow ||
       equation.find(',', comma + 1) != std::string::npos)
     return {};
-  const std::string a = equation.substr(0, comma), b = equation.substr(comma + 1, arrow - comma - 1),
+  const std::string a = equation.substr(0, comma),
+                    b = equation.substr(comma + 1, arrow - comma - 1),
                     y = equation.substr(arrow + 2);
   for (const std::string* term : {&a, &b, &y})
     if (!distinct(*term) || term->find('.') != std::string::npos) return {};
@@ -73,8 +76,8 @@ ir::Type permuted(const ir::Type& type, const std::vector<int64_t>& p) {
   return t;
 }
 
-ir::Node transpose(const ir::Node& of, ir::ValueId from, const std::vector<int64_t>& p, ir::ValueId to,
-                   const char* suffix) {
+ir::Node transpose(const ir::Node& of, ir::ValueId from, const std::vector<int64_t>& p,
+                   ir::ValueId to, const char* suffix) {
   ir::Node n;
   n.op = "Transpose";
   n.name = of.name + suffix;
@@ -85,15 +88,32 @@ ir::Node transpose(const ir::Node& of, ir::ValueId from, const std::vector<int64
   return n;
 }
 
+bool multiplies(DType type) {
+  switch (type) {
+    case DType::kFloat16:
+    case DType::kBfloat16:
+    case DType::kFloat32:
+    case DType::kFloat64:
+    case DType::kInt32:
+    case DType::kUint32:
+    case DType::kInt64:
+    case DType::kUint64:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool rewrite(Editor& g, ir::NodeId n, PassContext& context) {
   if (!g.is(n, "Einsum") || g.node(n).inputs.size() != 2) return false;
   const auto product = parse(g.node(n).attr_string("equation", ""));
-  if (!product || !context.step()) return false;
+  if (!product || !multiplies(g.type(g.node(n).input(0)).elem) || !context.step()) return false;
   std::vector<ir::ValueId> inputs = g.node(n).inputs;
   for (size_t i = 0; i < 2; ++i) {
     const std::vector<int64_t>& p = i == 0 ? product->a : product->b;
     if (p.empty()) continue;
-    const ir::ValueId to = g.add_value(g.value(inputs[i]).name + "_transposed", permuted(g.type(inputs[i]), p));
+    const ir::ValueId to =
+        g.add_value(g.value(inputs[i]).name + "_transposed", permuted(g.type(inputs[i]), p));
     g.insert_before(n, transpose(g.node(n), inputs[i], p, to, i == 0 ? "/a" : "/b"));
     inputs[i] = to;
   }
@@ -104,14 +124,16 @@ bool rewrite(Editor& g, ir::NodeId n, PassContext& context) {
     g.set_inputs(n, std::move(inputs));
     return true;
   }
-  // The product is a new node; this one becomes the transposition behind it, which keeps its output.
+  // The product is a new node; this one becomes the transposition behind it, which keeps its
+  // output.
   ir::Node matmul;
   matmul.op = "MatMul";
   matmul.name = g.node(n).name;
   matmul.origin = "einsum_to_matmul";
   matmul.inputs = std::move(inputs);
   const ir::ValueId out = g.node(n).output(0);
-  const ir::ValueId sums = g.add_value(g.value(out).name + "_product", ir::Type::tensor(g.type(out).elem));
+  const ir::ValueId sums =
+      g.add_value(g.value(out).name + "_product", ir::Type::tensor(g.type(out).elem));
   matmul.outputs = {sums};
   g.insert_before(n, std::move(matmul));
   g.set_inputs(n, {sums});

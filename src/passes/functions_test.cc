@@ -9,7 +9,8 @@ namespace {
 using namespace std::string_literals;
 using Ints = std::vector<int64_t>;
 
-// Functions are made by hand here, without the serialized form that a reader keeps: checked without writing.
+// Functions are made by hand here, without the serialized form that a reader keeps: checked without
+// writing.
 ir::Function& add_function(Build& m, const std::string& name, int64_t opset = 17) {
   m.model.opsets["d"] = 1;
   ir::Function& f = m.model.functions.emplace_back();
@@ -27,14 +28,15 @@ ir::Node& call(Build& m, const std::string& name, Ids inputs, const std::string&
   return m.model.graph.nodes.back();
 }
 
-Report simplify_and_compare(const ir::Model& model, ir::Model& done, const std::vector<Tensor>& inputs,
-                            const std::vector<Tensor>& want) {
+Report simplify_and_compare(const ir::Model& model, ir::Model& done,
+                            const std::vector<Tensor>& inputs, const std::vector<Tensor>& want) {
   done = model;
   const Report report = simplify(done, {.verify_each = true});
   EXPECT_TRUE(done.functions.empty());
   const std::vector<Tensor> got = ops::interpret(done.graph, done, inputs);
   EXPECT_EQ(got.size(), want.size());
-  for (size_t i = 0; i < got.size() && i < want.size(); ++i) EXPECT_LE(difference(got[i], want[i]), 1e-6);
+  for (size_t i = 0; i < got.size() && i < want.size(); ++i)
+    EXPECT_LE(difference(got[i], want[i]), 1e-6);
   EXPECT_EQ(simplify(done).steps, 0);
   return report;
 }
@@ -91,7 +93,8 @@ TEST(InlineFunctions, NestedCallsOptionalInputsAndSharedOutputs) {
   const Ids out = m.b.add_many("Three", {x}, 3);
   m.model.graph.nodes.back().domain = "d";
   for (size_t i = 0; i < 3; ++i) m.b.output(out[i], "y" + std::to_string(i));
-  const Tensor in = floats({6}, 1, -2, 2), limited = map(in, [](float v) { return std::min(v, 1.0F); });
+  const Tensor in = floats({6}, 1, -2, 2),
+               limited = map(in, [](float v) { return std::min(v, 1.0F); });
   ir::Model done;
   simplify_and_compare(m.model, done, {in}, {in, limited, limited});
 }
@@ -108,7 +111,8 @@ TEST(InlineFunctions, CallsInBodiesAndBodiesInFunctions) {
     const auto branch = [&](const char* op) {
       return body(op, [&](GraphBuilder& i) { i.output(i.add(op, {i.capture("v")}), "o_"s + op); });
     };
-    b.output(b.add("If", {flag}, {{"then_branch", branch("Neg")}, {"else_branch", branch("Abs")}}), "r");
+    b.output(b.add("If", {flag}, {{"then_branch", branch("Neg")}, {"else_branch", branch("Abs")}}),
+             "r");
   }
   const auto branch = [&](const std::string& name) {
     return body(name, [&](GraphBuilder& i) {
@@ -117,10 +121,12 @@ TEST(InlineFunctions, CallsInBodiesAndBodiesInFunctions) {
       i.output(name == "then" ? r : i.add("Exp", {r}), "o" + name);
     });
   };
-  m.b.output(m.b.add("If", {c}, {{"then_branch", branch("then")}, {"else_branch", branch("else")}}), "y");
+  m.b.output(m.b.add("If", {c}, {{"then_branch", branch("then")}, {"else_branch", branch("else")}}),
+             "y");
   const Tensor in = floats({6}, 1, -2, 2);
   ir::Model done;
-  simplify_and_compare(m.model, done, {in, Tensor::scalar(true)}, {map(in, [](float v) { return -v; })});
+  simplify_and_compare(m.model, done, {in, Tensor::scalar(true)},
+                       {map(in, [](float v) { return -v; })});
   simplify_and_compare(m.model, done, {in, Tensor::scalar(false)},
                        {map(in, [](float v) { return std::exp(std::abs(v)); })});
 }
@@ -139,8 +145,10 @@ TEST(InlineFunctions, OfOtherOpsetsAreRaised) {
         b.output(b.add("Unsqueeze", {v, b.add("Constant", {}, {{"value", ints({0})}})}), "r");
       }
       call(m, "Up", {x}, "y");
-      m.b.output(model_opset < 13 ? m.b.add("Squeeze", {m.b.add("Up", {x})}, {{"axes", Ints{0}}})
-                                  : m.b.add("Squeeze", {m.b.add("Up", {x}), m.b.constant(ints({0}))}), "z");
+      m.b.output(model_opset < 13
+                     ? m.b.add("Squeeze", {m.b.add("Up", {x})}, {{"axes", Ints{0}}})
+                     : m.b.add("Squeeze", {m.b.add("Up", {x}), m.b.constant(ints({0}))}),
+                 "z");
       m.model.graph.nodes[1].domain = "d";
       const Tensor in = floats({2, 3}, 1);
       ir::Model done;

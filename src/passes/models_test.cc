@@ -20,7 +20,8 @@ std::vector<fs::path> model_folders() {
 }
 
 // All files of that kind ("input", "output"), one list for each data set.
-std::vector<std::vector<Tensor>> data_sets(const fs::path& folder, const std::string& kind, size_t count) {
+std::vector<std::vector<Tensor>> data_sets(const fs::path& folder, const std::string& kind,
+                                           size_t count) {
   std::vector<std::vector<Tensor>> sets;
   for (int k = 0; fs::exists(folder / ("test_data_set_" + std::to_string(k))); ++k) {
     auto& set = sets.emplace_back();

@@ -39,12 +39,23 @@ std::vector<Case> cases() {
       {"Clip", 10, kImage, {}, {}},
       {"Dropout", 7, kImage},
       {"Dropout", 10, kImage, {}, {{"ratio", 0.3F}}},
-      {"BatchNormalization", 8, kImage,
-       {floats({4}, 1), floats({4}, 2), floats({4}, 3), floats({4}, 4, 0.5, 1)}, {{"spatial", int64_t{1}}}},
-      {"GroupNormalization", 18, kImage, {floats({2}, 1), floats({2}, 2)}, {{"num_groups", int64_t{2}}}},
+      {"BatchNormalization",
+       8,
+       kImage,
+       {floats({4}, 1), floats({4}, 2), floats({4}, 3), floats({4}, 4, 0.5, 1)},
+       {{"spatial", int64_t{1}}}},
+      {"GroupNormalization",
+       18,
+       kImage,
+       {floats({2}, 1), floats({2}, 2)},
+       {{"num_groups", int64_t{2}}}},
       {"Pad", 9, kImage, {}, {{"pads", Ints{0, 0, 1, 1, 0, 0, 2, 0}}, {"value", 1.5F}}},
       {"Pad", 9, kImage, {}, {{"pads", Ints{0, 0, 1, 1, 0, 0, 2, 0}}, {"mode", "reflect"s}}},
-      {"Slice", 7, kImage, {}, {{"starts", Ints{1, -2}}, {"ends", Ints{3, 100}}, {"axes", Ints{1, 3}}}},
+      {"Slice",
+       7,
+       kImage,
+       {},
+       {{"starts", Ints{1, -2}}, {"ends", Ints{3, 100}}, {"axes", Ints{1, 3}}}},
       {"Slice", 9, kImage, {}, {{"starts", Ints{0, 1}}, {"ends", Ints{1, 2}}}},
       {"Split", 11, kImage, {}, {{"axis", int64_t{1}}, {"split", Ints{1, 3}}}, 2},
       {"Split", 11, kImage, {}, {{"axis", int64_t{1}}}, 2},
@@ -59,11 +70,22 @@ std::vector<Case> cases() {
       {"Resize", 10, kImage, {four({1, 1, 2, 2})}},
       {"Resize", 10, kImage, {four({1, 1, 0.5F, 2})}, {{"mode", "linear"s}}},
       {"Resize", 11, kImage, {floats({0}, 1), four({1, 1, 2, 2})}, {{"mode", "cubic"s}}},
-      {"Resize", 13, kImage, {floats({0}, 1), floats({0}, 1), ints({1, 4, 9, 3})}, {{"mode", "linear"s}}},
-      {"Scatter", 10, {3, 4}, {Tensor::of<int64_t>({1, 2}, {0, 2}), floats({1, 2}, 3)}, {{"axis", int64_t{1}}}},
+      {"Resize",
+       13,
+       kImage,
+       {floats({0}, 1), floats({0}, 1), ints({1, 4, 9, 3})},
+       {{"mode", "linear"s}}},
+      {"Scatter",
+       10,
+       {3, 4},
+       {Tensor::of<int64_t>({1, 2}, {0, 2}), floats({1, 2}, 3)},
+       {{"axis", int64_t{1}}}},
       {"DFT", 17, {1, 8, 1}, {}, {{"axis", int64_t{1}}}},
       {"GridSample", 16, {1, 2, 4, 4}, {floats({1, 3, 3, 2}, 1)}, {{"mode", "bilinear"s}}},
-      {"RoiAlign", 10, {1, 2, 8, 8}, {Tensor::of<float>({1, 4}, {1, 1, 6, 6}), ints({0})},
+      {"RoiAlign",
+       10,
+       {1, 2, 8, 8},
+       {Tensor::of<float>({1, 4}, {1, 1, 6, 6}), ints({0})},
        {{"output_height", int64_t{2}}, {"output_width", int64_t{2}}}},
   };
   for (const char* op : {"Softmax", "LogSoftmax", "Hardmax"})
@@ -71,8 +93,8 @@ std::vector<Case> cases() {
   list.push_back({"Softmax", 11, {"n"s, 3, 1, 1}, {}, {{"axis", int64_t{1}}}});
   list.push_back({"Softmax", 11, {"n"s, "m"s, 3}, {}, {{"axis", int64_t{-2}}}});
   list.push_back({"Softmax", 9, {2, 5}});
-  for (const char* op : {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
-                         "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"}) {
+  for (const char* op : {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
+                         "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"}) {
     list.push_back({op, 9, {2, 3, 4}, {}, {{"axes", Ints{0, 2}}, {"keepdims", int64_t{0}}}});
     list.push_back({op, 11, {2, 3, 4}});
   }
@@ -92,7 +114,8 @@ TEST(RaiseOpset, EveryChangeOfFormKeepsTheResults) {
       const bool positive = c.op == "ReduceLogSum"s;
       inputs.push_back(positive ? floats(t.dims(), 1, 0.5, 2) : t);
     }
-    for (int64_t version : {int64_t{10}, int64_t{11}, int64_t{13}, int64_t{17}, int64_t{18}, kNewestOpset}) {
+    for (int64_t version :
+         {int64_t{10}, int64_t{11}, int64_t{13}, int64_t{17}, int64_t{18}, kNewestOpset}) {
       if (version <= c.opset) continue;
       ir::Model raised = model;
       const Raised result = raise_opset(raised, version);
@@ -103,7 +126,8 @@ TEST(RaiseOpset, EveryChangeOfFormKeepsTheResults) {
         const std::vector<Tensor> want = run(model, inputs), got = run(raised, inputs);
         ASSERT_EQ(want.size(), got.size());
         for (size_t k = 0; k < want.size(); ++k) {
-          EXPECT_LE(difference(got[k], want[k]), 1e-6) << "to " << version << "\n" << ir::dump(raised.graph);
+          EXPECT_LE(difference(got[k], want[k]), 1e-6) << "to " << version << "\n"
+                                                       << ir::dump(raised.graph);
         }
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kUnsupported) throw;
@@ -116,22 +140,32 @@ TEST(RaiseOpset, EveryChangeOfFormKeepsTheResults) {
   for (const std::string& op : not_run) RecordProperty("not run: " + op, 1);
 }
 
-// Where it shrinks, the nearest of Resize 10 is the element behind: 1 / 0.34 = 2.94 takes element 3.
+// Where it shrinks, the nearest of Resize 10 is the element behind: 1 / 0.34 = 2.94 takes
+// element 3.
 TEST(RaiseOpset, OldNearestResizeTakesTheCeilingWhereItShrinks) {
   ir::Model model = model_of({"Resize", 10, {1, 1, 6, 6}, {four({1, 1, 0.5F, 0.34F})}});
   ASSERT_TRUE(raise_opset(model, 13).done);
   std::vector<float> x(36);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
   const std::vector<Tensor> in{Tensor::of<float>({1, 1, 6, 6}, std::span<const float>(x))};
-  EXPECT_EQ(difference(run(model, in)[0], Tensor::of<float>({1, 1, 3, 2}, {0, 3, 12, 15, 24, 27})), 0);
+  EXPECT_EQ(difference(run(model, in)[0], Tensor::of<float>({1, 1, 3, 2}, {0, 3, 12, 15, 24, 27})),
+            0);
 }
 
 TEST(RaiseOpset, RefusesAndLeavesTheModel) {
   const std::vector<Case> refused = {
-      {"Dropout", 9, kImage, {}, {}, 2},                                          // its mask is read
-      {"BatchNormalization", 8, kImage, {floats({4}, 1), floats({4}, 2), floats({4}, 3), floats({4}, 4)}, {{"spatial", int64_t{0}}}},
-      {"Resize", 10, kImage, {four({1, 1, 0.5F, 2})}},                            // down and up
-      {"Resize", 11, kImage, {floats({0}, 1), four({1, 1, 2, 2})}, {{"coordinate_transformation_mode", "tf_half_pixel_for_nn"s}}},
+      {"Dropout", 9, kImage, {}, {}, 2},  // its mask is read
+      {"BatchNormalization",
+       8,
+       kImage,
+       {floats({4}, 1), floats({4}, 2), floats({4}, 3), floats({4}, 4)},
+       {{"spatial", int64_t{0}}}},
+      {"Resize", 10, kImage, {four({1, 1, 0.5F, 2})}},  // down and up
+      {"Resize",
+       11,
+       kImage,
+       {floats({0}, 1), four({1, 1, 2, 2})},
+       {{"coordinate_transformation_mode", "tf_half_pixel_for_nn"s}}},
       {"NoSuchOperator", 11, kImage},
       {"Scan", 8, kImage},
       {"Upsample", 7, kImage},

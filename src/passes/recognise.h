@@ -1,4 +1,5 @@
-// What the recognisers of formulas share: raising the opset for the operator they make, factors, constants.
+// What the recognisers of formulas share: raising the opset for the operator they make, factors,
+// constants.
 #pragma once
 
 #include <algorithm>
@@ -13,14 +14,16 @@
 
 namespace tersor::passes {
 
-// Equal but for the digits that exporters leave out of irrational constants, and the rounding of the type.
+// Equal but for the digits that exporters leave out of irrational constants, and the rounding of
+// the type.
 inline bool is_about(double value, double wanted, DType type) {
   const bool narrow = type == DType::kFloat16 || type == DType::kBfloat16;
   return std::abs(value - wanted) <= (narrow ? 0x1p-8 : 1e-5) * std::abs(wanted);
 }
 
-// Rewrites what match(editor, node) finds by rewrite(editor, node, its result), in a model that is at `opset`, or can be
-// brought there within the ceiling (a step of its own). Returns the rewrites, at least 1 if anything changed.
+// Rewrites what match(editor, node) finds by rewrite(editor, node, its result), in a model that is
+// at `opset`, or can be brought there within the ceiling (a step of its own). Returns the rewrites,
+// at least 1 if anything changed.
 template <typename Find, typename Rewrite>
 int rewrite_matches(ir::Model& model, PassContext& context, int64_t opset, Find match,
                     Rewrite rewrite) {
@@ -62,10 +65,12 @@ struct Factors {
   double constant = 1;
   int rank = 0;  // the most axes of a constant
   std::vector<ir::ValueId> values;
-  std::vector<ir::NodeId> inner;  // multiplications and divisions below the last one, read by nobody else
+  std::vector<ir::NodeId>
+      inner;  // multiplications and divisions below the last one, read by nobody else
 };
 
-// The factors of what node `last` (Mul, or Div by a constant number) makes; none if it is another node.
+// The factors of what node `last` (Mul, or Div by a constant number) makes; none if it is another
+// node.
 inline Factors factors(const Editor& g, ir::NodeId last) {
   constexpr size_t kMostNodes = 6;
   const auto is_product = [&](ir::NodeId n) {

@@ -1,9 +1,10 @@
 // The formulas of Gelu become the operator.
 //
-//   before   y = x * 0.5 * (1 + erf(x / sqrt 2)), or with tanh(sqrt(2 / pi) * (x + 0.044715 x^3)) for erf(...)
-//   after    y = Gelu(x), approximate "none" or "tanh"
-//   when     the products stand in any order, x + 0.044715 x^3 also as x * (1 + 0.044715 x^2); inner values have no other
-//            reader; the constants are numbers that do not broadcast x; the model is at opset 20, or may be raised to it
+//   before   y = x * 0.5 * (1 + erf(x / sqrt 2)), or with tanh(sqrt(2 / pi) * (x + 0.044715 x^3))
+//   for erf(...) after    y = Gelu(x), approximate "none" or "tanh" when     the products stand in
+//   any order, x + 0.044715 x^3 also as x * (1 + 0.044715 x^2); inner values have no other
+//            reader; the constants are numbers that do not broadcast x; the model is at opset 20,
+//            or may be raised to it
 //   exact    the same formula, rounded fewer times; constants within 1e-5 of the formula's
 #include <numbers>
 

@@ -2,9 +2,10 @@
 //
 //   before   y = x * Clip(x + 3, 0, 6) / 6, or x * HardSigmoid(x) with alpha 1/6 and beta 1/2
 //   after    y = HardSwish(x)
-//   when     the products stand in any order; the Clip may be written as Min and Max, or as Relu and Min; inner values have
-//            no other reader; the constants are numbers that do not broadcast x; the model is at opset 14, or may be
-//            raised to it
+//   when     the products stand in any order; the Clip may be written as Min and Max, or as Relu
+//   and Min; inner values have
+//            no other reader; the constants are numbers that do not broadcast x; the model is at
+//            opset 14, or may be raised to it
 //   exact    the same formula, rounded fewer times
 #include "passes/recognise.h"
 
@@ -81,7 +82,8 @@ std::optional<Match> match(const Editor& g, ir::NodeId last) {
     if (const ir::NodeId h = g.made_by(gate, "HardSigmoid"); h != ir::kNone) {
       const ir::Node& node = g.node(h);
       if (f.constant != 1 || !g.used_once(gate) || node.input(0) != m.x ||
-          !is_about(node.attr_float("alpha", 0.2F), 1.0 / 6, type) || node.attr_float("beta", 0.5F) != 0.5F)
+          !is_about(node.attr_float("alpha", 0.2F), 1.0 / 6, type) ||
+          node.attr_float("beta", 0.5F) != 0.5F)
         continue;
       m.inner.push_back(h);
     } else {

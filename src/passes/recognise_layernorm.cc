@@ -3,9 +3,11 @@
 //   before   d = x - ReduceMean(x), y = d / Sqrt(ReduceMean(d^2) + e) * gamma + beta
 //            or, with r = gamma / Sqrt(ReduceMean(d^2) + e), y = x * r + (beta - ReduceMean(x) * r)
 //   after    y = LayerNormalization(x, gamma, beta), axis and epsilon set
-//   when     both means go over the same last axes and keep them; x is float32 and these axes are numbers; gamma and beta
-//            are constants of their shape (axes of length 1 in front do not matter), or missing; the root is a Sqrt or Pow,
-//            divided by or inverted; inner values have no other reader; the model is at opset 17, or may be raised to it
+//   when     both means go over the same last axes and keep them; x is float32 and these axes are
+//   numbers; gamma and beta
+//            are constants of their shape (axes of length 1 in front do not matter), or missing;
+//            the root is a Sqrt or Pow, divided by or inverted; inner values have no other reader;
+//            the model is at opset 17, or may be raised to it
 //   exact    the same formula, rounded fewer times
 #include "passes/recognise.h"
 #include "passes/shapes.h"
@@ -50,12 +52,15 @@ ir::NodeId own(const Editor& g, ir::ValueId v, const char* op, Match& m) {
   return n;
 }
 
-bool is_number(const Editor& g, ir::ValueId v, double wanted) { return is_near(g.constant(v), wanted); }
+bool is_number(const Editor& g, ir::ValueId v, double wanted) {
+  return is_near(g.constant(v), wanted);
+}
 
 // `v` = Sqrt(w); w.
 std::optional<ir::ValueId> root(const Editor& g, ir::ValueId v, Match& m, double exponent = 0.5) {
   if (exponent == 0.5)
-    if (const ir::NodeId sqrt = own(g, v, "Sqrt", m); sqrt != ir::kNone) return g.node(sqrt).input(0);
+    if (const ir::NodeId sqrt = own(g, v, "Sqrt", m); sqrt != ir::kNone)
+      return g.node(sqrt).input(0);
   const ir::NodeId pow = own(g, v, "Pow", m);
   if (pow == ir::kNone || !is_number(g, g.node(pow).input(1), exponent)) return {};
   return g.node(pow).input(0);
@@ -66,7 +71,8 @@ std::optional<ir::ValueId> inverse_root(const Editor& g, ir::ValueId v, Match& m
   if (const ir::NodeId inverse = own(g, v, "Reciprocal", m); inverse != ir::kNone)
     return root(g, g.node(inverse).input(0), m);
   if (const ir::NodeId inverse = own(g, v, "Div", m); inverse != ir::kNone)
-    return is_number(g, g.node(inverse).input(0), 1) ? root(g, g.node(inverse).input(1), m) : std::nullopt;
+    return is_number(g, g.node(inverse).input(0), 1) ? root(g, g.node(inverse).input(1), m)
+                                                     : std::nullopt;
   return root(g, v, m, -0.5);
 }
 
@@ -76,7 +82,8 @@ struct Moments {
   ir::ValueId mean_value = ir::kNone, centred = ir::kNone;
 };
 
-// `v` = ReduceMean((x - ReduceMean(x))^2) + e. Who else reads the mean and x minus it is the caller's to check.
+// `v` = ReduceMean((x - ReduceMean(x))^2) + e. Who else reads the mean and x minus it is the
+// caller's to check.
 std::optional<Moments> moments(const Editor& g, ir::ValueId v, Match& m) {
   const auto sum = sum_with_constant(g, v);
   if (!sum || !(sum->constant > 0) || own(g, v, "Add", m) == ir::kNone) return {};
@@ -100,7 +107,8 @@ std::optional<Moments> moments(const Editor& g, ir::ValueId v, Match& m) {
   const int64_t axes = mean_axes(g, p.mean);
   const ir::Type& type = g.type(m.x);
   if (axes == 0 || axes != mean_axes(g, variance) || type.elem != DType::kFloat32) return {};
-  const std::optional<Dims> shape = ir::to_dims(ir::Shape(type.shape->end() - axes, type.shape->end()));
+  const std::optional<Dims> shape =
+      ir::to_dims(ir::Shape(type.shape->end() - axes, type.shape->end()));
   if (!shape || sum->rank > type.rank()) return {};
   m.shape = *shape;
   m.epsilon = sum->constant;
@@ -109,7 +117,8 @@ std::optional<Moments> moments(const Editor& g, ir::ValueId v, Match& m) {
 }
 
 bool only_readers(const Editor& g, ir::ValueId v, std::initializer_list<ir::NodeId> allowed) {
-  return std::ranges::all_of(g.readers(v), [&](ir::NodeId n) { return std::ranges::count(allowed, n) > 0; });
+  return std::ranges::all_of(g.readers(v),
+                             [&](ir::NodeId n) { return std::ranges::count(allowed, n) > 0; });
 }
 
 // A constant with one number for each normalized element.
@@ -123,7 +132,8 @@ bool fits(const Editor& g, ir::ValueId v, const Match& m) {
   return stripped(t->dims()) == stripped(m.shape) && t->count() == base::element_count(m.shape);
 }
 
-// If the only reader of what `m.last` makes is an `op` with such a constant, it becomes the last node.
+// If the only reader of what `m.last` makes is an `op` with such a constant, it becomes the last
+// node.
 void absorb(const Editor& g, const char* op, ir::ValueId& constant, Match& m) {
   const ir::ValueId v = g.node(m.last).output(0);
   if (!g.used_once(v)) return;
@@ -166,7 +176,8 @@ std::optional<Match> match_folded(const Editor& g, ir::NodeId n) {
     if (offset == ir::kNone) continue;
     for (size_t k = 0; k < 2; ++k) {
       Match tried = m;
-      const ir::ValueId r = g.node(scaled).input(1 - k), mean = g.node(offset).input(g.node(offset).input(0) == r ? 1 : 0);
+      const ir::ValueId r = g.node(scaled).input(1 - k),
+                        mean = g.node(offset).input(g.node(offset).input(0) == r ? 1 : 0);
       const ir::NodeId scale = g.made_by(r, "Mul");
       if (scale == ir::kNone || g.is_output(r) || !only_readers(g, r, {scaled, offset}) ||
           (g.node(offset).input(0) != r && g.node(offset).input(1) != r))
@@ -176,8 +187,9 @@ std::optional<Match> match_folded(const Editor& g, ir::NodeId n) {
       const auto sum = inverse_root(g, g.node(scale).input(1 - at), tried);
       const auto p = sum ? moments(g, *sum, tried) : std::nullopt;
       if (!p || tried.x != g.node(scaled).input(k) || p->mean_value != mean ||
-          !only_readers(g, mean, {p->centre, offset}) || !only_readers(g, p->centred, {p->square}) ||
-          !fits(g, tried.gamma, tried) || !fits(g, tried.beta, tried))
+          !only_readers(g, mean, {p->centre, offset}) ||
+          !only_readers(g, p->centred, {p->square}) || !fits(g, tried.gamma, tried) ||
+          !fits(g, tried.beta, tried))
         continue;
       tried.inner.push_back(scale);
       tried.last = n;

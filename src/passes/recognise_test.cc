@@ -21,7 +21,8 @@ struct LayerNorm {
   std::vector<int64_t> axes = {-1};
 };
 
-ir::Model layer_norm(const LayerNorm& c, const std::function<void(GraphBuilder&, const Ids&)>& more = {}) {
+ir::Model layer_norm(const LayerNorm& c,
+                     const std::function<void(GraphBuilder&, const Ids&)>& more = {}) {
   Build m(c.opset);
   GraphBuilder& b = m.b;
   const auto mean_of = [&](ir::ValueId v) {
@@ -34,7 +35,8 @@ ir::Model layer_norm(const LayerNorm& c, const std::function<void(GraphBuilder&,
   const ir::ValueId square =
       c.square_by_mul ? b.add("Mul", {e, e}) : b.add("Pow", {e, b.constant(number(2))});
   const ir::ValueId variance = mean_of(square), epsilon = b.constant(number(1e-3));
-  const ir::ValueId sum = b.add("Add", c.epsilon_first ? Ids{epsilon, variance} : Ids{variance, epsilon});
+  const ir::ValueId sum =
+      b.add("Add", c.epsilon_first ? Ids{epsilon, variance} : Ids{variance, epsilon});
   const ir::ValueId root =
       c.root_by_pow ? b.add("Pow", {sum, b.constant(number(0.5))}) : b.add("Sqrt", {sum});
   const ir::ValueId gamma = b.constant(floats(c.parameters, 5, 0.5, 2), "gamma");
@@ -55,12 +57,25 @@ ir::Model layer_norm(const LayerNorm& c, const std::function<void(GraphBuilder&,
 
 TEST(LayerNormalization, IsRecognised) {
   const std::vector<LayerNorm> cases = {
-      {}, {.opset = 13}, {.opset = 16, .square_by_mul = true}, {.opset = 17}, {.opset = 18},
-      {.inverted = true}, {.root_by_pow = true}, {.beta = false}, {.gamma = false}, {.epsilon_first = true},
-      {.gamma = false, .beta = false}, {.swapped = true}, {.folded = true}, {.two_centres = true},
+      {},
+      {.opset = 13},
+      {.opset = 16, .square_by_mul = true},
+      {.opset = 17},
+      {.opset = 18},
+      {.inverted = true},
+      {.root_by_pow = true},
+      {.beta = false},
+      {.gamma = false},
+      {.epsilon_first = true},
+      {.gamma = false, .beta = false},
+      {.swapped = true},
+      {.folded = true},
+      {.two_centres = true},
       {.opset = 13, .folded = true, .two_centres = false, .parameters = {1, 1, 8}},
-      {.parameters = {4, 8}, .axes = {-2, -1}}, {.parameters = {4, 8}, .axes = {1, 2}},
-      {.parameters = {1, 8}}, {.opset = 9}};
+      {.parameters = {4, 8}, .axes = {-2, -1}},
+      {.parameters = {4, 8}, .axes = {1, 2}},
+      {.parameters = {1, 8}},
+      {.opset = 9}};
   for (size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
     const Checked c = check(layer_norm(cases[i]));
@@ -78,13 +93,16 @@ TEST(LayerNormalization, StaysWhereItIsNone) {
   // Inner values that somebody else reads.
   for (size_t inner = 1; inner < 5; ++inner) {
     SCOPED_TRACE(inner);
-    const auto read = [&](GraphBuilder& b, const Ids& v) { b.output(b.add("Neg", {v[inner]}), "z"); };
+    const auto read = [&](GraphBuilder& b, const Ids& v) {
+      b.output(b.add("Neg", {v[inner]}), "z");
+    };
     EXPECT_EQ(count(check(layer_norm({.opset = 17}, read)).model, "LayerNormalization"), 0);
     const auto show = [&](GraphBuilder& b, const Ids& v) { b.output(v[inner], "z"); };
     EXPECT_EQ(count(check(layer_norm({.opset = 17}, show)).model, "LayerNormalization"), 0);
   }
   // Other axes, and axes of which a later one is left out.
-  EXPECT_EQ(count(check(layer_norm({.parameters = {4, 1}, .axes = {1}})).model, "LayerNormalization"), 0);
+  EXPECT_EQ(
+      count(check(layer_norm({.parameters = {4, 1}, .axes = {1}})).model, "LayerNormalization"), 0);
   // A ceiling below.
   const Checked low = check(layer_norm({}), {.opset_ceiling = 16});
   EXPECT_EQ(count(low.model, "LayerNormalization"), 0);
@@ -95,7 +113,8 @@ TEST(LayerNormalization, MeansOfOtherAxesAreNone) {
   Build m(17);
   GraphBuilder& b = m.b;
   const ir::ValueId x = b.input("x", {2, 4, 8});
-  const ir::ValueId d = b.add("Sub", {x, b.add("ReduceMean", {x}, {{"axes", std::vector<int64_t>{-1}}})});
+  const ir::ValueId d =
+      b.add("Sub", {x, b.add("ReduceMean", {x}, {{"axes", std::vector<int64_t>{-1}}})});
   const ir::ValueId v =
       b.add("ReduceMean", {b.add("Mul", {d, d})}, {{"axes", std::vector<int64_t>{-2, -1}}});
   const ir::ValueId root = b.add("Sqrt", {b.add("Add", {v, b.constant(number(1e-5))})});
@@ -118,7 +137,8 @@ ir::ValueId c(GraphBuilder& b, double value) { return b.constant(number(value));
 
 TEST(Gelu, ErfFormsAreRecognised) {
   const auto curve = [](GraphBuilder& b, ir::ValueId x, bool multiply, bool one_first) {
-    const ir::ValueId scaled = multiply ? b.add("Mul", {c(b, std::sqrt(0.5)), x}) : b.add("Div", {x, c(b, std::sqrt(2.0))});
+    const ir::ValueId scaled = multiply ? b.add("Mul", {c(b, std::sqrt(0.5)), x})
+                                        : b.add("Div", {x, c(b, std::sqrt(2.0))});
     const ir::ValueId erf = b.add("Erf", {scaled});
     return b.add("Add", one_first ? Ids{c(b, 1), erf} : Ids{erf, c(b, 1)});
   };
@@ -129,11 +149,16 @@ TEST(Gelu, ErfFormsAreRecognised) {
         const ir::Model m = formula([&](GraphBuilder& b, ir::ValueId x) {
           const ir::ValueId s = curve(b, x, multiply, one_first);
           switch (order) {
-            case 0: return b.add("Mul", {b.add("Mul", {x, s}), c(b, 0.5)});
-            case 1: return b.add("Mul", {b.add("Mul", {x, c(b, 0.5)}), s});
-            case 2: return b.add("Mul", {x, b.add("Mul", {c(b, 0.5), s})});
-            case 3: return b.add("Mul", {s, b.add("Div", {x, c(b, 2)})});
-            default: return b.add("Div", {b.add("Mul", {s, x}), c(b, 2)});
+            case 0:
+              return b.add("Mul", {b.add("Mul", {x, s}), c(b, 0.5)});
+            case 1:
+              return b.add("Mul", {b.add("Mul", {x, c(b, 0.5)}), s});
+            case 2:
+              return b.add("Mul", {x, b.add("Mul", {c(b, 0.5), s})});
+            case 3:
+              return b.add("Mul", {s, b.add("Div", {x, c(b, 2)})});
+            default:
+              return b.add("Div", {b.add("Mul", {s, x}), c(b, 2)});
           }
         });
         const Checked done = check(m, kNewest);
@@ -148,21 +173,31 @@ TEST(Gelu, TanhFormsAreRecognised) {
   const double k = std::sqrt(2 / std::acos(-1.0));
   for (int form = 0; form < 5; ++form) {
     SCOPED_TRACE(form);
-    const Checked done = check(formula([&](GraphBuilder& b, ir::ValueId x) {
-      ir::ValueId argument = ir::kNone;
-      const auto term = [&](ir::ValueId power) { return b.add("Mul", {c(b, 0.044715), power}); };
-      if (form == 0) argument = b.add("Add", {x, term(b.add("Pow", {x, c(b, 3)}))});
-      if (form == 1) argument = b.add("Add", {term(b.add("Mul", {b.add("Mul", {x, x}), x})), x});
-      if (form == 2) argument = b.add("Add", {x, b.add("Mul", {b.add("Mul", {b.add("Mul", {x, c(b, 0.044715)}), x}), x})});
-      if (form < 3) {
-        argument = b.add("Mul", {argument, c(b, k)});
-      } else {
-        const ir::ValueId square = form == 3 ? b.add("Mul", {x, x}) : b.add("Pow", {x, c(b, 2)});
-        argument = b.add("Mul", {b.add("Mul", {x, c(b, k)}), b.add("Add", {c(b, 1), term(square)})});
-      }
-      const ir::ValueId sum = b.add("Add", {b.add("Tanh", {argument}), c(b, 1)});
-      return b.add("Mul", {b.add("Mul", {c(b, 0.5), x}), sum});
-    }), kNewest);
+    const Checked done = check(
+        formula([&](GraphBuilder& b, ir::ValueId x) {
+          ir::ValueId argument = ir::kNone;
+          const auto term = [&](ir::ValueId power) {
+            return b.add("Mul", {c(b, 0.044715), power});
+          };
+          if (form == 0) argument = b.add("Add", {x, term(b.add("Pow", {x, c(b, 3)}))});
+          if (form == 1)
+            argument = b.add("Add", {term(b.add("Mul", {b.add("Mul", {x, x}), x})), x});
+          if (form == 2)
+            argument =
+                b.add("Add",
+                      {x, b.add("Mul", {b.add("Mul", {b.add("Mul", {x, c(b, 0.044715)}), x}), x})});
+          if (form < 3) {
+            argument = b.add("Mul", {argument, c(b, k)});
+          } else {
+            const ir::ValueId square =
+                form == 3 ? b.add("Mul", {x, x}) : b.add("Pow", {x, c(b, 2)});
+            argument =
+                b.add("Mul", {b.add("Mul", {x, c(b, k)}), b.add("Add", {c(b, 1), term(square)})});
+          }
+          const ir::ValueId sum = b.add("Add", {b.add("Tanh", {argument}), c(b, 1)});
+          return b.add("Mul", {b.add("Mul", {c(b, 0.5), x}), sum});
+        }),
+        kNewest);
     EXPECT_EQ(only(done.model, "Gelu").attr_string("approximate", "none"), "tanh");
     EXPECT_EQ(done.model.graph.nodes.size(), 1U);
   }
@@ -171,7 +206,9 @@ TEST(Gelu, TanhFormsAreRecognised) {
 TEST(Gelu, OtherFormulasStay) {
   const auto gelu = [](double half, double root, double one, Dims dims = {}) {
     return [=](GraphBuilder& b, ir::ValueId x) {
-      const ir::ValueId erf = b.add("Erf", {b.add("Div", {x, b.constant(Tensor::of<float>(dims, {static_cast<float>(root)}))})});
+      const ir::ValueId erf = b.add(
+          "Erf",
+          {b.add("Div", {x, b.constant(Tensor::of<float>(dims, {static_cast<float>(root)}))})});
       return b.add("Mul", {b.add("Mul", {x, b.add("Add", {erf, c(b, one)})}), c(b, half)});
     };
   };
@@ -181,17 +218,31 @@ TEST(Gelu, OtherFormulasStay) {
   EXPECT_EQ(count(check(formula(gelu(0.4998, root, 1)), kNewest).model, "Gelu"), 0);
   EXPECT_EQ(count(check(formula(gelu(0.5, 1.4141, 1)), kNewest).model, "Gelu"), 0);
   EXPECT_EQ(count(check(formula(gelu(0.5, root, 1.001)), kNewest).model, "Gelu"), 0);
-  EXPECT_EQ(count(check(formula(gelu(0.5, root, 1, {1, 1, 1})), kNewest).model, "Gelu"), 0) << "the constant adds an axis";
+  EXPECT_EQ(count(check(formula(gelu(0.5, root, 1, {1, 1, 1})), kNewest).model, "Gelu"), 0)
+      << "the constant adds an axis";
   // The erf of another value, and a shared one.
-  EXPECT_EQ(count(check(formula([](GraphBuilder& b, ir::ValueId x) {
-              const ir::ValueId erf = b.add("Erf", {b.add("Div", {b.add("Neg", {x}), c(b, std::sqrt(2.0))})});
-              return b.add("Mul", {b.add("Mul", {x, b.add("Add", {erf, c(b, 1)})}), c(b, 0.5)});
-            }), kNewest).model, "Gelu"), 0);
-  EXPECT_EQ(count(check(formula([](GraphBuilder& b, ir::ValueId x) {
-              const ir::ValueId erf = b.add("Erf", {b.add("Div", {x, c(b, std::sqrt(2.0))})});
-              b.output(b.add("Neg", {erf}), "z");
-              return b.add("Mul", {b.add("Mul", {x, b.add("Add", {erf, c(b, 1)})}), c(b, 0.5)});
-            }), kNewest).model, "Gelu"), 0);
+  EXPECT_EQ(
+      count(
+          check(formula([](GraphBuilder& b, ir::ValueId x) {
+                  const ir::ValueId erf =
+                      b.add("Erf", {b.add("Div", {b.add("Neg", {x}), c(b, std::sqrt(2.0))})});
+                  return b.add("Mul", {b.add("Mul", {x, b.add("Add", {erf, c(b, 1)})}), c(b, 0.5)});
+                }),
+                kNewest)
+              .model,
+          "Gelu"),
+      0);
+  EXPECT_EQ(
+      count(
+          check(formula([](GraphBuilder& b, ir::ValueId x) {
+                  const ir::ValueId erf = b.add("Erf", {b.add("Div", {x, c(b, std::sqrt(2.0))})});
+                  b.output(b.add("Neg", {erf}), "z");
+                  return b.add("Mul", {b.add("Mul", {x, b.add("Add", {erf, c(b, 1)})}), c(b, 0.5)});
+                }),
+                kNewest)
+              .model,
+          "Gelu"),
+      0);
 }
 
 // ---- HardSwish ---------------------------------------------------------------------------------
@@ -204,9 +255,12 @@ ir::ValueId relu6(GraphBuilder& b, ir::ValueId v, Relu6 form, int64_t opset, dou
     case Relu6::kClip:
       if (opset < 11) return b.add("Clip", {v}, {{"min", 0.0F}, {"max", static_cast<float>(high)}});
       return b.add("Clip", {v, low, six});
-    case Relu6::kMinMax: return b.add("Min", {b.add("Max", {v, low}), six});
-    case Relu6::kMaxMin: return b.add("Max", {low, b.add("Min", {six, v})});
-    default: return b.add("Min", {b.add("Relu", {v}), six});
+    case Relu6::kMinMax:
+      return b.add("Min", {b.add("Max", {v, low}), six});
+    case Relu6::kMaxMin:
+      return b.add("Max", {low, b.add("Min", {six, v})});
+    default:
+      return b.add("Min", {b.add("Relu", {v}), six});
   }
 }
 
@@ -215,15 +269,22 @@ TEST(HardSwish, FormsAreRecognised) {
     for (Relu6 form : {Relu6::kClip, Relu6::kMinMax, Relu6::kMaxMin, Relu6::kReluMin})
       for (int order = 0; order < 4; ++order) {
         SCOPED_TRACE(order);
-        const Checked done = check(formula([&](GraphBuilder& b, ir::ValueId x) {
-          const ir::ValueId gate = relu6(b, b.add("Add", order == 0 ? Ids{x, c(b, 3)} : Ids{c(b, 3), x}), form, opset);
-          switch (order) {
-            case 0: return b.add("Div", {b.add("Mul", {x, gate}), c(b, 6)});
-            case 1: return b.add("Mul", {x, b.add("Div", {gate, c(b, 6)})});
-            case 2: return b.add("Mul", {b.add("Mul", {gate, c(b, 1.0 / 6)}), x});
-            default: return b.add("Mul", {b.add("Mul", {x, c(b, 1.0 / 6)}), gate});
-          }
-        }, opset));
+        const Checked done = check(formula(
+            [&](GraphBuilder& b, ir::ValueId x) {
+              const ir::ValueId gate = relu6(
+                  b, b.add("Add", order == 0 ? Ids{x, c(b, 3)} : Ids{c(b, 3), x}), form, opset);
+              switch (order) {
+                case 0:
+                  return b.add("Div", {b.add("Mul", {x, gate}), c(b, 6)});
+                case 1:
+                  return b.add("Mul", {x, b.add("Div", {gate, c(b, 6)})});
+                case 2:
+                  return b.add("Mul", {b.add("Mul", {gate, c(b, 1.0 / 6)}), x});
+                default:
+                  return b.add("Mul", {b.add("Mul", {x, c(b, 1.0 / 6)}), gate});
+              }
+            },
+            opset));
         EXPECT_EQ(count(done.model, "HardSwish"), 1) << ir::dump(done.model.graph);
         EXPECT_EQ(done.model.graph.nodes.size(), 1U);
         EXPECT_EQ(done.model.opset(), std::max<int64_t>(14, opset));

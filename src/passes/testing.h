@@ -1,4 +1,5 @@
-// Small graphs for the tests of this room, and the proof of a rewrite: the model run before and after.
+// Small graphs for the tests of this room, and the proof of a rewrite: the model run before and
+// after.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +18,8 @@ using Attributes = std::vector<std::pair<std::string, ir::Attribute::Data>>;
 using Ids = std::vector<ir::ValueId>;
 
 // Deterministic numbers in [low, high).
-Tensor floats(Dims dims, uint64_t seed, double low = -1, double high = 1, DType type = DType::kFloat32);
+Tensor floats(Dims dims, uint64_t seed, double low = -1, double high = 1,
+              DType type = DType::kFloat32);
 Tensor number(double value, DType type = DType::kFloat32);
 Tensor ints(std::initializer_list<int64_t> values);
 
@@ -63,7 +65,8 @@ int count(const ir::Model& model, const std::string& op);
 // The only node of that operator in the main graph; the test fails if there is none.
 const ir::Node& only(const ir::Model& model, const std::string& op);
 
-// Largest difference relative to the largest magnitude of `want` (at least 1e-6); infinite if types or dimensions differ.
+// Largest difference relative to the largest magnitude of `want` (at least 1e-6); infinite if types
+// or dimensions differ.
 double difference(const Tensor& got, const Tensor& want);
 // The results by the operators' references; functions of the model are inlined for it.
 std::vector<Tensor> run(const ir::Model& model, std::span<const Tensor> inputs);
@@ -74,8 +77,9 @@ struct Checked {
   ir::Model model;
   Report report;
 };
-// Simplifies a copy of the model and demands: consistency after every pass, outputs of the same names and types, the same
-// results (within `tolerance`) on the inputs, nothing left to do, and the same after writing and reading.
+// Simplifies a copy of the model and demands: consistency after every pass, outputs of the same
+// names and types, the same results (within `tolerance`) on the inputs, nothing left to do, and the
+// same after writing and reading.
 Checked check(const ir::Model& model, const Options& options = {}, std::vector<Tensor> inputs = {},
               double tolerance = 1e-5);
 

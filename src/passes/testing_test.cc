@@ -1,10 +1,11 @@
+#include "passes/testing.h"
+
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
 #include "onnx/onnx.h"
 #include "ops/infer.h"
-#include "passes/testing.h"
 
 namespace tersor::passes::testing {
 namespace {
@@ -29,7 +30,8 @@ std::vector<std::string> output_names(const ir::Model& model) {
   return names;
 }
 
-// The declared output still means the same: the same element type, and no dimension that contradicts.
+// The declared output still means the same: the same element type, and no dimension that
+// contradicts.
 void expect_same_types(const ir::Model& got, const ir::Model& want) {
   ASSERT_EQ(got.graph.outputs.size(), want.graph.outputs.size());
   for (size_t i = 0; i < want.graph.outputs.size(); ++i) {
@@ -62,7 +64,9 @@ Tensor floats(Dims dims, uint64_t seed, double low, double high, DType type) {
   return tensor::cast(t, type);
 }
 
-Tensor number(double value, DType type) { return tensor::cast(Tensor::scalar<double>(value), type); }
+Tensor number(double value, DType type) {
+  return tensor::cast(Tensor::scalar<double>(value), type);
+}
 
 Tensor ints(std::initializer_list<int64_t> values) {
   return Tensor::vector(std::vector<int64_t>(values));
@@ -76,10 +80,12 @@ ir::ValueId GraphBuilder::input(const std::string& name, ir::Shape shape, DType 
 }
 
 ir::ValueId GraphBuilder::constant(Tensor tensor, const std::string& name) {
-  return graph_.add_constant(graph_.fresh_name(name.empty() ? graph_.name + ".c" : name), std::move(tensor));
+  return graph_.add_constant(graph_.fresh_name(name.empty() ? graph_.name + ".c" : name),
+                             std::move(tensor));
 }
 
-Ids GraphBuilder::add_many(const std::string& op, Ids inputs, size_t outputs, Attributes attributes) {
+Ids GraphBuilder::add_many(const std::string& op, Ids inputs, size_t outputs,
+                           Attributes attributes) {
   ir::Node node;
   node.op = op;
   node.name = graph_.name + "." + op + "_" + std::to_string(graph_.nodes.size());
@@ -163,8 +169,10 @@ std::vector<Tensor> make_inputs(const ir::Model& model, uint64_t seed) {
     const ir::Type& type = model.graph.values[v].type;
     Dims dims;
     for (const ir::Dim& d : *type.shape) dims.push_back(d.known() ? d.value : 2);
-    const bool real = type.elem == DType::kFloat32 || type.elem == DType::kFloat16 || type.elem == DType::kFloat64;
-    inputs.push_back(real ? floats(dims, ++seed, -3, 3, type.elem) : floats(dims, ++seed, 0, 2, type.elem));
+    const bool real = type.elem == DType::kFloat32 || type.elem == DType::kFloat16 ||
+                      type.elem == DType::kFloat64;
+    inputs.push_back(real ? floats(dims, ++seed, -3, 3, type.elem)
+                          : floats(dims, ++seed, 0, 2, type.elem));
   }
   return inputs;
 }

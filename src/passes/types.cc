@@ -36,7 +36,8 @@ ir::Graph standalone(const ir::Graph& body, const Scope& outer) {
 
 void infer_bodies(const ir::Model& model, ir::Graph& graph, const Scope* outer, int depth);
 
-void infer_body(const ir::Model& model, ir::Attribute::GraphPtr& body, const Scope& outer, int depth) {
+void infer_body(const ir::Model& model, ir::Attribute::GraphPtr& body, const Scope& outer,
+                int depth) {
   ir::Model alone;
   alone.opsets = model.opsets;
   alone.graph = standalone(*body, outer);
@@ -56,7 +57,8 @@ void infer_body(const ir::Model& model, ir::Attribute::GraphPtr& body, const Sco
 void infer_bodies(const ir::Model& model, ir::Graph& graph, const Scope* outer, int depth) {
   if (depth > limits::kGraphNesting)
     base::fail(ErrorKind::kLimit, "E63", "graphs are nested deeper than {}", limits::kGraphNesting);
-  if (std::ranges::all_of(graph.nodes, [](const ir::Node& n) { return ir::subgraphs(n).empty(); })) return;
+  if (std::ranges::all_of(graph.nodes, [](const ir::Node& n) { return ir::subgraphs(n).empty(); }))
+    return;
   const Scope scope(graph, outer);
   for (ir::Node& node : graph.nodes)
     for (ir::Attribute& a : node.attributes) {
