@@ -7,6 +7,7 @@
 #include "api/impl.h"
 #include "base/error.h"
 #include "base/isa.h"
+#include "base/limits.h"
 #include "calib/arrays.h"
 #include "onnx/onnx.h"
 #include "passes/pipeline.h"
@@ -26,7 +27,9 @@ std::vector<std::string> isa_names(base::IsaSet set) {
 
 ir::Model api::prepared(const ir::Model& model) {
   ir::Model simple = model;
-  passes::simplify(simple);
+  passes::Options options;
+  options.opset_ceiling = limits::kNewestOpset;  // it is never exported
+  passes::simplify(simple, options);
   return simple;
 }
 

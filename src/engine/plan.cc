@@ -157,13 +157,14 @@ class Compiler {
         info.integer = bound->integer;
       } else {
         if (!refuse(node, key, facts, layouts)) {
-          info.kernel = "reference";
-          info.reference = true;
           std::vector<BodyPlan> bodies;
           for (const auto& body : ir::subgraphs(node)) {
             bodies.push_back(compile_body(l, *body));
             for (ir::ValueId id : bodies.back().captured) step.inputs.push_back(id);
           }
+          // Control flow only calls the plans of its bodies.
+          info.reference = bodies.empty();
+          info.kernel = bodies.empty() ? "reference" : "bodies";
           step.call = reference_step(*op, node, context.version, std::move(bodies));
         }
       }

@@ -44,7 +44,7 @@ Form form_of(const ir::Node& node, int version) {
     f.sizes_input = f.roi_input = -1;
   }
   f.coordinates = node.attr_string("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
-  f.rounding = node.attr_string("nearest_mode", old ? "floor" : "round_prefer_floor");
+  f.rounding = node.attr_string("nearest_mode", old ? "toward_input" : "round_prefer_floor");
   f.policy = node.attr_string("keep_aspect_ratio_policy", "stretch");
   f.cubic_a = static_cast<double>(node.attr_float("cubic_coeff_a", -0.75F));
   f.extrapolation = static_cast<double>(node.attr_float("extrapolation_value", 0));
@@ -147,8 +147,11 @@ double original(const Form& f, const Axis& a, int64_t o) {
 
 int64_t nearest_index(const Form& f, const Axis& a, double x) {
   double r = 0;
-  if (f.rounding == "floor")
+  // Opset 10 does not say; onnxruntime takes the floor where an axis grows, the ceiling where it shrinks.
+  if (f.rounding == "floor" || (f.rounding == "toward_input" && a.scale >= 1))
     r = std::floor(x);
+  else if (f.rounding == "toward_input")
+    r = std::ceil(x);
   else if (f.rounding == "ceil")
     r = std::ceil(x);
   else if (f.rounding == "round_prefer_ceil")

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <random>
 
-#include "ops/infer.h"
+#include "ops/testing_graph.h"
 #include "quant/algorithms/bias_correction.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
@@ -14,6 +14,10 @@
 
 namespace tersor::quant {
 namespace {
+
+using ops::testing::Builder;
+using ops::testing::random_tensor;
+using ops::testing::residual_model;
 
 // ---- formats -------------------------------------------------------------------------------
 
@@ -139,68 +143,6 @@ TEST(BiasCorrection, GivesWayWhereMeansDoNotFit) {
 
 // ---- models --------------------------------------------------------------------------------
 
-class Builder {
- public:
-  Builder() {
-    model.opsets[""] = 17;
-  }
-  ir::ValueId input(const std::string& name, ir::Shape shape) {
-    const auto id = model.graph.add_value(name, ir::Type::tensor(DType::kFloat32, std::move(shape)));
-    model.graph.inputs.push_back(id);
-    return id;
-  }
-  ir::ValueId weight(const std::string& name, Dims dims, float spread = 0.3F) {
-    std::normal_distribution<float> number(0, spread);
-    Tensor t = Tensor::empty(DType::kFloat32, std::move(dims));
-    for (float& v : t.mutable_data<float>()) v = number(rng_);
-    return model.graph.add_constant(name, std::move(t));
-  }
-  ir::ValueId op(const std::string& kind, std::vector<ir::ValueId> inputs, const std::string& name) {
-    ir::Node node;
-    node.op = kind;
-    node.name = "node_" + name;
-    node.inputs = std::move(inputs);
-    const auto out = model.graph.add_value(name);
-    node.outputs = {out};
-    model.graph.nodes.push_back(std::move(node));
-    return out;
-  }
-  ir::Node& last() { return model.graph.nodes.back(); }
-  ir::ValueId conv(ir::ValueId x, int64_t in, int64_t out, const std::string& name) {
-    const auto y = op("Conv", {x, weight(name + "_w", {out, in, 3, 3}), weight(name + "_b", {out})}, name);
-    last().set("pads", std::vector<int64_t>{1, 1, 1, 1});
-    return y;
-  }
-  ir::Model finish(ir::ValueId out) {
-    model.graph.outputs = {out};
-    ops::infer_shapes(model);
-    return model;
-  }
-  ir::Model model;
-
- private:
-  std::mt19937 rng_{7};
-};
-
-// Conv, Relu, Conv, residual Add, Relu, pooling, Flatten, Gemm.
-ir::Model residual_model() {
-  Builder b;
-  const auto x = b.input("x", {ir::Dim("N"), 3, 8, 8});
-  const auto a = b.op("Relu", {b.conv(x, 3, 4, "c1")}, "r1");
-  const auto sum = b.op("Add", {b.conv(a, 4, 4, "c2"), a}, "sum");
-  const auto pool = b.op("GlobalAveragePool", {b.op("Relu", {sum}, "r2")}, "pool");
-  const auto flat = b.op("Flatten", {pool}, "flat");
-  return b.finish(b.op("Gemm", {flat, b.weight("g_w", {4, 5}), b.weight("g_b", {5})}, "y"));
-}
-
-Tensor random_tensor(Dims dims, unsigned seed) {
-  std::mt19937 rng(seed);
-  std::normal_distribution<float> number;
-  Tensor t = Tensor::empty(DType::kFloat32, std::move(dims));
-  for (float& v : t.mutable_data<float>()) v = number(rng);
-  return t;
-}
-
 // Statistics of the named values over some random samples, by the interpreter.
 stats::Statistics observe(const ir::Model& model, const std::map<std::string, int>& names, const Dims& dims) {
   ir::Model open = model;
@@ -265,7 +207,7 @@ TEST(Analysis, DoesNotQuantizePreprocessingInFloat) {
   Builder b;
   const auto x = b.input("x", {1, 3, 8, 8});
   const auto scaled = b.op("Mul", {x, b.weight("k", {1})}, "scaled");
-  const ir::Model m = b.finish(b.conv(scaled, 3, 4, "c1"));
+  const ir::Model m = b.finish({b.conv(scaled, 3, 4, "c1")});
   const Analysis a = analyse(m, {}, {});
   EXPECT_FALSE(is_stored(m, a, "x"));
   EXPECT_TRUE(is_stored(m, a, "scaled"));
@@ -276,7 +218,7 @@ TEST(Analysis, MovesQuantizedInputsThroughTransposes) {
   const auto x = b.input("x", {1, 8, 8, 3});
   const auto t = b.op("Transpose", {x}, "t");
   b.last().set("perm", std::vector<int64_t>{0, 3, 1, 2});
-  const ir::Model m = b.finish(b.conv(t, 3, 4, "c1"));
+  const ir::Model m = b.finish({b.conv(t, 3, 4, "c1")});
   const Analysis a = analyse(m, {}, {});
   EXPECT_TRUE(is_stored(m, a, "x"));
   EXPECT_EQ(points(m, {}), (std::map<std::string, int>{{"x", 0}, {"t", 1}, {"c1", 0}}));
@@ -302,7 +244,7 @@ TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
 TEST(Apply, KeepsTheNameOfAnOutputThatIsStored) {
   Builder b;
   const auto x = b.input("x", {1, 3, 8, 8});
-  const ir::Model m = b.finish(b.conv(x, 3, 4, "c1"));
+  const ir::Model m = b.finish({b.conv(x, 3, 4, "c1")});
   const Recipe recipe = minmax();
   const ir::Model q = apply(m, decide(m, observe(m, points(m, recipe), {1, 3, 8, 8}), recipe));
   EXPECT_EQ(q.graph.values[q.graph.outputs[0]].name, "c1");
@@ -339,7 +281,7 @@ TEST(ObservablePart, EndsBeforeUnknownOperators) {
   const auto x = b.input("x", {1, 3, 8, 8});
   const auto c = b.conv(x, 3, 4, "c1");
   const auto f = b.op("FooBar", {c}, "foo");
-  const ir::Model m = b.finish(b.conv(f, 4, 4, "c2"));
+  const ir::Model m = b.finish({b.conv(f, 4, 4, "c2")});
   std::map<std::string, int> names{{"x", 1}, {"c1", 0}, {"foo", 1}, {"c2", 0}};
   const ir::Model part = observable_part(m, names);
   EXPECT_EQ(names, (std::map<std::string, int>{{"x", 1}, {"c1", 0}}));

@@ -1,0 +1,152 @@
+// Lowering: whatever is fused or absorbed, a plan gives what the references give.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "engine/session.h"
+#include "ops/testing_graph.h"
+
+namespace tersor::engine {
+namespace {
+
+using ops::testing::Builder;
+using ops::testing::random_tensor;
+using ops::testing::residual_model;
+
+std::vector<Tensor> run(const ir::Model& m, const std::vector<Tensor>& in, const CompileOptions& options = {}) {
+  return Session(compile(m, options)).run(in);
+}
+
+void expect_near(const Tensor& a, const Tensor& b, float tolerance) {
+  ASSERT_EQ(a.dims(), b.dims());
+  float largest = 0;
+  for (float v : b.data<float>()) largest = std::max(largest, std::fabs(v));
+  for (size_t i = 0; i < a.data<float>().size(); ++i)
+    ASSERT_NEAR(a.data<float>()[i], b.data<float>()[i], tolerance * largest) << i;
+}
+
+const StepInfo* step(const Plan& plan, const std::string& name) {
+  const auto it = std::ranges::find(plan.info, name, &StepInfo::name);
+  return it == plan.info.end() ? nullptr : &*it;
+}
+
+TEST(Lowering, FusedPlansEqualTheReferences) {
+  const ir::Model m = residual_model();
+  for (int64_t n : {1, 3}) {
+    const std::vector<Tensor> in{random_tensor({n, 3, 8, 8}, 1)};
+    const Tensor want = ops::interpret(m.graph, m, in)[0];
+    CompileOptions plain;
+    plain.fuse = false;
+    expect_near(run(m, in)[0], want, 1e-5F);
+    expect_near(run(m, in, plain)[0], want, 1e-5F);
+  }
+}
+
+TEST(Lowering, ResidualKeepsTheActivationOfItsSum) {
+  const ir::Model m = residual_model();
+  const auto plan = compile(m);
+  const StepInfo* c2 = step(*plan, "node_c2");
+  ASSERT_NE(c2, nullptr);
+  EXPECT_NE(c2->note.find("residual"), std::string::npos);
+  EXPECT_EQ(step(*plan, "node_sum"), nullptr);
+  EXPECT_EQ(step(*plan, "node_r2"), nullptr);
+}
+
+TEST(Lowering, KeptValuesAreThereAndUnchanged) {
+  const ir::Model m = residual_model();
+  const std::vector<Tensor> in{random_tensor({2, 3, 8, 8}, 2)};
+  ir::Model open = m;
+  CompileOptions options;
+  std::map<std::string, Tensor> want;
+  for (const char* name : {"c1", "r1", "c2", "sum", "r2", "pool"}) {
+    options.keep.insert(name);
+    open.graph.outputs = {open.graph.find(name)};
+    want[name] = ops::interpret(open.graph, open, in)[0];
+  }
+  const Session session(compile(m, options));
+  std::map<std::string, Tensor> seen;
+  session.run(in, [&](const TapView& view) { seen[view.name] = view.to_rows(); });
+  ASSERT_EQ(seen.size(), want.size());
+  for (const auto& [name, t] : want) expect_near(seen.at(name), t, 1e-5F);
+}
+
+// x -> Q -> DQ -> MaxPool -> Conv -> Q -> DQ: what other tools write, with the pooling left in float.
+ir::Model pooled_model() {
+  Builder b;
+  const auto x = b.input("x", {ir::Dim("N"), 4, 8, 8});
+  const auto sx = b.constant("sx", Tensor::scalar(0.02F)), zx = b.constant("zx", Tensor::scalar<uint8_t>(128));
+  const auto dq = b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, sx, zx}, "q"), sx, zx}, "dq");
+  const auto pool = b.op("MaxPool", {dq}, "pool");
+  b.last().set("kernel_shape", std::vector<int64_t>{2, 2});
+  b.last().set("strides", std::vector<int64_t>{2, 2});
+  Tensor w = Tensor::empty(DType::kInt8, {6, 4, 3, 3});
+  for (size_t i = 0; i < w.mutable_data<int8_t>().size(); ++i)
+    w.mutable_data<int8_t>()[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
+  const auto sw = b.constant("sw", Tensor::scalar(0.01F)), zw = b.constant("zw", Tensor::scalar<int8_t>(0));
+  const auto weight = b.op("DequantizeLinear", {b.constant("w", w), sw, zw}, "w_dq");
+  const auto y = b.op("Conv", {pool, weight}, "y");
+  const auto sy = b.constant("sy", Tensor::scalar(0.1F));
+  return b.finish({b.op("DequantizeLinear", {b.op("QuantizeLinear", {y, sy, zx}, "yq"), sy, zx}, "out")});
+}
+
+TEST(Lowering, MovesCodesThroughPooling) {
+  const ir::Model m = pooled_model();
+  const auto plan = compile(m);
+  ASSERT_NE(step(*plan, "node_pool"), nullptr);
+  EXPECT_TRUE(step(*plan, "node_pool")->integer);
+  EXPECT_TRUE(step(*plan, "node_y")->integer);
+  EXPECT_EQ(step(*plan, "node_dq"), nullptr);
+  const std::vector<Tensor> in{random_tensor({2, 4, 8, 8}, 3)};
+  const Tensor want = ops::interpret(m.graph, m, in)[0], got = run(m, in)[0];
+  // One step of the output at most.
+  for (size_t i = 0; i < got.data<float>().size(); ++i)
+    ASSERT_NEAR(got.data<float>()[i], want.data<float>()[i], 0.1001F);
+  CompileOptions floats;
+  floats.integers = false;
+  const Tensor plain = run(m, in, floats)[0];
+  for (size_t i = 0; i < plain.data<float>().size(); ++i)
+    ASSERT_NEAR(plain.data<float>()[i], want.data<float>()[i], 0.1001F);
+}
+
+TEST(Lowering, GivesTheSameOnEveryInstructionSet) {
+  const ir::Model m = pooled_model();
+  const std::vector<Tensor> in{random_tensor({3, 4, 8, 8}, 4)};
+  CompileOptions portable;
+  portable.isa = base::up_to(base::Isa::portable);
+  const Tensor want = run(m, in, portable)[0];
+  for (base::Isa isa : {base::Isa::avx2, base::Isa::avx512, base::Isa::avx512vnni}) {
+    if (!base::detect_isa().has(isa)) continue;
+    CompileOptions options;
+    options.isa = base::up_to(isa);
+    EXPECT_TRUE(tensor::same(run(m, in, options)[0], want)) << base::name(isa);
+  }
+}
+
+TEST(Lowering, GraphOutputsAndInputsKeepTheirNames) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto c = b.conv(x, 3, 4, "c");
+  const ir::Model m = b.finish({c, b.op("Relu", {c}, "r")});
+  const auto plan = compile(m);
+  EXPECT_EQ(plan->output_names, (std::vector<std::string>{"c", "r"}));
+  const std::vector<Tensor> in{random_tensor({1, 3, 8, 8}, 5)};
+  const auto got = run(m, in), want = ops::interpret(m.graph, m, in);
+  for (size_t i = 0; i < 2; ++i) expect_near(got[i], want[i], 1e-5F);
+}
+
+TEST(Session, NamesAnInputThatDoesNotFit) {
+  const Session session(compile(residual_model()));
+  const std::vector<Tensor> in{random_tensor({1, 3, 8, 9}, 6)};
+  try {
+    session.run(in);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), "E26");
+    EXPECT_NE(e.sentence().find("[1, 3, 8, 9]"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace tersor::engine
