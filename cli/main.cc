@@ -17,6 +17,8 @@ const std::vector<Verb>& verbs() {
        declare_inspect},
       {"quantize", "Calibrate on data, write an int8 model, compare it with the original",
        "tersor quantize model.onnx -d pictures/ --preprocess imagenet", declare_quantize},
+      {"convert", "To half precision and back",
+       "tersor convert model.onnx --to fp16 -d pictures/", declare_convert},
       {"compare", "Run two models on the same data; exit 1 if they differ too much",
        "tersor compare model.onnx model.int8.onnx -d val/ --fail-if 'top1_agree<0.99'", declare_compare},
       {"eval", "Accuracy on labelled data", "tersor eval model.onnx -d val/ --labels val.csv", declare_eval},

@@ -29,6 +29,7 @@ const std::vector<Verb>& verbs();
 
 std::function<int()> declare_inspect(CLI::App&, Common&);
 std::function<int()> declare_quantize(CLI::App&, Common&);
+std::function<int()> declare_convert(CLI::App&, Common&);
 std::function<int()> declare_run(CLI::App&, Common&);
 std::function<int()> declare_run_pb(CLI::App&, Common&);
 std::function<int()> declare_compare(CLI::App&, Common&);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tersor/compare.h"
+#include "tersor/convert.h"
 #include "tersor/data.h"
 #include "tersor/error.h"
 #include "tersor/model.h"

@@ -11,6 +11,7 @@
 #include "engine/lower/layouts.h"
 #include "engine/lower/lowering.h"
 #include "engine/reference_step.h"
+#include "engine/widened_step.h"
 #include "ops/infer.h"
 
 namespace tersor::engine {
@@ -151,6 +152,7 @@ class Compiler {
                                    static_cast<int>(l.model.opset(node.domain))};
       std::optional<runtime::Bound> bound;
       if (op->bind) bound = op->bind(node, context);
+      if (!bound) bound = bind_widened(*op, node, context);
       if (bound) {
         step.call = std::move(bound->call);
         info.kernel = std::move(bound->kernel);

@@ -59,17 +59,63 @@ double stored_as(DType type, double v) {
   return v;
 }
 
+template <typename T>
+void softmax_row(DType type, const T* x, T* y, int64_t n, int64_t stride) {
+  const double top = largest(x, n, stride);
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double term = stored_as(type, std::exp(stored_as(type, static_cast<double>(x[i * stride]) - top)));
+    y[i * stride] = static_cast<T>(term);
+    sum += term;
+  }
+  sum = stored_as(type, sum);
+  // Terms of float32 are computed again: y holds them rounded.
+  const bool narrow = type != DType::kFloat32 && type != DType::kFloat64;
+  for (int64_t i = 0; i < n; ++i) {
+    const double term = narrow ? static_cast<double>(y[i * stride])
+                               : std::exp(static_cast<double>(x[i * stride]) - top);
+    y[i * stride] = static_cast<T>(term / sum);
+  }
+}
+
 void softmax(ComputeContext& c) {
   reference_rows(c, [type = c.in(0).dtype()]<typename T>(const T* x, T* y, int64_t n, int64_t stride) {
-    const double top = largest(x, n, stride);
-    const auto term = [&](int64_t i) {
-      return stored_as(type, std::exp(stored_as(type, static_cast<double>(x[i * stride]) - top)));
-    };
-    double sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += term(i);
-    sum = stored_as(type, sum);
-    for (int64_t i = 0; i < n; ++i) y[i * stride] = static_cast<T>(term(i) / sum);
+    softmax_row(type, x, y, n, stride);
   });
+}
+
+// The same row by row on the pool, for 16-bit floats.
+std::optional<runtime::Bound> bind_narrow(const ir::Node& node, const runtime::BindContext& c) {
+  const DType type = c.in(0).dtype;
+  if (type != c.outputs[0].dtype) return {};
+  return runtime::Bound{
+      [node, version = c.version, type](runtime::StepContext& s) {
+        return guarded([&] {
+          const Tensor& x = s.in(0);
+          Tensor& y = s.make(0, type, x.dims());
+          const AxisSplit split = split_of(node, version, x.dims());
+          if (x.count() == 0) return;
+          const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
+          auto* to = reinterpret_cast<uint16_t*>(y.raw_mutable());
+          const bool half = type == DType::kFloat16;
+          s.pool->parallel_for(split.outer * split.inner, std::max<int64_t>(1, 1024 / split.length),
+                               [&](int64_t begin, int64_t end, int) {
+            std::vector<float> row(static_cast<size_t>(split.length));
+            for (int64_t r = begin; r < end; ++r) {
+              const int64_t at = r / split.inner * split.length * split.inner + r % split.inner;
+              for (size_t i = 0; i < row.size(); ++i) {
+                const uint16_t bits = from[at + static_cast<int64_t>(i) * split.inner];
+                row[i] = half ? tensor::to_float(Half{bits}) : tensor::to_float(Bfloat16{bits});
+              }
+              softmax_row(type, row.data(), row.data(), split.length, 1);
+              for (size_t i = 0; i < row.size(); ++i)
+                to[at + static_cast<int64_t>(i) * split.inner] =
+                    half ? tensor::to_half(row[i]).bits : tensor::to_bfloat16(row[i]).bits;
+            }
+          });
+        });
+      },
+      "softmax_rows"};
 }
 
 void log_softmax(ComputeContext& c) {
@@ -146,6 +192,8 @@ struct SoftmaxStep {
 template <bool kLog>
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (!c.has(0) || !c.has_output(0)) return {};
+  const DType type = c.in(0).dtype;
+  if (!kLog && (type == DType::kFloat16 || type == DType::kBfloat16)) return bind_narrow(node, c);
   SoftmaxStep step{node, c.version, kLog, &kernels::softmax::table(c.isa),
                    &kernels::quantize::table(c.isa), {}, {}};
   const auto format = [](const runtime::Wire& w, std::optional<IntegerFormat>& f) {

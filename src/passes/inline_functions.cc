@@ -8,6 +8,7 @@
 //   exact    that is what a call means; a body's names are its own
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -255,13 +256,21 @@ class Inliner {
       place[id] = value.constant ? g.add_constant(prefix + value.name, *value.constant)
                                  : g.add_value(prefix + value.name, value.type);
     }
+    // Some runtimes refuse two nodes of one name.
+    std::set<std::string> taken;
+    for (const ir::Node& node : g.graph().nodes) taken.insert(node.name);
+    const auto own_name = [&](const std::string& wish) {
+      std::string name = prefix + wish;
+      for (int i = 2; !taken.insert(name).second; ++i) name = prefix + wish + "_" + std::to_string(i);
+      return name;
+    };
     std::map<std::string, std::string> renamed;
     for (size_t v = 0; v < f.body.values.size(); ++v)
       if (const ir::ValueId id = place[static_cast<ir::ValueId>(v)]; id != ir::kNone)
         renamed[f.body.values[v].name] = g.value(id).name;
     for (const ir::Node& inner : f.body.nodes) {
       ir::Node copy = inner;
-      copy.name = prefix + (inner.name.empty() ? inner.op : inner.name);
+      copy.name = own_name(inner.name.empty() ? inner.op : inner.name);
       copy.origin = "inline_functions";
       for (ir::ValueId& v : copy.inputs) v = place[v];
       while (!copy.inputs.empty() && copy.inputs.back() == ir::kNone) copy.inputs.pop_back();
@@ -271,7 +280,7 @@ class Inliner {
     }
     for (const auto& [from, to] : copies) {
       ir::Node identity;
-      identity.name = prefix + "Identity";
+      identity.name = own_name("Identity");
       identity.op = "Identity";
       identity.origin = "inline_functions";
       identity.inputs = {place[from]};

@@ -32,8 +32,10 @@ std::optional<Bounds> bounds_of(const ir::Graph& g, const ir::Node& node) {
   return b;
 }
 
-bool is_float32(const ir::Graph& g, ir::ValueId id) {
-  return g.values[id].type.elem == DType::kFloat32;
+// 16-bit floats too: their steps compute in float32, and what is fused is rounded fewer times.
+bool is_float(const ir::Graph& g, ir::ValueId id) {
+  const DType type = g.values[id].type.elem;
+  return type == DType::kFloat32 || type == DType::kFloat16 || type == DType::kBfloat16;
 }
 
 }  // namespace
@@ -45,7 +47,7 @@ void fuse_clip(Lowering& l) {
   for (ir::Node& node : g.nodes) {
     const ops::Operator* op = l.op(node);
     if (!op || !op->traits.fuses_clip || !op->bind || node.outputs.size() != 1) continue;
-    if (!is_float32(g, node.outputs[0]) || l.constraints.no_fuse.contains(l.key(node))) continue;
+    if (!is_float(g, node.outputs[0]) || l.constraints.no_fuse.contains(l.key(node))) continue;
     const ir::NodeId next = l.only_reader(node.outputs[0], readers);
     if (next == ir::kNone || node.has("clip_min") || node.has("clip_max")) continue;
     const ir::Node& clip = g.nodes[next];
@@ -70,7 +72,7 @@ void fuse_bias(Lowering& l) {
   for (ir::Node& node : g.nodes) {
     const ops::Operator* op = l.op(node);
     if (!op || !op->traits.fuses_bias || !op->bind || node.op != "MatMul") continue;
-    if (!is_float32(g, node.outputs[0]) || node.inputs.size() != 2) continue;
+    if (!is_float(g, node.outputs[0]) || node.inputs.size() != 2) continue;
     if (l.constraints.no_fuse.contains(l.key(node))) continue;
     const ir::NodeId next = l.only_reader(node.outputs[0], readers);
     if (next == ir::kNone || g.nodes[next].op != "Add" || g.nodes[next].inputs.size() != 2) continue;
@@ -100,7 +102,7 @@ void fuse_residual(Lowering& l) {
   for (size_t a = 0; a < g.nodes.size(); ++a) {
     const ir::Node add = g.nodes[a];
     if (add.op != "Add" || !add.domain.empty() || add.inputs.size() != 2 || dead[a]) continue;
-    if (!is_float32(g, add.outputs[0]) || l.constraints.no_fuse.contains(l.key(add))) continue;
+    if (!is_float(g, add.outputs[0]) || l.constraints.no_fuse.contains(l.key(add))) continue;
     // Of two candidates the later one takes the other as its residual: both are ready by then.
     for (int side : {1, 0}) {
       const ir::ValueId x = add.inputs[side], other = add.inputs[1 - side];

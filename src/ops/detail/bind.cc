@@ -1,5 +1,6 @@
 #include "ops/detail/bind.h"
 
+#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -63,6 +64,10 @@ runtime::Call map_pieces(const ir::Node& node, int version, Reference reference)
         std::vector<Tensor> outputs(1);
         compute(reference, node, version, inputs, outputs,
                 [&](DType, const Dims&) { return piece(y, begin, end); });
+        // A reference may have made its result elsewhere.
+        Tensor to = piece(y, begin, end);
+        if (outputs[0].raw() != to.raw() && to.bytes() > 0)
+          std::memcpy(to.raw_mutable(), outputs[0].raw(), to.bytes());
       });
       if (mine.ok()) return;
       const std::lock_guard lock(mutex);
@@ -135,6 +140,8 @@ std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::Bin
                           },
                           fmt::format("unary_f32_{}", base::name(table.isa))};
   }
+  // 16-bit floats go through the kernel too, widened.
+  if (kernel && (c.in(0).dtype == DType::kFloat16 || c.in(0).dtype == DType::kBfloat16)) return {};
   return runtime::Bound{map_pieces(node, c.version, reference),
                         "map_" + tensor::name(c.in(0).dtype)};
 }

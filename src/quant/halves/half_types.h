@@ -1,0 +1,15 @@
+// Which operators take half precision: private to the room.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "tensor/dtype.h"
+
+namespace tersor::quant {
+
+// Bit i: input i stays float32. -1: the operator of ai.onnx has no form in `half` at this opset. 0 for operators that
+// know no floats.
+int float_inputs(std::string_view op, int64_t opset, DType half);
+
+}  // namespace tersor::quant
