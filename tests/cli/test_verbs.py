@@ -10,7 +10,7 @@ from support import tersor
 
 RESNET = tersor.ROOT / "models" / "fashion_resnet.onnx"
 PICTURES = tersor.ROOT / "tests" / "data" / "fashion"
-VERBS = ["inspect", "quantize", "compare", "eval", "bench", "run", "run-pb", "version"]
+VERBS = ["inspect", "quantize", "convert", "compare", "eval", "bench", "run", "run-pb", "version"]
 
 
 @pytest.fixture(scope="module")

@@ -210,25 +210,29 @@ class Converter {
       const auto it = c_.ranges_.tensors.find(g_.values[id].name);
       return it == c_.ranges_.tensors.end() || it->second.range.empty() ? nullptr : &it->second.range;
     }
+    // Of a value that a node reads or makes.
     std::string beyond(ValueId id) const {
       constexpr double kHeadroom = 0.9;  // data are samples
       const stats::MinMax* r = range(id);
       if (!r) return {};
       const double most = std::max(std::fabs(static_cast<double>(r->min)), std::fabs(static_cast<double>(r->max)));
-      if (most <= kHeadroom * largest(half_)) return {};
-      return fmt::format("value {} reaches {:.4g}; {} ends at {:.6g}", base::quoted(g_.values[id].name), most,
-                         tensor::name(half_), largest(half_));
+      if (most > kHeadroom * largest(half_))
+        return fmt::format("value {} reaches {:.4g}; {} ends at {:.6g}", base::quoted(g_.values[id].name), most,
+                           tensor::name(half_), largest(half_));
+      if (most < smallest_normal(half_) && most > 0)
+        return fmt::format("value {} stays below {:.3g}, where {} loses its digits", base::quoted(g_.values[id].name),
+                           most, tensor::name(half_));
+      return {};
     }
+    // Roots, logarithms and divisors make small errors of small numbers large.
     std::string out_of_range(ValueId id, const ir::Node& node, size_t input) const {
       if (std::string why = beyond(id); !why.empty()) return why;
       const bool sensitive = node.op == "Sqrt" || node.op == "Log" || node.op == "Reciprocal" ||
-                             node.op == "Pow" || (node.op == "Div" && input == 1);
+                             (node.op == "Pow" && input == 0) || (node.op == "Div" && input == 1);
       const stats::MinMax* r = sensitive ? range(id) : nullptr;
-      if (!r) return {};
-      const double most = std::max(std::fabs(static_cast<double>(r->min)), std::fabs(static_cast<double>(r->max)));
-      if (most >= smallest_normal(half_) || most == 0) return {};
-      return fmt::format("value {} stays below {:.3g}, where {} loses its digits", base::quoted(g_.values[id].name),
-                         most, tensor::name(half_));
+      if (!r || r->min <= 0 || static_cast<double>(r->min) >= smallest_normal(half_)) return {};
+      return fmt::format("value {} goes down to {:.3g}, where {} loses its digits", base::quoted(g_.values[id].name),
+                         r->min, tensor::name(half_));
     }
 
     void convert(ir::Node node) {
