@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/halves/halves.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
@@ -155,9 +156,38 @@ void cast_like(ComputeContext& c) {
   c.outputs[0] = converted(c.in(0), c.in(1).dtype(), c.node.attr_int("saturate", 1) != 0);
 }
 
+// Between float32 and the 16-bit floats, by kernels.
+std::optional<runtime::Bound> bind_halves(DType from, DType to, base::IsaSet isa) {
+  const auto& table = kernels::halves::table(isa);
+  const bool half = from == DType::kFloat16 || to == DType::kFloat16;
+  const auto bound = [&](auto convert, auto from_element, auto to_element) {
+    using From = decltype(from_element);
+    using To = decltype(to_element);
+    return runtime::Bound{
+        [convert, to](runtime::StepContext& step) {
+          const Tensor& x = step.in(0);
+          Tensor& y = step.make(0, to, x.dims());
+          const auto* in = reinterpret_cast<const From*>(x.raw());
+          auto* out = reinterpret_cast<To*>(y.raw_mutable());
+          step.pool->parallel_for(x.count(), 32768, [&](int64_t begin, int64_t end, int) {
+            convert(in + begin, out + begin, end - begin);
+          });
+          return runtime::Status{};
+        },
+        fmt::format("cast_{}", base::name(table.isa))};
+  };
+  const auto narrow = [](DType t) { return t == DType::kFloat16 || t == DType::kBfloat16; };
+  if (from == DType::kFloat32 && narrow(to))
+    return bound(half ? table.to_half : table.to_bfloat16, float{}, uint16_t{});
+  if (narrow(from) && to == DType::kFloat32)
+    return bound(half ? table.from_half : table.from_bfloat16, uint16_t{}, float{});
+  return {};
+}
+
 std::optional<runtime::Bound> bind(const ir::Node&, const runtime::BindContext& c) {
   if (!c.has(0) || !c.has_output(0)) return {};
   const DType from = c.in(0).dtype, to = c.outputs[0].dtype;
+  if (auto step = bind_halves(from, to, c.isa)) return step;
   if (from == to)
     return runtime::Bound{[](runtime::StepContext& step) {
                             step.outputs[0] = step.in(0);

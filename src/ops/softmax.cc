@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/halves/halves.h"
 #include "kernels/softmax/softmax.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
@@ -84,38 +86,63 @@ void softmax(ComputeContext& c) {
   });
 }
 
-// The same row by row on the pool, for 16-bit floats.
+// The same by kernels, row by row on the pool, for 16-bit floats.
+struct NarrowSoftmax {
+  ir::Node node;
+  int version;
+  DType type;
+  const kernels::halves::Table* halves;
+  kernels::elementwise::UnaryFunction exp;
+
+  void narrow(const float* x, uint16_t* y, int64_t n) const {
+    (type == DType::kFloat16 ? halves->to_half : halves->to_bfloat16)(x, y, n);
+  }
+  void widen(const uint16_t* x, float* y, int64_t n) const {
+    (type == DType::kFloat16 ? halves->from_half : halves->from_bfloat16)(x, y, n);
+  }
+
+  void operator()(runtime::StepContext& s) const {
+    const Tensor& x = s.in(0);
+    Tensor& y = s.make(0, type, x.dims());
+    const AxisSplit split = split_of(node, version, x.dims());
+    if (x.count() == 0) return;
+    const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
+    auto* to = reinterpret_cast<uint16_t*>(y.raw_mutable());
+    const int64_t n = split.length;
+    s.pool->parallel_for(split.outer * split.inner, std::max<int64_t>(1, 1024 / n), [&](int64_t begin, int64_t end, int) {
+      std::vector<uint16_t> codes(static_cast<size_t>(n));
+      std::vector<float> row(static_cast<size_t>(n));
+      const auto rounded = [&] {
+        narrow(row.data(), codes.data(), n);
+        widen(codes.data(), row.data(), n);
+      };
+      for (int64_t r = begin; r < end; ++r) {
+        const int64_t at = r / split.inner * n * split.inner + r % split.inner;
+        for (int64_t i = 0; i < n; ++i) codes[static_cast<size_t>(i)] = from[at + i * split.inner];
+        widen(codes.data(), row.data(), n);
+        const float top = *std::ranges::max_element(row);
+        for (float& v : row) v -= top;
+        rounded();
+        exp(row.data(), row.data(), n, {});
+        rounded();
+        double sum = 0;
+        for (float v : row) sum += static_cast<double>(v);
+        const auto total = static_cast<float>(stored_as(type, sum));
+        for (float& v : row) v /= total;
+        narrow(row.data(), codes.data(), n);
+        for (int64_t i = 0; i < n; ++i) to[at + i * split.inner] = codes[static_cast<size_t>(i)];
+      }
+    });
+  }
+};
+
 std::optional<runtime::Bound> bind_narrow(const ir::Node& node, const runtime::BindContext& c) {
-  const DType type = c.in(0).dtype;
-  if (type != c.outputs[0].dtype) return {};
-  return runtime::Bound{
-      [node, version = c.version, type](runtime::StepContext& s) {
-        return guarded([&] {
-          const Tensor& x = s.in(0);
-          Tensor& y = s.make(0, type, x.dims());
-          const AxisSplit split = split_of(node, version, x.dims());
-          if (x.count() == 0) return;
-          const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
-          auto* to = reinterpret_cast<uint16_t*>(y.raw_mutable());
-          const bool half = type == DType::kFloat16;
-          s.pool->parallel_for(split.outer * split.inner, std::max<int64_t>(1, 1024 / split.length),
-                               [&](int64_t begin, int64_t end, int) {
-            std::vector<float> row(static_cast<size_t>(split.length));
-            for (int64_t r = begin; r < end; ++r) {
-              const int64_t at = r / split.inner * split.length * split.inner + r % split.inner;
-              for (size_t i = 0; i < row.size(); ++i) {
-                const uint16_t bits = from[at + static_cast<int64_t>(i) * split.inner];
-                row[i] = half ? tensor::to_float(Half{bits}) : tensor::to_float(Bfloat16{bits});
-              }
-              softmax_row(type, row.data(), row.data(), split.length, 1);
-              for (size_t i = 0; i < row.size(); ++i)
-                to[at + static_cast<int64_t>(i) * split.inner] =
-                    half ? tensor::to_half(row[i]).bits : tensor::to_bfloat16(row[i]).bits;
-            }
-          });
-        });
-      },
-      "softmax_rows"};
+  if (c.in(0).dtype != c.outputs[0].dtype) return {};
+  const auto& halves = kernels::halves::table(c.isa);
+  NarrowSoftmax step{node, c.version, c.in(0).dtype, &halves,
+                     kernels::elementwise::table(c.isa).unary(kernels::elementwise::Unary::exp)};
+  return runtime::Bound{[step = std::move(step)](runtime::StepContext& s) { return guarded([&] { step(s); }); },
+                        fmt::format("softmax_rows_{}", base::name(halves.isa))};
 }
 
 void log_softmax(ComputeContext& c) {
