@@ -26,7 +26,8 @@ int64_t whole(std::string_view text, const char* what) {
 
 std::string rows_text(const Options& o, const std::vector<Timing>& rows) {
   const bool csv = o.format == "csv", md = o.format == "md";
-  const std::vector<std::string> header{"model", "threads", "batch", "p50 ms", "p90 ms", "per s", "vs first"};
+  const std::vector<std::string> header{"model",  "threads", "batch",   "p50 ms",
+                                        "p90 ms", "per s",   "vs first"};
   std::vector<std::vector<std::string>> cells;
   for (size_t i = 0; i < rows.size(); ++i) {
     const Timing& t = rows[i];
@@ -66,7 +67,8 @@ int bench_verb(Options& o, const Common& common) {
   }
   for (const std::string& size : o.sizes) {
     const size_t at = size.find('=');
-    if (at == std::string::npos) fail_usage(fmt::format("--size wants NAME=NUMBER, not '{}'", printable(size)));
+    if (at == std::string::npos)
+      fail_usage(fmt::format("--size wants NAME=NUMBER, not '{}'", printable(size)));
     o.bench.symbols[size.substr(0, at)] = whole(std::string_view(size).substr(at + 1), "--size");
   }
   if (o.data.given()) o.bench.data = o.data.data;
@@ -106,8 +108,8 @@ int bench_verb(Options& o, const Common& common) {
   double spread = 0;
   for (const Timing& t : rows) spread = std::max(spread, t.spread);
   if (o.format == "table")
-    text += fmt::format("{}:{}. Interleaved rounds, {:g} s each, spread {}\n", h.cpu, isa, o.bench.seconds,
-                        percent(spread));
+    text += fmt::format("{}:{}. Interleaved rounds, {:g} s each, spread {}\n", h.cpu, isa,
+                        o.bench.seconds, percent(spread));
   print(text);
   return 0;
 }
@@ -118,8 +120,10 @@ std::function<int()> declare_bench(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
   app.add_option("models", o->models, "ONNX files")->required();
   app.add_option("--threads", o->threads, "one number or a list: 1,2 (1)");
-  app.add_option("--batch", o->bench.batch, "samples at once (1)")->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
-  app.add_option("--seconds", o->bench.seconds, "for each model (3)")->check(CLI::Range(0.01, 86400.0));
+  app.add_option("--batch", o->bench.batch, "samples at once (1)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  app.add_option("--seconds", o->bench.seconds, "for each model (3)")
+      ->check(CLI::Range(0.01, 86400.0));
   add_data(app, o->data, false);
   app.add_option("--size", o->sizes, "NAME=NUMBER for a named dimension (128 for lengths)");
   app.add_option("--format", o->format, "table, md, csv");

@@ -15,7 +15,8 @@ struct Options {
 };
 
 int compare_verb(Options& o, const Common& common) {
-  if (!o.data.given()) fail_usage("compare needs samples: pass --data", "-d FOLDER takes pictures or arrays");
+  if (!o.data.given())
+    fail_usage("compare needs samples: pass --data", "-d FOLDER takes pictures or arrays");
   const Model a = Model::load(o.a), b = Model::load(o.b);
   ProgressBar bar(common.quiet);
   o.compare.threads = common.threads;
@@ -53,8 +54,9 @@ std::function<int()> declare_compare(CLI::App& app, Common& common) {
   app.add_flag("--layers", o->compare.layers, "error of every layer");
   app.add_option("--show", o->compare.keep_samples, "samples to list (20)")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  app.add_option("--fail-if", o->compare.fail_if,
-                 "exit 1 if so: top1_agree<0.99, top1_drop>0.5%, sqnr<20, cosine<0.99, max_abs>0.1");
+  app.add_option(
+      "--fail-if", o->compare.fail_if,
+      "exit 1 if so: top1_agree<0.99, top1_drop>0.5%, sqnr<20, cosine<0.99, max_abs>0.1");
   add_threads(app, common);
   return [o, &common] { return compare_verb(*o, common); };
 }

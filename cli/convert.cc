@@ -20,7 +20,9 @@ int convert_verb(Options& o, const Common& common) {
   if (o.io != "float" && o.io != "half") fail_usage("--io is 'half' or 'float'");
   o.convert.io = o.io == "half";
   if (o.output.empty())
-    o.output = o.model == "-" ? "-" : std::filesystem::path(o.model).replace_extension().string() + "." + o.convert.to + ".onnx";
+    o.output = o.model == "-" ? "-"
+                              : std::filesystem::path(o.model).replace_extension().string() + "." +
+                                    o.convert.to + ".onnx";
   if (o.output != "-") check_output(o.output, o.force);
   const Model original = Model::load(o.model);
   ProgressBar bar(common.quiet);
@@ -41,25 +43,30 @@ int convert_verb(Options& o, const Common& common) {
   if (common.json) {
     Json j = report(common);
     j["model"] = {{"path", o.model}, {"sha256", original.sha256()}, {"bytes", before}};
-    j["result"] = {{"path", o.output}, {"sha256", r.model.sha256()}, {"bytes", after}, {"type", o.convert.to}};
+    j["result"] = {
+        {"path", o.output}, {"sha256", r.model.sha256()}, {"bytes", after}, {"type", o.convert.to}};
     j["converted"] = r.converted;
     j["casts"] = r.casts;
     j["kept"] = Json::array();
-    for (const KeptNode& k : r.kept) j["kept"].push_back({{"node", k.node}, {"op", k.op}, {"reason", k.reason}});
+    for (const KeptNode& k : r.kept)
+      j["kept"].push_back({{"node", k.node}, {"op", k.op}, {"reason", k.reason}});
     if (r.comparison) j["compare"] = to_json(*r.comparison);
     j["warnings"] = to_json(warnings);
     j["exit"] = code;
     print(j);
     return code;
   }
-  std::string text = fmt::format("convert    {} nodes to {}, {} Casts\n", r.converted, o.convert.to, r.casts);
+  std::string text =
+      fmt::format("convert    {} nodes to {}, {} Casts\n", r.converted, o.convert.to, r.casts);
   for (const KeptNode& k : r.kept)
-    text += fmt::format("  kept in float32: {} ({}): {}\n", printable(k.node), printable(k.op), printable(k.reason));
+    text += fmt::format("  kept in float32: {} ({}): {}\n", printable(k.node), printable(k.op),
+                        printable(k.reason));
   if (r.comparison) text += comparison_text(*r.comparison, true);
   text += fmt::format("  size  {} -> {}  ({:.3f})\n", bytes_text(before), bytes_text(after),
                       before ? static_cast<double>(after) / static_cast<double>(before) : 0.0);
   if (r.comparison)
-    for (const std::string& sentence : r.comparison->broken) text += "not met: " + printable(sentence) + "\n";
+    for (const std::string& sentence : r.comparison->broken)
+      text += "not met: " + printable(sentence) + "\n";
   print(text + fmt::format("wrote {}\n", printable(o.output)));
   return code;
 }
@@ -70,11 +77,13 @@ std::function<int()> declare_convert(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX file, - for standard input")->required();
   app.add_option("--to", o->convert.to, "fp16 (default), bf16, fp32");
-  app.add_option("-o,--output", o->output, "file to write; MODEL.fp16.onnx beside the model otherwise");
+  app.add_option("-o,--output", o->output,
+                 "file to write; MODEL.fp16.onnx beside the model otherwise");
   app.add_flag("--force", o->force, "replace an existing file");
   add_data(app, o->data, false);
   app.add_option("--io", o->io, "half: inputs and outputs change their type too");
-  app.add_flag("--storage-only", o->convert.storage_only, "half the size on disk; computed in float32");
+  app.add_flag("--storage-only", o->convert.storage_only,
+               "half the size on disk; computed in float32");
   app.add_flag("--naive", o->convert.naive, "without a look at the numbers, for contrast");
   app.add_option("--keep", o->convert.keep, "leave these nodes or operators in float32 (globs)");
   app.add_option("--verify", o->convert.verify, "samples to compare on (50); 0: no comparison")

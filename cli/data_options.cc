@@ -4,10 +4,13 @@ namespace tersor::cli {
 
 void add_data(CLI::App& app, DataOptions& o, bool with_labels) {
   Data& d = o.data;
-  app.add_option("-d,--data", d.path,
-                 "folder of pictures (JPEG, PNG), .npy, .npz (one array per input), IDX file, random:N");
-  if (with_labels) app.add_option("--labels", d.labels_path, "IDX, .npy or CSV (header file,label)");
-  app.add_option("--preprocess", d.preprocess.preset, "imagenet, fashion-mnist, none, rgb, bgr, gray");
+  app.add_option(
+      "-d,--data", d.path,
+      "folder of pictures (JPEG, PNG), .npy, .npz (one array per input), IDX file, random:N");
+  if (with_labels)
+    app.add_option("--labels", d.labels_path, "IDX, .npy or CSV (header file,label)");
+  app.add_option("--preprocess", d.preprocess.preset,
+                 "imagenet, fashion-mnist, none, rgb, bgr, gray");
   app.add_option("--resize", d.preprocess.resize, "256 (shorter side) or 320x240");
   app.add_option("--crop", d.preprocess.crop, "224 or 224x224, from the centre");
   app.add_option("--mean", d.preprocess.mean, "0.5 or 0.485,0.456,0.406");

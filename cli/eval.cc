@@ -14,9 +14,11 @@ struct Options {
 };
 
 int eval_verb(Options& o, const Common& common) {
-  if (!o.data.given()) fail_usage("eval needs samples: pass --data", "-d FOLDER takes pictures or arrays");
+  if (!o.data.given())
+    fail_usage("eval needs samples: pass --data", "-d FOLDER takes pictures or arrays");
   if (o.data.data.labels_path.empty())
-    fail_usage("accuracy needs labels: pass --labels", "IDX, .npy, or CSV with a header file,label");
+    fail_usage("accuracy needs labels: pass --labels",
+               "IDX, .npy, or CSV with a header file,label");
   const Model model = Model::load(o.model);
   ProgressBar bar(common.quiet);
   o.data.data.take(o.samples);
@@ -34,7 +36,8 @@ int eval_verb(Options& o, const Common& common) {
     print(j);
     return 0;
   }
-  std::string text = fmt::format("{}\n  top-1  {}\n", printable(o.model), percent(e.accuracy.top1, 2));
+  std::string text =
+      fmt::format("{}\n  top-1  {}\n", printable(o.model), percent(e.accuracy.top1, 2));
   if (e.accuracy.top5) text += fmt::format("  top-5  {}\n", percent(*e.accuracy.top5, 2));
   text += fmt::format("  {} samples in {:.1f} s; {}\n", e.accuracy.n, e.seconds, e.data_summary);
   print(text);

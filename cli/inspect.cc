@@ -11,9 +11,10 @@ struct Options {
 };
 
 std::string head(const Options& o, const Model& model, const ModelInfo& info) {
-  std::string text = fmt::format("{}   ONNX IR {}, opset {}{}   {}\n", printable(o.model), info.ir_version,
-                                 info.opset, info.producer.empty() ? "" : ", from " + printable(info.producer),
-                                 bytes_text(model.file_bytes()));
+  std::string text =
+      fmt::format("{}   ONNX IR {}, opset {}{}   {}\n", printable(o.model), info.ir_version,
+                  info.opset, info.producer.empty() ? "" : ", from " + printable(info.producer),
+                  bytes_text(model.file_bytes()));
   Table ports({"", "name", "type", "shape"});
   ports.left(1).left(2).left(3);
   for (const Port& p : info.inputs)
@@ -30,7 +31,8 @@ std::string operators(const ModelInfo& info) {
   Table t({"operator", "count", "params", "MAC", "int8"});
   t.left(4);
   for (const OperatorCount& c : info.operators)
-    t.add({printable(c.op), fmt::format("{}", c.count), c.parameters ? count_text(c.parameters) : "-",
+    t.add({printable(c.op), fmt::format("{}", c.count),
+           c.parameters ? count_text(c.parameters) : "-",
            c.macs > 0 && info.macs > 0
                ? percent(static_cast<double>(c.macs) / static_cast<double>(info.macs))
                : "-",
@@ -43,17 +45,25 @@ std::string verdict(const ModelInfo& info) {
   if (info.quantize_nodes > 0)
     text = fmt::format("already quantized: {} quantization nodes\n", info.quantize_nodes);
   else
-    text = fmt::format("quantizable: {} of {} layers with weights\n", info.quantizable, info.weighted);
-  for (const std::string& op : info.unsupported) text += "not supported by the engine: " + printable(op) + "\n";
+    text =
+        fmt::format("quantizable: {} of {} layers with weights\n", info.quantizable, info.weighted);
+  for (const std::string& op : info.unsupported)
+    text += "not supported by the engine: " + printable(op) + "\n";
   return text;
 }
 
 Json plan_json(const PlanInfo& plan) {
   Json steps = Json::array();
   for (const PlanStep& s : plan.steps)
-    steps.push_back({{"name", s.name}, {"op", s.op}, {"kernel", s.kernel}, {"type", s.type},
-                     {"layout", s.layout}, {"note", s.note}});
-  return {{"isa", plan.isa}, {"steps", std::move(steps)}, {"integer_steps", plan.integer_steps},
+    steps.push_back({{"name", s.name},
+                     {"op", s.op},
+                     {"kernel", s.kernel},
+                     {"type", s.type},
+                     {"layout", s.layout},
+                     {"note", s.note}});
+  return {{"isa", plan.isa},
+          {"steps", std::move(steps)},
+          {"integer_steps", plan.integer_steps},
           {"reference_steps", plan.reference_steps}};
 }
 
@@ -64,8 +74,9 @@ std::string plan_text(const PlanInfo& plan) {
     t.add({printable(s.name), printable(s.op), s.type, s.kernel, s.layout, printable(s.note)});
   std::string isa;
   for (const std::string& name : plan.isa) isa += (isa.empty() ? "" : " ") + name;
-  return t.text() + fmt::format("{} steps, {} on 8-bit integers, {} by reference; instruction sets: {}\n",
-                                plan.steps.size(), plan.integer_steps, plan.reference_steps, isa);
+  return t.text() +
+         fmt::format("{} steps, {} on 8-bit integers, {} by reference; instruction sets: {}\n",
+                     plan.steps.size(), plan.integer_steps, plan.reference_steps, isa);
 }
 
 int inspect(const Options& o, const Common& common) {
@@ -89,26 +100,43 @@ int inspect(const Options& o, const Common& common) {
     return 0;
   }
   Json j = report(common);
-  Json m{{"path", o.model}, {"sha256", model.sha256()}, {"bytes", model.file_bytes()},
-         {"opset", info.opset}, {"ir_version", info.ir_version}, {"producer", info.producer},
-         {"nodes", info.nodes}, {"parameters", info.parameters}, {"macs", info.macs},
-         {"parameter_types", info.parameter_types}, {"quantize_nodes", info.quantize_nodes},
-         {"weighted", info.weighted}, {"quantizable", info.quantizable},
-         {"unsupported", info.unsupported}, {"metadata", info.metadata}};
+  Json m{{"path", o.model},
+         {"sha256", model.sha256()},
+         {"bytes", model.file_bytes()},
+         {"opset", info.opset},
+         {"ir_version", info.ir_version},
+         {"producer", info.producer},
+         {"nodes", info.nodes},
+         {"parameters", info.parameters},
+         {"macs", info.macs},
+         {"parameter_types", info.parameter_types},
+         {"quantize_nodes", info.quantize_nodes},
+         {"weighted", info.weighted},
+         {"quantizable", info.quantizable},
+         {"unsupported", info.unsupported},
+         {"metadata", info.metadata}};
   m["inputs"] = Json::array();
   for (const Port& p : info.inputs) m["inputs"].push_back(to_json(p));
   m["outputs"] = Json::array();
   for (const Port& p : info.outputs) m["outputs"].push_back(to_json(p));
   m["operators"] = Json::array();
   for (const OperatorCount& c : info.operators)
-    m["operators"].push_back({{"op", c.op}, {"count", c.count}, {"parameters", c.parameters},
-                              {"macs", c.macs}, {"int8", c.int8}});
+    m["operators"].push_back({{"op", c.op},
+                              {"count", c.count},
+                              {"parameters", c.parameters},
+                              {"macs", c.macs},
+                              {"int8", c.int8}});
   j["model"] = std::move(m);
   if (o.layers) {
     j["layers"] = Json::array();
     for (const NodeInfo& n : info.layers)
-      j["layers"].push_back({{"node", n.name}, {"op", n.op}, {"tensor", n.output}, {"shape", n.shape_text},
-                             {"dtype", n.dtype}, {"parameters", n.parameters}, {"macs", n.macs},
+      j["layers"].push_back({{"node", n.name},
+                             {"op", n.op},
+                             {"tensor", n.output},
+                             {"shape", n.shape_text},
+                             {"dtype", n.dtype},
+                             {"parameters", n.parameters},
+                             {"macs", n.macs},
                              {"quantizable", n.quantizable}});
   }
   if (plan) j["plan"] = plan_json(*plan);

@@ -17,15 +17,17 @@ const std::vector<Verb>& verbs() {
        declare_inspect},
       {"quantize", "Calibrate on data, write an int8 model, compare it with the original",
        "tersor quantize model.onnx -d pictures/ --preprocess imagenet", declare_quantize},
-      {"convert", "To half precision and back",
-       "tersor convert model.onnx --to fp16 -d pictures/", declare_convert},
+      {"convert", "To half precision and back", "tersor convert model.onnx --to fp16 -d pictures/",
+       declare_convert},
       {"compare", "Run two models on the same data; exit 1 if they differ too much",
-       "tersor compare model.onnx model.int8.onnx -d val/ --fail-if 'top1_agree<0.99'", declare_compare},
-      {"eval", "Accuracy on labelled data", "tersor eval model.onnx -d val/ --labels val.csv", declare_eval},
+       "tersor compare model.onnx model.int8.onnx -d val/ --fail-if 'top1_agree<0.99'",
+       declare_compare},
+      {"eval", "Accuracy on labelled data", "tersor eval model.onnx -d val/ --labels val.csv",
+       declare_eval},
       {"bench", "Latency of one or more models, interleaved",
        "tersor bench model.onnx model.int8.onnx --threads 1,2", declare_bench},
-      {"run", "Run a model on one item", "tersor run model.onnx -i cat.jpg --preprocess imagenet -k 5",
-       declare_run},
+      {"run", "Run a model on one item",
+       "tersor run model.onnx -i cat.jpg --preprocess imagenet -k 5", declare_run},
       {"run-pb", "Run ONNX test data: input_0.pb ... to output_0.pb ...",
        "tersor run-pb model.onnx test_data_set_0 out", declare_run_pb},
       {"version", "Version, processor, instruction sets", "tersor version --json", declare_version},
@@ -34,7 +36,8 @@ const std::vector<Verb>& verbs() {
 }
 
 void add_threads(CLI::App& app, Common& common) {
-  app.add_option("--threads", common.threads, "threads; 0: one per core")->check(CLI::Range(0, 1024));
+  app.add_option("--threads", common.threads, "threads; 0: one per core")
+      ->check(CLI::Range(0, 1024));
 }
 
 void fail_usage(std::string sentence, std::string help) {
@@ -84,15 +87,16 @@ int fail_parse(const CLI::App& app, const CLI::ParseError& error, const Common& 
       for (const CLI::Option* o : (verb ? *verb : app).get_options())
         for (const std::string& name : o->get_lnames()) names.push_back("--" + name);
       return fail(Error(ErrorKind::kUsage, "E50",
-                        fmt::format("unknown {} '{}'", word.starts_with("-") ? "option" : "argument",
-                                    printable(word)),
+                        fmt::format("unknown {} '{}'",
+                                    word.starts_with("-") ? "option" : "argument", printable(word)),
                         did_you_mean(word, names)));
     }
     (void)extras;
   }
   (void)common;
   std::string text = error.what();
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z' && !(text.size() > 1 && text[1] >= 'A' && text[1] <= 'Z'))
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z' &&
+      !(text.size() > 1 && text[1] >= 'A' && text[1] <= 'Z'))
     text[0] = static_cast<char>(text[0] - 'A' + 'a');
   return fail(Error(ErrorKind::kUsage, "E50", printable(text),
                     verb ? fmt::format("'tersor {} --help' shows its options", verb->get_name())
@@ -100,8 +104,10 @@ int fail_parse(const CLI::App& app, const CLI::ParseError& error, const Common& 
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("tersor makes trained neural networks smaller and faster, and proves that they still answer right.",
-               "tersor");
+  CLI::App app(
+      "tersor makes trained neural networks smaller and faster, and proves that they still answer "
+      "right.",
+      "tersor");
   app.require_subcommand(1);
   app.set_version_flag("--version", "tersor " + version());
   app.get_formatter()->column_width(26);

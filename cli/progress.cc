@@ -60,7 +60,8 @@ bool ProgressBar::show(const std::string& stage, int64_t done, int64_t total) {
   const int full = std::clamp(static_cast<int>(share * kWidth), 0, kWidth);
   const std::string left =
       done > 0 ? fmt::format("{:.0f} s left", seconds / share - seconds) : std::string("...");
-  fmt::print(stderr, "\r{:<10} [{}{}] {:3.0f} %  {}/{}  {}   ", stage, std::string(static_cast<size_t>(full), '#'),
+  fmt::print(stderr, "\r{:<10} [{}{}] {:3.0f} %  {}/{}  {}   ", stage,
+             std::string(static_cast<size_t>(full), '#'),
              std::string(static_cast<size_t>(kWidth - full), '.'), 100 * share, done, total, left);
   std::fflush(stderr);
   drawn_ = true;

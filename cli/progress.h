@@ -13,7 +13,8 @@ void catch_signals();
 // 0, or the signal that came.
 int caught_signal();
 
-// A bar with the time left on a terminal; elsewhere a line for each finished stage. Nothing if `quiet`.
+// A bar with the time left on a terminal; elsewhere a line for each finished stage. Nothing if
+// `quiet`.
 class ProgressBar {
  public:
   explicit ProgressBar(bool quiet);

@@ -26,7 +26,8 @@ std::string default_output(const std::string& model) {
   return p.replace_extension().string() + ".int8.onnx";
 }
 
-void check_choice(const char* what, const std::string& given, const std::vector<std::string>& choices) {
+void check_choice(const char* what, const std::string& given,
+                  const std::vector<std::string>& choices) {
   if (std::ranges::find(choices, given) != choices.end()) return;
   std::string list;
   for (const std::string& c : choices) list += (list.empty() ? "" : ", ") + c;
@@ -36,16 +37,21 @@ void check_choice(const char* what, const std::string& given, const std::vector<
 }
 
 Json layer_json(const LayerDecision& l) {
-  Json j{{"node", l.node}, {"op", l.op}, {"type", l.quantized ? "int8" : "float32"},
+  Json j{{"node", l.node},
+         {"op", l.op},
+         {"type", l.quantized ? "int8" : "float32"},
          {"kept", l.quantized ? Json(nullptr) : Json(l.reason)}};
   if (!l.granularity.empty()) j["granularity"] = l.granularity;
   if (l.weight_sqnr_db) j["weight_sqnr_db"] = number(*l.weight_sqnr_db);
   if (l.scale > 0)
-    j["activation"] = {{"tensor", l.tensor}, {"min", number(static_cast<double>(l.min))},
-                       {"max", number(static_cast<double>(l.max))},
-                       {"clip", {number(static_cast<double>(l.lo)), number(static_cast<double>(l.hi))}},
-                       {"scale", number(static_cast<double>(l.scale))}, {"zero_point", l.zero_point},
-                       {"clipped_share", number(l.clipped_share)}};
+    j["activation"] = {
+        {"tensor", l.tensor},
+        {"min", number(static_cast<double>(l.min))},
+        {"max", number(static_cast<double>(l.max))},
+        {"clip", {number(static_cast<double>(l.lo)), number(static_cast<double>(l.hi))}},
+        {"scale", number(static_cast<double>(l.scale))},
+        {"zero_point", l.zero_point},
+        {"clipped_share", number(l.clipped_share)}};
   return j;
 }
 
@@ -54,16 +60,27 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
                    const std::vector<Warning>& warnings, int code) {
   Json j = report(common);
   const ModelInfo info = original.info();
-  j["model"] = {{"path", o.model}, {"sha256", original.sha256()}, {"opset", info.opset},
-                {"bytes", original.file_bytes()}, {"parameters", info.parameters}, {"macs", info.macs}};
+  j["model"] = {{"path", o.model},
+                {"sha256", original.sha256()},
+                {"opset", info.opset},
+                {"bytes", original.file_bytes()},
+                {"parameters", info.parameters},
+                {"macs", info.macs}};
   j["model"]["inputs"] = Json::array();
   for (const Port& p : info.inputs) j["model"]["inputs"].push_back(to_json(p));
-  j["result"] = {{"path", o.output}, {"sha256", r.model.sha256()}, {"bytes", r.model.file_bytes()},
-                 {"type", "int8"}, {"format", "qdq"}};
+  j["result"] = {{"path", o.output},
+                 {"sha256", r.model.sha256()},
+                 {"bytes", r.model.file_bytes()},
+                 {"type", "int8"},
+                 {"format", "qdq"}};
   j["simplified"] = {{"passes", r.simplified}, {"nodes", {r.nodes_before, r.nodes_after}}};
-  j["calibration"] = {{"source", o.data.data.path}, {"samples", r.calibration_samples},
-                      {"method", o.quantize.calibrator}, {"synthetic", r.synthetic},
-                      {"seconds", r.seconds}, {"data", r.data_summary}, {"guessed", r.data_guessed}};
+  j["calibration"] = {{"source", o.data.data.path},
+                      {"samples", r.calibration_samples},
+                      {"method", o.quantize.calibrator},
+                      {"synthetic", r.synthetic},
+                      {"seconds", r.seconds},
+                      {"data", r.data_summary},
+                      {"guessed", r.data_guessed}};
   j["layers"] = Json::array();
   j["kept"] = Json::array();
   for (const LayerDecision& l : r.layers) {
@@ -78,12 +95,14 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
   return j;
 }
 
-std::string verdict_table(const Model& original, const QuantizeResult& r, const std::vector<Timing>& timings) {
+std::string verdict_table(const Model& original, const QuantizeResult& r,
+                          const std::vector<Timing>& timings) {
   const uint64_t before = original.file_bytes(), after = r.model.file_bytes();
   const auto ratio = [](double a, double b) { return b > 0 ? a / b : 0.0; };
   Table t({"", "float32", "int8", "change"});
   t.add({"size", bytes_text(before), bytes_text(after),
-         fmt::format("{:.2f} x smaller", ratio(static_cast<double>(before), static_cast<double>(after)))});
+         fmt::format("{:.2f} x smaller",
+                     ratio(static_cast<double>(before), static_cast<double>(after)))});
   if (timings.size() == 2)
     t.add({"latency (1 thread)", fmt::format("{:.3g} ms", timings[0].p50_ms),
            fmt::format("{:.3g} ms", timings[1].p50_ms),
@@ -119,9 +138,10 @@ int quantize_verb(Options& o, const Common& common) {
   check_choice("type", o.type, {"int8"});
   check_choice("target", o.target, {"any", "onnxruntime", "openvino", "tersor"});
   if (!o.data.given())
-    fail_usage("static int8 needs samples of your own data: pass --data",
-               "-d FOLDER takes pictures or arrays; without data 'tersor inspect' shows what can be "
-               "quantized, and -d random:32 tries it on noise");
+    fail_usage(
+        "static int8 needs samples of your own data: pass --data",
+        "-d FOLDER takes pictures or arrays; without data 'tersor inspect' shows what can be "
+        "quantized, and -d random:32 tries it on noise");
   if (o.output.empty()) o.output = default_output(o.model);
   if (o.output != "-") check_output(o.output, o.force);
   o.quantize.per_channel = !o.per_tensor;
@@ -152,24 +172,29 @@ int quantize_verb(Options& o, const Common& common) {
     print(quantize_json(o, common, original, r, timings, warnings, code));
     return code;
   }
-  std::string text = fmt::format("prepare    {}; {} -> {} nodes\n", r.simplified, r.nodes_before, r.nodes_after);
-  text += fmt::format("data       {} samples from {}, {}{}\n", r.calibration_samples, printable(o.data.data.path),
-                      r.data_summary,
-                      r.data_guessed.empty() ? "" : " (guessed: " + r.data_guessed + "; --preprocess to change)");
+  std::string text =
+      fmt::format("prepare    {}; {} -> {} nodes\n", r.simplified, r.nodes_before, r.nodes_after);
+  text += fmt::format(
+      "data       {} samples from {}, {}{}\n", r.calibration_samples, printable(o.data.data.path),
+      r.data_summary,
+      r.data_guessed.empty() ? "" : " (guessed: " + r.data_guessed + "; --preprocess to change)");
   text += fmt::format("calibrate  {} in {:.1f} s\n", o.quantize.calibrator, r.seconds);
-  text += fmt::format("quantize   {} of {} layers with weights to int8, {}\n", r.quantized, r.weighted,
-                      o.quantize.per_channel ? "per channel" : "per tensor");
+  text += fmt::format("quantize   {} of {} layers with weights to int8, {}\n", r.quantized,
+                      r.weighted, o.quantize.per_channel ? "per channel" : "per tensor");
   for (const LayerDecision& l : r.layers)
-    if (!l.quantized) text += fmt::format("  kept in float32: {} ({}): {}\n", printable(l.node), printable(l.op), l.reason);
+    if (!l.quantized)
+      text += fmt::format("  kept in float32: {} ({}): {}\n", printable(l.node), printable(l.op),
+                          l.reason);
   if (o.verbose) text += layers_text(r);
   if (r.comparison) text += fmt::format("verify     {} other samples\n", r.comparison->n);
   text += verdict_table(original, r, timings);
   text += fmt::format("wrote {}  ({})\n", printable(o.output), bytes_text(r.model.file_bytes()));
   if (r.comparison) {
-    for (const std::string& sentence : r.comparison->broken) text += "not met: " + printable(sentence) + "\n";
+    for (const std::string& sentence : r.comparison->broken)
+      text += "not met: " + printable(sentence) + "\n";
     text += r.comparison->passed ? "ok: the int8 model answers as the original\n" : "";
-    text += fmt::format("next:  tersor compare {} {} -d {} --layers\n", printable(o.model), printable(o.output),
-                        printable(o.data.data.path));
+    text += fmt::format("next:  tersor compare {} {} -d {} --layers\n", printable(o.model),
+                        printable(o.output), printable(o.data.data.path));
   }
   print(text);
   return code;
@@ -181,13 +206,17 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX file, - for standard input")->required();
   add_data(app, o->data, true);
-  app.add_option("-o,--output", o->output, "file to write; MODEL.int8.onnx beside the model otherwise, - for standard output");
+  app.add_option(
+      "-o,--output", o->output,
+      "file to write; MODEL.int8.onnx beside the model otherwise, - for standard output");
   app.add_flag("--force", o->force, "replace an existing file");
   app.add_option("-t,--type", o->type, "int8");
   app.add_option("--target", o->target, "any: runs as int8 in onnxruntime, OpenVINO and tersor");
-  app.add_option("-n,--samples", o->quantize.samples, "calibration samples, spread over the data (300)")
+  app.add_option("-n,--samples", o->quantize.samples,
+                 "calibration samples, spread over the data (300)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  app.add_option("--verify", o->quantize.verify, "other samples to compare on (50); 0: no comparison")
+  app.add_option("--verify", o->quantize.verify,
+                 "other samples to compare on (50); 0: no comparison")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   app.add_option("--calib", o->quantize.calibrator, "mse (default), percentile:99.99, minmax");
   app.add_option("--bias-correct", o->quantize.bias_correct,
@@ -195,7 +224,8 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   app.add_flag("--per-tensor", o->per_tensor, "one scale for a whole weight, not one per channel");
   app.add_option("--keep", o->quantize.keep, "leave these nodes or operators in float (globs)");
   app.add_flag("--partial", o->quantize.partial, "leave operators that the engine lacks in float");
-  app.add_flag("--requantize", o->quantize.requantize, "accept a quantized model: dequantize it first");
+  app.add_flag("--requantize", o->quantize.requantize,
+               "accept a quantized model: dequantize it first");
   app.add_flag("-v,--verbose", o->verbose, "what was decided about every layer");
   add_threads(app, common);
   return [o, &common] { return quantize_verb(*o, common); };

@@ -58,7 +58,9 @@ std::string count_text(int64_t count) {
   return n < 1e9 ? fmt::format("{:.1f} M", n / 1e6) : fmt::format("{:.2f} G", n / 1e9);
 }
 
-std::string percent(double share, int digits) { return fmt::format("{:.{}f} %", 100 * share, digits); }
+std::string percent(double share, int digits) {
+  return fmt::format("{:.{}f} %", 100 * share, digits);
+}
 
 std::string decibel(double db) {
   if (std::isnan(db)) return "-";
@@ -80,18 +82,26 @@ std::string printable(const std::string& text) {
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const Comparison& c) {
-  Json j{{"n", c.n}, {"passed", c.passed}, {"broken", c.broken}, {"synthetic", c.synthetic},
+  Json j{{"n", c.n},
+         {"passed", c.passed},
+         {"broken", c.broken},
+         {"synthetic", c.synthetic},
          {"data", c.data_summary}};
   j["outputs"] = Json::array();
   for (const OutputComparison& o : c.outputs)
-    j["outputs"].push_back({{"name", o.name}, {"sqnr_db", number(o.sqnr_db)},
-                            {"cosine", number(o.cosine)}, {"max_abs", number(o.max_abs)},
+    j["outputs"].push_back({{"name", o.name},
+                            {"sqnr_db", number(o.sqnr_db)},
+                            {"cosine", number(o.cosine)},
+                            {"max_abs", number(o.max_abs)},
                             {"finite", o.finite}});
   if (!c.layers.empty()) {
     j["layers"] = Json::array();
     for (const LayerComparison& l : c.layers)
-      j["layers"].push_back({{"value", l.value}, {"node", l.node}, {"op", l.op},
-                             {"sqnr_db", number(l.sqnr_db)}, {"cosine", number(l.cosine)},
+      j["layers"].push_back({{"value", l.value},
+                             {"node", l.node},
+                             {"op", l.op},
+                             {"sqnr_db", number(l.sqnr_db)},
+                             {"cosine", number(l.cosine)},
                              {"max_abs", number(l.max_abs)}});
   }
   if (c.classifier) {
@@ -99,7 +109,8 @@ Json to_json(const Comparison& c) {
     j["max_probability_change"] = c.max_probability_change;
     j["samples"] = Json::array();
     for (const SampleComparison& s : c.samples) {
-      Json sample{{"source", s.source}, {"label", {s.label_a, s.label_b}},
+      Json sample{{"source", s.source},
+                  {"label", {s.label_a, s.label_b}},
                   {"probability", {number(s.probability_a), number(s.probability_b)}},
                   {"margin", number(s.margin_a)}};
       if (s.truth) sample["truth"] = *s.truth;
@@ -110,14 +121,16 @@ Json to_json(const Comparison& c) {
     j["top1"] = accuracy_pair(*c.accuracy_a, *c.accuracy_b);
     if (c.accuracy_a->top5 && c.accuracy_b->top5)
       j["top5"] = {*c.accuracy_a->top5, *c.accuracy_b->top5};
-    if (c.top1_delta_ci95) j["top1_delta_ci95"] = {c.top1_delta_ci95->first, c.top1_delta_ci95->second};
+    if (c.top1_delta_ci95)
+      j["top1_delta_ci95"] = {c.top1_delta_ci95->first, c.top1_delta_ci95->second};
   }
   return j;
 }
 
 Json to_json(const Timing& t) {
-  return {{"model", t.model}, {"threads", t.threads}, {"batch", t.batch}, {"p50_ms", t.p50_ms},
-          {"p90_ms", t.p90_ms}, {"min_ms", t.min_ms}, {"rounds", t.rounds}, {"spread", number(t.spread)}};
+  return {{"model", t.model},   {"threads", t.threads},      {"batch", t.batch},
+          {"p50_ms", t.p50_ms}, {"p90_ms", t.p90_ms},        {"min_ms", t.min_ms},
+          {"rounds", t.rounds}, {"spread", number(t.spread)}};
 }
 
 Json to_json(const std::vector<Warning>& warnings) {
@@ -146,11 +159,15 @@ Json host_json() {
 }
 
 Json report(const Common& common) {
-  return {{"schema", "tersor.report/1"}, {"tersor", version()}, {"command", common.command},
+  return {{"schema", "tersor.report/1"},
+          {"tersor", version()},
+          {"command", common.command},
           {"host", host_json()}};
 }
 
-void print(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
+void print(const Json& json) {
+  print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
 
 void print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
@@ -170,9 +187,9 @@ std::string comparison_text(const Comparison& c, bool samples) {
     Table t({"sample", "label", "prob.", "label", "prob.", ""});
     t.left(5);
     for (const SampleComparison& s : c.samples)
-      t.add({printable(s.source), fmt::format("{}", s.label_a), fmt::format("{:.3f}", s.probability_a),
-             fmt::format("{}", s.label_b), fmt::format("{:.3f}", s.probability_b),
-             s.label_a == s.label_b ? "" : "differs"});
+      t.add({printable(s.source), fmt::format("{}", s.label_a),
+             fmt::format("{:.3f}", s.probability_a), fmt::format("{}", s.label_b),
+             fmt::format("{:.3f}", s.probability_b), s.label_a == s.label_b ? "" : "differs"});
     out += t.text() + "\n";
   }
   if (!c.layers.empty()) {
@@ -202,8 +219,9 @@ std::string comparison_text(const Comparison& c, bool samples) {
     out += a.text();
   }
   if (c.classifier)
-    out += fmt::format("  same label  {} of {} samples, largest change of the label's probability {:.3f}\n",
-                       percent(c.top1_agree), c.n, c.max_probability_change);
+    out += fmt::format(
+        "  same label  {} of {} samples, largest change of the label's probability {:.3f}\n",
+        percent(c.top1_agree), c.n, c.max_probability_change);
   return out;
 }
 

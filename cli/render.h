@@ -25,10 +25,10 @@ class Table {
   std::vector<size_t> left_{0};
 };
 
-std::string bytes_text(uint64_t bytes);    // "44.7 MB"
-std::string count_text(int64_t count);     // "11.7 M"
+std::string bytes_text(uint64_t bytes);  // "44.7 MB"
+std::string count_text(int64_t count);   // "11.7 M"
 std::string percent(double share, int digits = 1);
-std::string decibel(double db);            // "31.4 dB", "equal"
+std::string decibel(double db);                  // "31.4 dB", "equal"
 std::string printable(const std::string& text);  // control characters escaped
 
 // Non-finite numbers become null.

@@ -57,8 +57,10 @@ int run_verb(Options& o, const Common& common) {
   std::string text;
   for (const auto& [name, t] : outputs) {
     Json out{{"name", name}, {"dtype", tensor::name(t.dtype())}, {"shape", t.dims()}};
-    text += fmt::format("{}  {} {}\n", printable(name), tensor::name(t.dtype()), tensor::to_string(t.dims()));
-    const bool classes = tensor::is_float(t.dtype()) && t.rank() == 2 && t.dim(0) == 1 && t.dim(1) > 1;
+    text += fmt::format("{}  {} {}\n", printable(name), tensor::name(t.dtype()),
+                        tensor::to_string(t.dims()));
+    const bool classes =
+        tensor::is_float(t.dtype()) && t.rank() == 2 && t.dim(0) == 1 && t.dim(1) > 1;
     if (classes) {
       const Tensor wide = tensor::to_float32(t);
       const auto scores = wide.data<float>();
@@ -72,7 +74,8 @@ int run_verb(Options& o, const Common& common) {
       out["top"] = Json::array();
       for (size_t i = 0; i < k; ++i) {
         const size_t c = order[i];
-        table.add({fmt::format("{}", c), fmt::format("{:.4f}", p[c]), fmt::format("{:.4g}", scores[c])});
+        table.add(
+            {fmt::format("{}", c), fmt::format("{:.4f}", p[c]), fmt::format("{:.4g}", scores[c])});
         out["top"].push_back({{"label", c}, {"probability", number(p[c])}});
       }
       text += table.text();
@@ -97,8 +100,10 @@ int run_verb(Options& o, const Common& common) {
 std::function<int()> declare_run(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX file")->required();
-  app.add_option("-i,--input", o->input, "picture, .npy, .npz (one array per input), or NAME=FILE")->required();
-  app.add_option("-k,--top", o->top, "classes to print (5)")->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  app.add_option("-i,--input", o->input, "picture, .npy, .npz (one array per input), or NAME=FILE")
+      ->required();
+  app.add_option("-k,--top", o->top, "classes to print (5)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   app.add_option("--save", o->save, "write all outputs to this .npz");
   app.add_flag("--force", o->force, "replace an existing file");
   add_data(app, o->data, false);

@@ -13,7 +13,7 @@ namespace tersor::cli {
 struct Common {
   bool json = false;
   bool quiet = false;
-  int threads = 0;  // 0: one per core
+  int threads = 0;                   // 0: one per core
   std::vector<std::string> command;  // as typed
 };
 

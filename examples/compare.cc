@@ -9,7 +9,8 @@ int main(int argc, char** argv) try {
   tersor::CompareOptions options;
   options.fail_if = {"top1_agree<0.9", "sqnr<15"};
   const auto verdict = tersor::compare(a, b, tersor::images(argv[3]), options);
-  for (const auto& output : verdict.outputs) std::cout << output.name << ": " << output.sqnr_db << " dB\n";
+  for (const auto& output : verdict.outputs)
+    std::cout << output.name << ": " << output.sqnr_db << " dB\n";
   for (const auto& sentence : verdict.broken) std::cout << "not met: " << sentence << '\n';
   return verdict.passed ? 0 : 1;
 } catch (const tersor::Error& error) {

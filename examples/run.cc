@@ -10,9 +10,11 @@ int main(int argc, char** argv) try {
   auto shape = model.info().inputs.at(0).dims;
   for (auto& d : shape)
     if (d < 0) d = 1;
-  for (const auto& [name, output] : session.run(tersor::Tensor::zeros(tersor::DType::kFloat32, shape)))
+  for (const auto& [name, output] :
+       session.run(tersor::Tensor::zeros(tersor::DType::kFloat32, shape)))
     std::cout << name << ' ' << tersor::tensor::to_string(output.dims()) << '\n';
-  std::cout << session.plan().integer_steps << " of " << session.plan().steps.size() << " steps on 8-bit integers\n";
+  std::cout << session.plan().integer_steps << " of " << session.plan().steps.size()
+            << " steps on 8-bit integers\n";
   return 0;
 } catch (const tersor::Error& error) {
   std::cerr << error.describe() << '\n';

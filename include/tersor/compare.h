@@ -12,10 +12,10 @@ namespace tersor {
 
 struct OutputComparison {
   std::string name;
-  double sqnr_db = 0;    // +inf if equal
+  double sqnr_db = 0;  // +inf if equal
   double cosine = 1;
-  double max_abs = 0;    // largest |a - b|
-  bool finite = true;    // false: not finite where the original is
+  double max_abs = 0;  // largest |a - b|
+  bool finite = true;  // false: not finite where the original is
 };
 
 struct LayerComparison {
@@ -27,8 +27,9 @@ struct LayerComparison {
 struct SampleComparison {
   std::string source;
   int64_t label_a = 0, label_b = 0;
-  double probability_a = 0, probability_b = 0;  // of the winning label, softmax where the output is logits
-  double margin_a = 0;                          // probability of the original's first over its second label
+  double probability_a = 0,
+         probability_b = 0;  // of the winning label, softmax where the output is logits
+  double margin_a = 0;       // probability of the original's first over its second label
   std::optional<int64_t> truth;
 };
 
@@ -39,13 +40,13 @@ struct Accuracy {
 };
 
 struct Comparison {
-  int64_t n = 0;                 // samples compared
-  bool synthetic = false;        // random data: not meaningful
+  int64_t n = 0;           // samples compared
+  bool synthetic = false;  // random data: not meaningful
   std::vector<OutputComparison> outputs;
-  std::vector<LayerComparison> layers;   // if asked for, in graph order
-  std::vector<SampleComparison> samples; // classifiers only; the first `keep_samples`
+  std::vector<LayerComparison> layers;    // if asked for, in graph order
+  std::vector<SampleComparison> samples;  // classifiers only; the first `keep_samples`
   bool classifier = false;
-  double top1_agree = 1;         // share of samples with the same label
+  double top1_agree = 1;  // share of samples with the same label
   double max_probability_change = 0;
   std::optional<Accuracy> accuracy_a, accuracy_b;            // with labels
   std::optional<std::pair<double, double>> top1_delta_ci95;  // of accuracy_b - accuracy_a, paired
@@ -56,11 +57,12 @@ struct Comparison {
 };
 
 struct CompareOptions {
-  int threads = 0;              // 0: one per core
+  int threads = 0;  // 0: one per core
   bool layers = false;
   int64_t keep_samples = 20;
-  // Conditions that fail the comparison, e.g. "top1_agree<0.99", "top1_drop>0.5%", "sqnr<20", "cosine<0.99",
-  // "max_abs>0.1". Empty: top1_agree<0.95 where there is a class output, and non-finite values.
+  // Conditions that fail the comparison, e.g. "top1_agree<0.99", "top1_drop>0.5%", "sqnr<20",
+  // "cosine<0.99", "max_abs>0.1". Empty: top1_agree<0.95 where there is a class output, and
+  // non-finite values.
   std::vector<std::string> fail_if;
   Progress progress;
 };
@@ -97,7 +99,8 @@ struct BenchOptions {
   std::vector<int> threads = {1};
   int64_t batch = 1;
   double seconds = 3;  // per model and thread count
-  std::map<std::string, int64_t> symbols;  // sizes of named dimensions; 1 for a batch, 128 otherwise
+  std::map<std::string, int64_t>
+      symbols;               // sizes of named dimensions; 1 for a batch, 128 otherwise
   std::optional<Data> data;  // its first samples are the inputs; random numbers otherwise
 };
 // Interleaved rounds of all models on the same inputs; a row per thread count and model.

@@ -12,13 +12,13 @@
 namespace tersor {
 
 struct ConvertOptions {
-  std::string to = "fp16";         // "fp16", "bf16" or "fp32"
-  bool io = false;                 // inputs and outputs change their type too
-  bool storage_only = false;       // weights only, widened when the model is loaded
-  bool naive = false;              // without a look at the numbers: to see what goes wrong
-  std::vector<std::string> keep;   // node names or operators (globs) that stay in float32
-  int64_t samples = 50;            // of the data, for the ranges of values
-  int64_t verify = 50;             // other samples to compare on at the end; 0: no comparison
+  std::string to = "fp16";        // "fp16", "bf16" or "fp32"
+  bool io = false;                // inputs and outputs change their type too
+  bool storage_only = false;      // weights only, widened when the model is loaded
+  bool naive = false;             // without a look at the numbers: to see what goes wrong
+  std::vector<std::string> keep;  // node names or operators (globs) that stay in float32
+  int64_t samples = 50;           // of the data, for the ranges of values
+  int64_t verify = 50;            // other samples to compare on at the end; 0: no comparison
   int threads = 0;
   Progress progress;
 };
@@ -37,8 +37,9 @@ struct ConvertResult {
   std::vector<Warning> warnings;
 };
 
-// With data, values beyond the range of the type keep their nodes in float32. Errors: E50 a type that does not exist; with
-// data those of quantize().
-ConvertResult convert(const Model& model, const std::optional<Data>& data, const ConvertOptions& options = {});
+// With data, values beyond the range of the type keep their nodes in float32. Errors: E50 a type
+// that does not exist; with data those of quantize().
+ConvertResult convert(const Model& model, const std::optional<Data>& data,
+                      const ConvertOptions& options = {});
 
 }  // namespace tersor

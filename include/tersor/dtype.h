@@ -42,8 +42,8 @@ enum class DType : int32_t {
 
 namespace tensor {
 
-// Bits of one element; 0 for strings and unknown codes. 4- and 2-bit types are packed, first element
-// in the lowest bits, over the whole tensor.
+// Bits of one element; 0 for strings and unknown codes. 4- and 2-bit types are packed, first
+// element in the lowest bits, over the whole tensor.
 int bits(DType type) noexcept;
 // "float32", "uint8", ...; "type 99" for a code unknown here.
 std::string name(DType type);

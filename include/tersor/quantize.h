@@ -13,9 +13,9 @@ namespace tersor {
 
 struct QuantizeOptions {
   std::string calibrator = "mse";  // or "minmax", "percentile:P"
-  bool per_channel = true;                      // scales of weights
-  bool bias_correct = true;  // biases make up for the mean error of rounded weights
-  std::vector<std::string> keep;                // node names or operators (globs) that stay in float
+  bool per_channel = true;         // scales of weights
+  bool bias_correct = true;        // biases make up for the mean error of rounded weights
+  std::vector<std::string> keep;   // node names or operators (globs) that stay in float
   bool partial = false;     // quantize what can be observed, leave unknown operators in float
   bool requantize = false;  // accept a model that is quantized already
   int64_t samples = 300;    // calibration samples
@@ -28,12 +28,12 @@ struct QuantizeOptions {
 struct LayerDecision {
   std::string node, op;
   bool quantized = false;
-  std::string reason;                // why it stays in float; empty if quantized
-  std::string granularity;           // "channel" or "tensor" for weighted layers
+  std::string reason;       // why it stays in float; empty if quantized
+  std::string granularity;  // "channel" or "tensor" for weighted layers
   std::optional<double> weight_sqnr_db;
-  std::string tensor;                // its output
-  float min = 0, max = 0;            // observed
-  float lo = 0, hi = 0;              // range covered
+  std::string tensor;      // its output
+  float min = 0, max = 0;  // observed
+  float lo = 0, hi = 0;    // range covered
   float scale = 0;
   int32_t zero_point = 0;
   double clipped_share = 0;
@@ -43,20 +43,21 @@ struct QuantizeResult {
   QuantizeResult(Model quantized_model, Model prepared_model)
       : model(std::move(quantized_model)), prepared(std::move(prepared_model)) {}
   Model model;
-  Model prepared;                    // the simplified float model that was calibrated
+  Model prepared;  // the simplified float model that was calibrated
   std::vector<LayerDecision> layers;
   int64_t weighted = 0, quantized = 0;  // layers with weights, and how many of them are int8
   int64_t calibration_samples = 0;
   bool synthetic = false;
-  double seconds = 0;                // of calibration
-  std::string simplified;            // "fuse_batchnorm 20, ..."
+  double seconds = 0;      // of calibration
+  std::string simplified;  // "fuse_batchnorm 20, ..."
   int64_t nodes_before = 0, nodes_after = 0;
   std::string data_summary, data_guessed;
   std::optional<Comparison> comparison;
   std::vector<Warning> warnings;
 };
 
-// Errors: E30 already quantized, E10 an operator that cannot run (without `partial`), E20..E24 data.
+// Errors: E30 already quantized, E10 an operator that cannot run (without `partial`), E20..E24
+// data.
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options = {});
 
 }  // namespace tersor

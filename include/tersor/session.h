@@ -11,18 +11,18 @@
 namespace tersor {
 
 struct SessionOptions {
-  int threads = 1;        // 0: one per core
+  int threads = 1;          // 0: one per core
   uint64_t max_memory = 0;  // bytes of activations; 0: 4 x weights and inputs, at least 1 GiB
-  bool integers = true;   // false: Q/DQ pairs run as written and all else in float
+  bool integers = true;     // false: Q/DQ pairs run as written and all else in float
 };
 
 // One step of a plan.
 struct PlanStep {
-  std::string name, op;   // of the model's node
-  std::string kernel;     // the kernel chosen, or "reference"
-  std::string type;       // "int8" if it computes on 8-bit integers, else the element type of its output
-  std::string layout;     // "rows" or "channels_last"
-  std::string note;       // what was fused into it
+  std::string name, op;  // of the model's node
+  std::string kernel;    // the kernel chosen, or "reference"
+  std::string type;  // "int8" if it computes on 8-bit integers, else the element type of its output
+  std::string layout;  // "rows" or "channels_last"
+  std::string note;    // what was fused into it
   bool integer = false, reference = false;
 };
 
@@ -63,7 +63,8 @@ std::vector<Tensors> samples(const Data& data, const Model& model, int64_t limit
 
 // One TensorProto, the ONNX backend tests' format.
 Tensor load_tensor(const std::string& path);
-void save_tensor(const Tensor& tensor, const std::string& path, const std::string& name, bool force = false);
+void save_tensor(const Tensor& tensor, const std::string& path, const std::string& name,
+                 bool force = false);
 // .npz of named tensors, stored without compression.
 void save_npz(const Tensors& tensors, const std::string& path, bool force = false);
 

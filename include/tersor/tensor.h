@@ -12,16 +12,16 @@
 #include <type_traits>
 #include <vector>
 
-#include "tersor/error.h"
 #include "tersor/dtype.h"
+#include "tersor/error.h"
 #include "tersor/float_types.h"
 
 namespace tersor {
 
 using Dims = std::vector<int64_t>;
 
-// A block of bytes, 64-byte aligned when it comes from allocate(). Whoever holds the only handle of a
-// fresh block may write it; once it is shared it is constant.
+// A block of bytes, 64-byte aligned when it comes from allocate(). Whoever holds the only handle of
+// a fresh block may write it; once it is shared it is constant.
 class Buffer {
  public:
   using Release = std::function<void(std::byte*, size_t)>;
@@ -154,8 +154,8 @@ int64_t as_int64(const Tensor& t, int64_t i);
 std::vector<int64_t> to_int64s(const Tensor& t);
 // Any numeric tensor as float32 (itself if it is one already).
 Tensor to_float32(const Tensor& t);
-// The ONNX Cast: between numeric types and bool; floats to integers truncate toward zero, out-of-range
-// values are clamped; `saturate` concerns 8-bit floats.
+// The ONNX Cast: between numeric types and bool; floats to integers truncate toward zero,
+// out-of-range values are clamped; `saturate` concerns 8-bit floats.
 Tensor cast(const Tensor& t, DType to, bool saturate = true);
 // "[2, 3]"
 std::string to_string(std::span<const int64_t> dims);

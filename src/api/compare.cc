@@ -30,7 +30,8 @@ Comparison compare(const Model& original, const Model& compressed, const Data& d
   o.layers = options.layers;
   o.keep_samples = options.keep_samples;
   o.fail_if = options.fail_if;
-  const ir::Model a = api::prepared(original.impl().model), b = api::prepared(compressed.impl().model);
+  const ir::Model a = api::prepared(original.impl().model),
+                  b = api::prepared(compressed.impl().model);
   const auto samples = api::open(data, a);
   return eval::compare(a, b, *samples, o);
 }

@@ -22,10 +22,12 @@ DType target(const std::string& text) {
 
 }  // namespace
 
-ConvertResult convert(const Model& model, const std::optional<Data>& data, const ConvertOptions& options) {
+ConvertResult convert(const Model& model, const std::optional<Data>& data,
+                      const ConvertOptions& options) {
   const ir::Model& source = model.impl().model;
   const DType to = target(options.to);
-  if (to == DType::kFloat32) return ConvertResult(api::wrap(quant::to_float32(source, !options.io)));
+  if (to == DType::kFloat32)
+    return ConvertResult(api::wrap(quant::to_float32(source, !options.io)));
 
   stats::Statistics ranges;
   std::vector<Warning> warnings;
@@ -38,7 +40,9 @@ ConvertResult convert(const Model& model, const std::optional<Data>& data, const
     const auto samples = api::open(calibration, typed);
     calib::CollectOptions collect{.threads = options.threads};
     if (options.progress)
-      collect.advance = [&](int64_t done, int64_t total) { return options.progress("ranges", done, total); };
+      collect.advance = [&](int64_t done, int64_t total) {
+        return options.progress("ranges", done, total);
+      };
     calib::Collected seen = calib::collect(typed, quant::half_points(typed), *samples, collect);
     ranges = std::move(seen.statistics);
     for (const calib::Warning& w : seen.warnings)

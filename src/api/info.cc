@@ -34,11 +34,16 @@ std::string full_name(const ir::Node& node) {
 std::string part_in_int8(const ops::Operator* op) {
   if (!op) return "not supported";
   switch (op->traits.quant) {
-    case ops::QuantClass::kWeighted: return "yes";
-    case ops::QuantClass::kMoves: return "moves 8-bit values";
-    case ops::QuantClass::kMaps: return "by table, or fused";
-    case ops::QuantClass::kCombines: return op->bind ? "yes, between 8-bit layers" : "stays float";
-    case ops::QuantClass::kNone: return "stays float";
+    case ops::QuantClass::kWeighted:
+      return "yes";
+    case ops::QuantClass::kMoves:
+      return "moves 8-bit values";
+    case ops::QuantClass::kMaps:
+      return "by table, or fused";
+    case ops::QuantClass::kCombines:
+      return op->bind ? "yes, between 8-bit layers" : "stays float";
+    case ops::QuantClass::kNone:
+      return "stays float";
   }
   return {};
 }
@@ -137,7 +142,8 @@ class Survey {
       info_.quantizable += a.nodes[n].quantized;
       if (a.nodes[n].quantized)
         for (NodeInfo& layer : info_.layers)
-          layer.quantizable |= layer.name == simple.graph.nodes[n].name && layer.op == simple.graph.nodes[n].op;
+          layer.quantizable |=
+              layer.name == simple.graph.nodes[n].name && layer.op == simple.graph.nodes[n].op;
     }
   }
 

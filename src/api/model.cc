@@ -33,7 +33,8 @@ Model Model::load(const std::filesystem::path& path) {
   impl->name = path.string();
   const std::string bytes = base::read_file(path, limits::kModelFileBytes);
   const auto folder = path == "-" ? std::filesystem::path(".") : path.parent_path();
-  impl->model = onnx::read_bytes(bytes, folder.empty() ? "." : folder, path == "-" ? "standard input" : path.string());
+  impl->model = onnx::read_bytes(bytes, folder.empty() ? "." : folder,
+                                 path == "-" ? "standard input" : path.string());
   impl->file_bytes = bytes.size() + api::external_bytes(impl->model, bytes.size());
   impl->sha256 = base::sha256(bytes);
   return Model(std::move(impl));
@@ -53,7 +54,9 @@ void Model::save(const std::filesystem::path& path, bool force) const {
 
 std::string Model::bytes() const { return onnx::write_bytes(impl_->model); }
 
-uint64_t Model::file_bytes() const { return impl_->file_bytes ? impl_->file_bytes : bytes().size(); }
+uint64_t Model::file_bytes() const {
+  return impl_->file_bytes ? impl_->file_bytes : bytes().size();
+}
 
 void check_output(const std::filesystem::path& path, bool force) {
   base::check_output(path, force);

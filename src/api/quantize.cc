@@ -49,10 +49,13 @@ void describe_layers(const quant::Decisions& decisions, const stats::Statistics&
       layer.scale = f->second.params.scale();
       layer.zero_point = f->second.params.zero_point();
     }
-    if (const auto s = statistics.tensors.find(d.output); s != statistics.tensors.end() && !s->second.range.empty()) {
+    if (const auto s = statistics.tensors.find(d.output);
+        s != statistics.tensors.end() && !s->second.range.empty()) {
       layer.min = s->second.range.min;
       layer.max = s->second.range.max;
-      if (layer.scale > 0) layer.clipped_share = s->second.histogram.share_outside(static_cast<double>(layer.lo), static_cast<double>(layer.hi));
+      if (layer.scale > 0)
+        layer.clipped_share = s->second.histogram.share_outside(static_cast<double>(layer.lo),
+                                                                static_cast<double>(layer.hi));
     }
     result.weighted += d.weighted;
     result.quantized += d.weighted && d.quantized;
@@ -70,10 +73,11 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   simplify.min_opset = kPerChannelOpset;
   const passes::Report report = passes::simplify(prepared, simplify);
   if (prepared.opset() < kPerChannelOpset)
-    throw Error(ErrorKind::kUnsupported, "E32",
-                fmt::format("the model uses opset {}, and cannot be raised to {}, which int8 needs: {}",
-                            prepared.opset(), kPerChannelOpset,
-                            report.notes.empty() ? "an operator changed its meaning" : report.notes[0]));
+    throw Error(
+        ErrorKind::kUnsupported, "E32",
+        fmt::format("the model uses opset {}, and cannot be raised to {}, which int8 needs: {}",
+                    prepared.opset(), kPerChannelOpset,
+                    report.notes.empty() ? "an operator changed its meaning" : report.notes[0]));
 
   quant::check_weights(prepared);
 
@@ -96,8 +100,9 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
                                 .advance = advance_of(options.progress, "calibrate")};
   calib::Collected collected;
   try {
-    collected = calib::collect(options.partial ? quant::observable_part(prepared, points) : prepared,
-                               points, *samples, collect);
+    collected =
+        calib::collect(options.partial ? quant::observable_part(prepared, points) : prepared,
+                       points, *samples, collect);
   } catch (Error& error) {
     if (error.code() == "E10" && !options.partial)
       error.suggest("--partial quantizes what comes before it and leaves the rest in float");
@@ -110,14 +115,13 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
 
   const quant::Decisions decisions = quant::decide(prepared, collected.statistics, recipe);
   describe_layers(decisions, collected.statistics, result);
-  if (result.quantized == 0)
-    result.warnings.push_back({"W30", "no layer could be quantized"});
+  if (result.quantized == 0) result.warnings.push_back({"W30", "no layer could be quantized"});
   ir::Model compressed = quant::apply(prepared, decisions);
   compressed.metadata.emplace_back("tersor.version", version());
-  compressed.metadata.emplace_back(
-      "tersor.recipe", fmt::format("int8 {} {}{}", stats::to_string(recipe.calibrator),
-                                   recipe.per_channel ? "per-channel" : "per-tensor",
-                                   recipe.bias_correct ? " bias-correct" : ""));
+  compressed.metadata.emplace_back("tersor.recipe",
+                                   fmt::format("int8 {} {}{}", stats::to_string(recipe.calibrator),
+                                               recipe.per_channel ? "per-channel" : "per-tensor",
+                                               recipe.bias_correct ? " bias-correct" : ""));
   result.model = api::wrap(std::move(compressed));
   if (options.verify == 0 || options.partial) return result;
 

@@ -97,7 +97,8 @@ uint64_t Session::peak_bytes() const { return impl_->session->peak_bytes(); }
 
 Tensor load_tensor(const std::string& path) { return onnx::read_tensor(path); }
 
-void save_tensor(const Tensor& tensor, const std::string& path, const std::string& name, bool force) {
+void save_tensor(const Tensor& tensor, const std::string& path, const std::string& name,
+                 bool force) {
   onnx::write_tensor(tensor, path, name, force);
 }
 

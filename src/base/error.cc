@@ -38,9 +38,12 @@ bool steers(uint32_t c) {
 // Length of a valid UTF-8 sequence at text[i] and its code point, or 0.
 size_t decode(std::string_view text, size_t i, uint32_t& point) {
   const auto lead = static_cast<unsigned char>(text[i]);
-  const size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-                                                        : lead < 0xf5   ? 4
-                                                                        : 0;
+  const size_t length = lead < 0x80   ? 1
+                        : lead < 0xc2 ? 0
+                        : lead < 0xe0 ? 2
+                        : lead < 0xf0 ? 3
+                        : lead < 0xf5 ? 4
+                                      : 0;
   if (length == 0 || length > text.size() - i) return 0;
   point = length == 1 ? lead : lead & (0xffu >> (length + 1));
   for (size_t k = 1; k < length; ++k) {

@@ -56,7 +56,8 @@ IsaSet detect_isa() {
         found = true;
       }
     if (!found)
-      throw Error(ErrorKind::kUsage, "E50", "unknown instruction set " + quoted(cap) + " in TERSOR_ISA",
+      throw Error(ErrorKind::kUsage, "E50",
+                  "unknown instruction set " + quoted(cap) + " in TERSOR_ISA",
                   "one of portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16");
     for (size_t i = 0; i < kNames.size(); ++i)
       if (set.has(static_cast<Isa>(i)) && allowed.has(static_cast<Isa>(i)))

@@ -25,8 +25,8 @@ class IsaSet {
 
 std::string_view name(Isa isa);
 
-// What the CPU and the operating system offer, capped by the environment variable TERSOR_ISA (a name of
-// Isa: that one and what it builds on). An unknown name is an E50 Error.
+// What the CPU and the operating system offer, capped by the environment variable TERSOR_ISA (a
+// name of Isa: that one and what it builds on). An unknown name is an E50 Error.
 IsaSet detect_isa();
 // `isa` and all that it builds on.
 IsaSet up_to(Isa isa);

@@ -22,8 +22,11 @@ class ArraySlices {
  public:
   ArraySlices(std::unique_ptr<ByteStream> stream, const ArrayHeader& header, const InputSpec& input,
               std::string name)
-      : stream_(std::move(stream)), header_(header), name_(std::move(name)),
-        start_(stream_->position()), split_(split_samples(header.dims, input)) {}
+      : stream_(std::move(stream)),
+        header_(header),
+        name_(std::move(name)),
+        start_(stream_->position()),
+        split_(split_samples(header.dims, input)) {}
 
   const Split& split() const { return split_; }
 
@@ -44,7 +47,8 @@ class ArraySlices {
         whole_ = read_array(*stream_, header_, name_);
       }
       Tensor t = Tensor::empty(header_.dtype, shape);
-      if (bytes > 0) std::memcpy(t.raw_mutable(), whole_->raw() + static_cast<uint64_t>(i) * bytes, bytes);
+      if (bytes > 0)
+        std::memcpy(t.raw_mutable(), whole_->raw() + static_cast<uint64_t>(i) * bytes, bytes);
       return t;
     }
     seek(start_ + static_cast<uint64_t>(i) * bytes);
@@ -68,7 +72,9 @@ class ArraySlices {
 class OneArray : public Source {
  public:
   OneArray(ArraySlices slices, const InputSpec& input, std::string name, bool repeat_gray)
-      : slices_(std::move(slices)), input_(input), name_(std::move(name)),
+      : slices_(std::move(slices)),
+        input_(input),
+        name_(std::move(name)),
         repeat_gray_(repeat_gray) {}
   int64_t size() const override { return slices_.split().samples; }
   void read(int64_t i, Sample& sample) override {
@@ -91,8 +97,7 @@ const NpzFile::Member& member_for(const NpzFile& file, const InputSpec& input, s
   if (inputs == 1 && file.members().size() == 1 && file.members()[0].name == "arr_0")
     return file.members()[0];
   std::string names;
-  for (const auto& m : file.members())
-    names += (names.empty() ? "" : ", ") + base::quoted(m.name);
+  for (const auto& m : file.members()) names += (names.empty() ? "" : ", ") + base::quoted(m.name);
   throw Error(ErrorKind::kInput, "E20",
               fmt::format("calibration item {} ({}) has no array {}; it has {}", number,
                           base::quoted(file.name()), base::quoted(input.name),
@@ -113,14 +118,16 @@ class NpzBatch : public Source {
  public:
   NpzBatch(std::vector<ArraySlices> arrays, const Inputs& inputs, std::string name,
            bool repeat_gray)
-      : arrays_(std::move(arrays)), inputs_(inputs), name_(std::move(name)),
+      : arrays_(std::move(arrays)),
+        inputs_(inputs),
+        name_(std::move(name)),
         repeat_gray_(repeat_gray) {}
   int64_t size() const override { return arrays_[0].split().samples; }
   void read(int64_t i, Sample& sample) override {
     sample.source = name_;
     for (size_t k = 0; k < inputs_.size(); ++k)
-      sample.inputs.emplace_back(
-          inputs_[k].name, fit(arrays_[k].read(i), inputs_[k], i + 1, name_, repeat_gray_));
+      sample.inputs.emplace_back(inputs_[k].name,
+                                 fit(arrays_[k].read(i), inputs_[k], i + 1, name_, repeat_gray_));
   }
 
  private:

@@ -76,7 +76,8 @@ TEST(Npy, ReadsOtherOrders) {
                            Tensor::of<int16_t>({2, 3}, {1, 3, 5, 2, 4, 6})));
   EXPECT_TRUE(tensor::same(read(npy(header("|u1", "(2, 1, 2)", true), "abcd", 2)),
                            Tensor::of<uint8_t>({2, 1, 2}, {'a', 'c', 'b', 'd'})));
-  EXPECT_TRUE(tensor::same(read(npy("{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"|b1\"}", std::string("\7\0", 2), 3)),
+  EXPECT_TRUE(tensor::same(read(npy("{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"|b1\"}",
+                                    std::string("\7\0", 2), 3)),
                            Tensor::of<bool>({2}, {true, false})));
 }
 
@@ -89,12 +90,14 @@ TEST(Npy, RefusesMalformedFiles) {
       {"E03", "needs 8 bytes, 7 are there", npy(good, "1234567")},
       {"E23", "version 4", npy(good, "12345678", 4)},
       {"E23", "pickled", npy(header("|O", "(2,)"), "12345678")},
-      {"E23", "records", npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", "")},
+      {"E23", "records",
+       npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", "")},
       {"E23", "not supported", npy(header("<c8", "(1,)"), "12345678")},
       {"E23", "not supported", npy(header("<M8[s]", "(1,)"), "12345678")},
       {"E23", "lacks a key", npy("{'descr': '<f4', 'shape': (2,), }", "12345678")},
       {"E23", "repeated key", npy("{'descr': '<f4', 'descr': '<f8', 'shape': (2,), }", "12345678")},
-      {"E23", "malformed", npy("{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }", "12345678")},
+      {"E23", "malformed",
+       npy("{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }", "12345678")},
       {"E23", "malformed", npy("{'descr: '<f4'", "")},
       {"E23", "malformed", npy(header("<f4", "(-2,)"), "")},
       {"E23", "malformed", npy(header("<f4", "2"), "")},
@@ -102,15 +105,21 @@ TEST(Npy, RefusesMalformedFiles) {
       {"E60", "64 bits", npy(header("<f4", "(4294967296, 4294967296)"), "")},
       {"E60", "64 bits", npy(header("<f8", "(4611686018427387904,)"), "")},
       {"E03", "cut off", npy(header("<f4", "(1000000000000,)"), "1234")},
-      {"E60", "dimensions", npy(header("<f4", "(" + [] {
-                                   std::string s;
-                                   for (int i = 0; i < 65; ++i) s += "1,";
-                                   return s;
-                                 }() + ")"), "1234")},
+      {"E60", "dimensions",
+       npy(header(
+               "<f4", "(" +
+                          [] {
+                            std::string s;
+                            for (int i = 0; i < 65; ++i) s += "1,";
+                            return s;
+                          }() +
+                          ")"),
+           "1234")},
       {"E60", "65536", npy(std::string(65537, ' '), "", 2)},
   };
   for (const auto& [code, part, bytes] : cases)
-    expect_error(code, part, [&, b = bytes] { read(b); }, bytes.substr(0, 90));
+    expect_error(
+        code, part, [&, b = bytes] { read(b); }, bytes.substr(0, 90));
   expect_error("E01", "no such file", [] { read_npy("/nowhere/x.npy"); });
   expect_error("E06", "regular file", [] { read_npy("/dev/null"); });
 }
@@ -136,16 +145,19 @@ TEST(Npz, RefusesMalformedArchives) {
       {"E23", "encrypted", patched(good, first + 8, "\x01")},
       {"E23", "method 12", patched(good, first + 10, "\x0c")},
       {"E23", "contradict", patched(good, first + 20, "\x01")},
-      {"E23", "overlap", patched(patched(good, first + 20, "\xf0\xff\xff\x7f"), first + 24, "\xf0\xff\xff\x7f")},
+      {"E23", "overlap",
+       patched(patched(good, first + 20, "\xf0\xff\xff\x7f"), first + 24, "\xf0\xff\xff\x7f")},
       {"E23", "malformed", patched(good, first + 28, "\xff\xff")},
       {"E23", "no header", patched(good, first + 42, "\x01")},
       {"E23", "outside", patched(good, second + 42, "\xff\xff\xff\x7f")},
       {"E23", "checksum", patched(good, first + 16, "\x01\x02\x03\x04")},
       {"E23", "twice", patched(good, second + 46, "a")},
-      {"E60", "200 times", patched(patched(good, first + 10, "\x08"), first + 24, "\xff\xff\xff\x7f")},
+      {"E60", "200 times",
+       patched(patched(good, first + 10, "\x08"), first + 24, "\xff\xff\xff\x7f")},
   };
   for (const auto& [code, part, bytes] : cases)
-    expect_error(code, part, [&, b = bytes] { read_npz(folder.write("x.npz", b)); }, part);
+    expect_error(
+        code, part, [&, b = bytes] { read_npz(folder.write("x.npz", b)); }, part);
   std::mt19937 rng(3);
   for (int i = 0; i < 500; ++i) {
     std::string bytes = good;

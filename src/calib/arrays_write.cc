@@ -12,21 +12,36 @@ namespace {
 
 std::string_view descr(DType type) {
   switch (type) {
-    case DType::kFloat32: return "<f4";
-    case DType::kFloat64: return "<f8";
-    case DType::kFloat16: return "<f2";
-    case DType::kInt8: return "|i1";
-    case DType::kUint8: return "|u1";
-    case DType::kInt16: return "<i2";
-    case DType::kUint16: return "<u2";
-    case DType::kInt32: return "<i4";
-    case DType::kUint32: return "<u4";
-    case DType::kInt64: return "<i8";
-    case DType::kUint64: return "<u8";
-    case DType::kBool: return "|b1";
-    case DType::kComplex64: return "<c8";
-    case DType::kComplex128: return "<c16";
-    default: return {};
+    case DType::kFloat32:
+      return "<f4";
+    case DType::kFloat64:
+      return "<f8";
+    case DType::kFloat16:
+      return "<f2";
+    case DType::kInt8:
+      return "|i1";
+    case DType::kUint8:
+      return "|u1";
+    case DType::kInt16:
+      return "<i2";
+    case DType::kUint16:
+      return "<u2";
+    case DType::kInt32:
+      return "<i4";
+    case DType::kUint32:
+      return "<u4";
+    case DType::kInt64:
+      return "<i8";
+    case DType::kUint64:
+      return "<u8";
+    case DType::kBool:
+      return "|b1";
+    case DType::kComplex64:
+      return "<c8";
+    case DType::kComplex128:
+      return "<c16";
+    default:
+      return {};
   }
 }
 
@@ -55,7 +70,8 @@ std::string npy_bytes(const Tensor& tensor) {
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
                                    descr(t.dtype()), shape);
   constexpr size_t kStart = 10, kAlign = 64;
-  header.append(base::align_up(kStart + header.size() + 1, kAlign) - kStart - header.size() - 1, ' ');
+  header.append(base::align_up(kStart + header.size() + 1, kAlign) - kStart - header.size() - 1,
+                ' ');
   header.push_back('\n');
   std::string out("\x93NUMPY\x01\x00", 8);
   put(out, header.size(), 2);
@@ -77,8 +93,8 @@ std::string npz_bytes(const NamedTensors& tensors) {
     uint32_t crc = 0;
     for (size_t at = 0; at < bytes.size();) {
       const size_t n = std::min(bytes.size() - at, size_t{1} << 30);
-      crc = static_cast<uint32_t>(::crc32(crc, reinterpret_cast<const Bytef*>(bytes.data() + at),
-                                          static_cast<uInt>(n)));
+      crc = static_cast<uint32_t>(
+          ::crc32(crc, reinterpret_cast<const Bytef*>(bytes.data() + at), static_cast<uInt>(n)));
       at += n;
     }
     std::string common;  // what both headers share, from "version needed" on

@@ -53,7 +53,8 @@ uint64_t hash_of(const Sample& sample) {
 
 }  // namespace
 
-Batcher::Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish, DataCheck* check)
+Batcher::Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish,
+                 DataCheck* check)
     : data_(data), check_(check) {
   const auto all = [&](auto condition) {
     return !inputs.empty() && std::ranges::all_of(inputs, [&](const InputSpec& i) {
@@ -93,9 +94,8 @@ bool Batcher::next(Batch& batch) {
     if (static_cast<int64_t>(samples.size()) >= batch_ || !rows) break;
   }
   if (samples.empty()) return false;
-  const bool rows = std::ranges::all_of(samples[0].inputs, [](const auto& i) {
-    return i.second.rank() > 0 && i.second.dim(0) == 1;
-  });
+  const bool rows = std::ranges::all_of(
+      samples[0].inputs, [](const auto& i) { return i.second.rank() > 0 && i.second.dim(0) == 1; });
   const size_t count = fixed_ && rows ? static_cast<size_t>(batch_) : samples.size();
   for (size_t i = 0; i < samples[0].inputs.size(); ++i)
     batch.inputs.emplace_back(samples[0].inputs[i].first, stack(samples, i, count));
@@ -128,8 +128,9 @@ std::vector<Warning> DataCheck::finish(const Dataset& data) const {
   constexpr uint64_t kFew = 32;
   std::vector<Warning> warnings;
   if (data.synthetic())
-    warnings.push_back({"W23", "random data: the ranges and every result drawn from them are not "
-                               "meaningful; pass real samples with -d"});
+    warnings.push_back({"W23",
+                        "random data: the ranges and every result drawn from them are not "
+                        "meaningful; pass real samples with -d"});
   if (samples_ < kFew)
     warnings.push_back({"W20", fmt::format("only {} calibration {}: use at least {}", samples_,
                                            samples_ == 1 ? "sample" : "samples", kFew)});

@@ -60,8 +60,9 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
     bad += n;
   }
   if (bad > 0)
-    out.warnings.push_back({"W25", fmt::format("{} values of the original are not finite, first in {}",
-                                               bad, base::quoted(first))});
+    out.warnings.push_back(
+        {"W25", fmt::format("{} values of the original are not finite, first in {}", bad,
+                            base::quoted(first))});
   return out;
 }
 

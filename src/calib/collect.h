@@ -25,9 +25,10 @@ struct Collected {
   std::vector<Warning> warnings;
 };
 
-// Runs every sample of `data` through `model` and observes the values named in `points` in one pass; the number says of
-// which axis the mean of each channel is taken too: 1 or -1 (the last), 0: none. Memory does not grow with the number of
-// samples. Throws what compiling, running and reading throw; kInterrupted when `advance` says so.
+// Runs every sample of `data` through `model` and observes the values named in `points` in one
+// pass; the number says of which axis the mean of each channel is taken too: 1 or -1 (the last), 0:
+// none. Memory does not grow with the number of samples. Throws what compiling, running and reading
+// throw; kInterrupted when `advance` says so.
 Collected collect(const ir::Model& model, const std::map<std::string, int>& points, Dataset& data,
                   const CollectOptions& options = {});
 

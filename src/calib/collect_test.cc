@@ -60,7 +60,8 @@ TEST(Collect, SeesWhatTheReferencesGiveForAnyBatch) {
     EXPECT_FALSE(c.statistics.synthetic);
     ASSERT_EQ(c.statistics.tensors.size(), points.size());
     for (const auto& [name, axis] : points) {
-      const stats::TensorStats want = expected(m, name, memory), &got = c.statistics.tensors.at(name);
+      const stats::TensorStats want = expected(m, name, memory),
+                               &got = c.statistics.tensors.at(name);
       const float tolerance = 1e-5F * (want.range.max - want.range.min);
       EXPECT_EQ(got.range.count, want.range.count) << name;
       EXPECT_EQ(got.histogram.total(), want.histogram.total()) << name;
@@ -68,7 +69,8 @@ TEST(Collect, SeesWhatTheReferencesGiveForAnyBatch) {
       EXPECT_NEAR(got.range.max, want.range.max, tolerance) << name;
       const auto means = got.channels.means(), want_means = want.channels.means();
       ASSERT_EQ(means.size(), want_means.size()) << name;
-      for (size_t k = 0; k < means.size(); ++k) EXPECT_NEAR(means[k], want_means[k], tolerance) << name;
+      for (size_t k = 0; k < means.size(); ++k)
+        EXPECT_NEAR(means[k], want_means[k], tolerance) << name;
     }
   }
 }
@@ -93,7 +95,9 @@ TEST(Collect, AddsUpOverParts) {
 TEST(Collect, KeepsNoMoreForMoreSamples) {
   const ir::Model m = residual_model();
   const auto bytes = [&](int count) {
-    return run(m, {{"c1", 0}}, pictures(count)).statistics.tensors.at("c1").histogram.memory_bytes();
+    return run(m, {{"c1", 0}}, pictures(count))
+        .statistics.tensors.at("c1")
+        .histogram.memory_bytes();
   };
   EXPECT_EQ(bytes(8), bytes(80));
 }
@@ -101,7 +105,8 @@ TEST(Collect, KeepsNoMoreForMoreSamples) {
 TEST(Collect, FollowsLengthsThatChange) {
   Builder b;
   const auto x = b.input("x", {ir::Dim("N"), ir::Dim("length"), 4});
-  const ir::Model m = b.finish({b.op("Tanh", {b.op("MatMul", {x, b.weight("w", {4, 3})}, "z")}, "y")});
+  const ir::Model m =
+      b.finish({b.op("Tanh", {b.op("MatMul", {x, b.weight("w", {4, 3})}, "z")}, "y")});
   Memory memory;
   for (int64_t length : {2, 2, 7, 2, 1})
     memory.push_back({{"x", random_tensor({1, length, 4}, static_cast<unsigned>(length))}});
@@ -116,7 +121,8 @@ TEST(Collect, FillsAFixedBatch) {
   Builder b;
   const ir::Model m = b.finish({b.op("Relu", {b.input("x", {4, 2})}, "y")});
   Memory memory;
-  for (int i = 0; i < 6; ++i) memory.push_back({{"x", random_tensor({1, 2}, static_cast<unsigned>(i))}});
+  for (int i = 0; i < 6; ++i)
+    memory.push_back({{"x", random_tensor({1, 2}, static_cast<unsigned>(i))}});
   const Collected c = run(m, {{"x", 0}}, memory);
   EXPECT_EQ(c.statistics.samples, 6U);
   EXPECT_EQ(c.statistics.tensors.at("x").range.max, expected(m, "x", memory).range.max);
@@ -126,7 +132,8 @@ TEST(Collect, CountsWhatIsNotFiniteAndWarnsOnce) {
   Builder b;
   const auto root = b.op("Sqrt", {b.input("x", {ir::Dim("N"), 4})}, "root");
   const ir::Model m = b.finish({b.op("Relu", {root}, "y")});
-  const Memory memory{{{"x", Tensor::of<float>({1, 4}, {4, -1, 9, -4})}}, {{"x", Tensor::of<float>({1, 4}, {1, 1, 1, 1})}}};
+  const Memory memory{{{"x", Tensor::of<float>({1, 4}, {4, -1, 9, -4})}},
+                      {{"x", Tensor::of<float>({1, 4}, {1, 1, 1, 1})}}};
   const Collected c = run(m, {{"x", 0}, {"root", 0}}, memory);
   EXPECT_EQ(c.statistics.tensors.at("root").range.nan, 2U);
   EXPECT_EQ(c.statistics.tensors.at("root").range.max, 3);
@@ -169,7 +176,9 @@ TEST(Collect, NamesAnOperatorThatIsMissing) {
   Builder b;
   b.op("Strange", {b.input("x", {ir::Dim("N"), 4})}, "y");
   b.model.graph.outputs = {b.model.graph.find("y")};
-  expect_error("E10", "Strange", [&] { run(b.model, {{"x", 0}}, {{{"x", random_tensor({1, 4}, 1)}}}); });
+  expect_error("E10", "Strange", [&] {
+    run(b.model, {{"x", 0}}, {{{"x", random_tensor({1, 4}, 1)}}});
+  });
 }
 
 }  // namespace

@@ -18,8 +18,11 @@ namespace {
 class Selected : public Dataset {
  public:
   Selected(std::unique_ptr<Source> source, const DatasetSpec& spec, const Inputs& inputs)
-      : source_(std::move(source)), name_(spec.path), inputs_(inputs.size()),
-        rest_(spec.rest && spec.limit > 0), skip_bad_(spec.skip_bad) {
+      : source_(std::move(source)),
+        name_(spec.path),
+        inputs_(inputs.size()),
+        rest_(spec.rest && spec.limit > 0),
+        skip_bad_(spec.skip_bad) {
     total_ = source_->size();
     chosen_ = spec.limit > 0 ? std::min(spec.limit, total_) : total_;
     const int64_t left = total_ - chosen_;
@@ -76,7 +79,8 @@ class Selected : public Dataset {
   }
 
  private:
-  // Item j is one of `chosen` evenly spread ones of `total`: j = floor(i * total / chosen) for an i.
+  // Item j is one of `chosen` evenly spread ones of `total`: j = floor(i * total / chosen) for an
+  // i.
   static bool is_chosen(int64_t j, int64_t chosen, int64_t total) {
     if (chosen == total) return true;
     if (chosen == 0) return false;
@@ -124,7 +128,8 @@ class Selected : public Dataset {
 };
 
 constexpr const char* kKinds =
-    "-d takes a folder of pictures (JPEG, PNG), .npy or .npz files, ONNX test data, an IDX file, or random:N";
+    "-d takes a folder of pictures (JPEG, PNG), .npy or .npz files, ONNX test data, an IDX file, "
+    "or random:N";
 
 std::unique_ptr<Source> open_folder(const fs::path& folder, const DatasetSpec& spec,
                                     const Inputs& inputs) {
@@ -169,8 +174,7 @@ const InputSpec& only_input(const Inputs& inputs, const std::string& what) {
   std::string names;
   for (const InputSpec& i : inputs) names += (names.empty() ? "" : ", ") + base::quoted(i.name);
   throw Error(ErrorKind::kInput, "E20",
-              fmt::format("the model has {} inputs ({}); {} feeds one", inputs.size(),
-                          names, what),
+              fmt::format("the model has {} inputs ({}); {} feeds one", inputs.size(), names, what),
               "give .npz files with one array per input, or random:N");
 }
 
@@ -218,7 +222,10 @@ std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec, const Inputs& inp
   else
     source = open_file(spec.path, spec, inputs);
   if (source->size() == 0)
-    throw Error(ErrorKind::kInput, "E24", (spec.path.empty() ? "the data set" : base::quoted(spec.path)) + " holds no samples", kKinds);
+    throw Error(
+        ErrorKind::kInput, "E24",
+        (spec.path.empty() ? "the data set" : base::quoted(spec.path)) + " holds no samples",
+        kKinds);
   return std::make_unique<Selected>(std::move(source), spec, inputs);
 }
 

@@ -1,7 +1,8 @@
-// Data sets: streams of samples that fit the inputs of a model, from files of many kinds or a generator.
+// Data sets: streams of samples that fit the inputs of a model, from files of many kinds or a
+// generator.
 //
-// Memory does not grow with the number of samples: files are opened one at a time, arrays and IDX files are read piece by
-// piece, compressed or not.
+// Memory does not grow with the number of samples: files are opened one at a time, arrays and IDX
+// files are read piece by piece, compressed or not.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,9 @@
 
 namespace tersor::calib {
 
-// One sample: a tensor for every input of the model, in the model's order and types. The batch axis, if there is one, is
-// there, with size 1 or more; where the model fixes it to N > 1, Batcher makes it so.
+// One sample: a tensor for every input of the model, in the model's order and types. The batch
+// axis, if there is one, is there, with size 1 or more; where the model fixes it to N > 1, Batcher
+// makes it so.
 struct Sample {
   std::vector<std::pair<std::string, Tensor>> inputs;
   std::string source;  // the file it came from
@@ -28,49 +30,54 @@ struct Sample {
 
 struct DatasetSpec {
   // A folder of pictures (or of folders of pictures), of .npy or .npz files, or of ONNX test data
-  // (input_0.pb ... or test_data_set_*); one picture, .npy, .npz, IDX file (gzipped or not); "random:N".
+  // (input_0.pb ... or test_data_set_*); one picture, .npy, .npz, IDX file (gzipped or not);
+  // "random:N".
   std::string path = {};
-  std::vector<std::map<std::string, Tensor>> memory = {};  // samples by input name, where there is no path
+  std::vector<std::map<std::string, Tensor>> memory =
+      {};                      // samples by input name, where there is no path
   Preprocess preprocess = {};  // for pictures
-  std::string labels = {};      // a file for read_labels; empty: none
-  // At most so many samples, spread evenly over the data set; 0: all. With `rest`: those that the limit leaves out.
+  std::string labels = {};     // a file for read_labels; empty: none
+  // At most so many samples, spread evenly over the data set; 0: all. With `rest`: those that the
+  // limit leaves out.
   int64_t limit = 0;
   bool rest = false;
   int64_t rest_limit = 0;  // with `rest`: at most so many of them, spread evenly; 0: all
-  bool skip_bad = false;  // leave out items with NaN, a wrong shape or damage, instead of an Error
-  uint64_t seed = 0;      // for random:N
+  bool skip_bad = false;   // leave out items with NaN, a wrong shape or damage, instead of an Error
+  uint64_t seed = 0;       // for random:N
   std::map<std::string, int64_t> symbols = {};  // for random:N: sizes of named dimensions
 };
 
 class Dataset {
  public:
   virtual ~Dataset() = default;
-  virtual std::string name() const = 0;           // as the user gave it
-  virtual std::string noun() const = 0;           // "images" or "samples"
-  virtual int64_t size() const = 0;               // samples that next() will give (bad ones included)
-  virtual int64_t total() const = 0;              // without limit
-  virtual bool next(Sample& sample) = 0;          // false at the end
+  virtual std::string name() const = 0;   // as the user gave it
+  virtual std::string noun() const = 0;   // "images" or "samples"
+  virtual int64_t size() const = 0;       // samples that next() will give (bad ones included)
+  virtual int64_t total() const = 0;      // without limit
+  virtual bool next(Sample& sample) = 0;  // false at the end
   virtual void reset() = 0;
-  virtual bool synthetic() const = 0;             // random: results are not meaningful
-  virtual int64_t skipped() const = 0;            // bad items left out so far
+  virtual bool synthetic() const = 0;   // random: results are not meaningful
+  virtual int64_t skipped() const = 0;  // bad items left out so far
   // For the user: "resize 256, crop 224, ImageNet mean/std", and what was guessed.
   virtual std::string summary() const = 0;
   virtual std::string guessed() const = 0;
 };
 
-// Errors: E01 missing, E24 nothing usable in it, E20 does not fit the inputs, E22 labels; next(): E20 wrong shape or type,
-// E21 NaN or infinite values, E23 malformed file, E60 limits.
-std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec, const std::vector<InputSpec>& inputs);
+// Errors: E01 missing, E24 nothing usable in it, E20 does not fit the inputs, E22 labels; next():
+// E20 wrong shape or type, E21 NaN or infinite values, E23 malformed file, E60 limits.
+std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec,
+                                      const std::vector<InputSpec>& inputs);
 
-// Labels by `items` (the file name of each item, or what stands for it): IDX, .npy, or CSV with a header `file,label`, or
-// `label` alone, in order. E22 if the counts differ or an item has none.
+// Labels by `items` (the file name of each item, or what stands for it): IDX, .npy, or CSV with a
+// header `file,label`, or `label` alone, in order. E22 if the counts differ or an item has none.
 std::vector<int64_t> read_labels(const std::string& path, const std::vector<std::string>& items,
                                  const std::string& noun = "items");
 
 // Samples put together along axis 0.
 struct Batch {
   std::vector<std::pair<std::string, Tensor>> inputs;
-  int64_t count = 0;  // samples in it; the tensors may hold more where the model fixes the batch (repeats of the last)
+  int64_t count = 0;  // samples in it; the tensors may hold more where the model fixes the batch
+                      // (repeats of the last)
   std::vector<int64_t> indices;
   std::vector<std::string> sources;
   std::vector<std::optional<int64_t>> labels;
@@ -80,8 +87,9 @@ struct Warning {
   std::string code, text;  // "W20"
 };
 
-// Looks at what goes by and says what a user should know: fewer than 32 samples (W20), all identical (W21), values of
-// 0..255 into a float input (W22), synthetic data (W23), bad items left out (W24).
+// Looks at what goes by and says what a user should know: fewer than 32 samples (W20), all
+// identical (W21), values of 0..255 into a float input (W22), synthetic data (W23), bad items left
+// out (W24).
 class DataCheck {
  public:
   void observe(const Sample& sample);
@@ -99,10 +107,11 @@ class DataCheck {
 
 class Batcher {
  public:
-  // `wish` samples at once where dimension 0 of every input is symbolic (or, where it is a fixed N > 1, that
-  // many); one otherwise. Samples of different shapes never share a batch. Refers to `data`, and shows every sample
-  // to `check`, if there is one.
-  Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish, DataCheck* check = nullptr);
+  // `wish` samples at once where dimension 0 of every input is symbolic (or, where it is a fixed N
+  // > 1, that many); one otherwise. Samples of different shapes never share a batch. Refers to
+  // `data`, and shows every sample to `check`, if there is one.
+  Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish,
+          DataCheck* check = nullptr);
   bool next(Batch& batch);
   int64_t batch() const noexcept { return batch_; }
 

@@ -100,19 +100,24 @@ TEST(Dataset, NpyInFortranOrder) {
 TEST(Dataset, ConvertsTypesWithoutLoss) {
   Folder f;
   write_npy(f / "u.npy", Tensor::of<uint8_t>({2, 2}, {1, 2, 3, 255}), false);
-  EXPECT_TRUE(tensor::same(all(f / "u.npy", {input({N, 2})})[1].inputs[0].second, Tensor::of<float>({1, 2}, {3, 255})));
+  EXPECT_TRUE(tensor::same(all(f / "u.npy", {input({N, 2})})[1].inputs[0].second,
+                           Tensor::of<float>({1, 2}, {3, 255})));
   EXPECT_TRUE(tensor::same(all(f / "u.npy", {input({N, 2}, DType::kInt64)})[1].inputs[0].second,
                            Tensor::of<int64_t>({1, 2}, {3, 255})));
-  expect_error("E20", "values that int8 cannot hold", [&] { all(f / "u.npy", {input({N, 2}, DType::kInt8)}); });
+  expect_error("E20", "values that int8 cannot hold", [&] {
+    all(f / "u.npy", {input({N, 2}, DType::kInt8)});
+  });
   write_npy(f / "f.npy", Tensor::of<float>({2}, {1, 2}), false);
-  expect_error("E20", "item 1 ('" + (f / "f.npy").string() + "') has type float32; input 'x' needs int64",
+  expect_error("E20",
+               "item 1 ('" + (f / "f.npy").string() + "') has type float32; input 'x' needs int64",
                [&] { all(f / "f.npy", {input({N}, DType::kInt64)}); });
 }
 
 TEST(Dataset, NpzByName) {
   Folder f;
   const Specs two{input({N, S}, DType::kInt64, "ids"), input({N, S}, DType::kInt64, "mask")};
-  const Tensor ids = Tensor::of<int64_t>({3, 2}, {1, 2, 3, 4, 5, 6}), mask = Tensor::of<int64_t>({3, 2}, {1, 1, 1, 1, 1, 0});
+  const Tensor ids = Tensor::of<int64_t>({3, 2}, {1, 2, 3, 4, 5, 6}),
+               mask = Tensor::of<int64_t>({3, 2}, {1, 1, 1, 1, 1, 0});
   write_npz(f / "batch.npz", {{"mask", mask}, {"extra", ramp({1})}, {"ids", ids}}, false);
   auto s = all(f / "batch.npz", two);
   ASSERT_EQ(s.size(), 3u);
@@ -147,12 +152,14 @@ TEST(Dataset, NpzByName) {
 
 TEST(Dataset, SaysWhatDoesNotFit) {
   Folder f;
-  for (int i = 0; i < 16; ++i) write_npy(f / fmt::format("{:02}.npy", i), Tensor::zeros(DType::kFloat32, {1, 3, 4, 4}), false);
+  for (int i = 0; i < 16; ++i)
+    write_npy(f / fmt::format("{:02}.npy", i), Tensor::zeros(DType::kFloat32, {1, 3, 4, 4}), false);
   write_npy(f / "bad.npy", Tensor::zeros(DType::kFloat32, {1, 1, 4, 4}), false);
   const Specs inputs{input({N, 3, 4, 4})};
   expect_error("E20",
                "calibration item 17 ('" + (f / "bad.npy").string() +
-                   "') has shape [1,1,4,4]; input 'x' needs [N,3,4,4]\n  help: grey images? use --preprocess rgb",
+                   "') has shape [1,1,4,4]; input 'x' needs [N,3,4,4]\n  help: grey images? use "
+                   "--preprocess rgb",
                [&] { all(f.string(), inputs); });
   DatasetSpec spec{.path = f.string()};
   spec.skip_bad = true;
@@ -165,18 +172,23 @@ TEST(Dataset, SaysWhatDoesNotFit) {
 }
 
 TEST(Dataset, SaysWhereNaNsAre) {
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
+                  kInf = std::numeric_limits<float>::infinity();
   Folder f;
   Tensor t = ramp({4, 3});
   t.mutable_data<float>()[6] = t.mutable_data<float>()[7] = kNan;
   write_npy(f / "a.npy", t, false);
   const Specs inputs{input({N, 3})};
-  expect_error("E21", "calibration item 3 ('" + (f / "a.npy").string() + "') contains 2 NaN values\n  help: fix or remove it; --skip-bad",
+  expect_error("E21",
+               "calibration item 3 ('" + (f / "a.npy").string() +
+                   "') contains 2 NaN values\n  help: fix or remove it; --skip-bad",
                [&] { all(f / "a.npy", inputs); });
   t.mutable_data<float>()[7] = -kInf;
   write_npy(f / "a.npy", t, true);
   expect_error("E21", "contains 1 NaN and 1 infinite values", [&] { all(f / "a.npy", inputs); });
-  expect_error("E21", "contains 1 NaN and 1 infinite values", [&] { all(f / "a.npy", {input({N, 3}, DType::kFloat16)}); });
+  expect_error("E21", "contains 1 NaN and 1 infinite values", [&] {
+    all(f / "a.npy", {input({N, 3}, DType::kFloat16)});
+  });
   DatasetSpec spec{.path = (f / "a.npy").string()};
   spec.skip_bad = true;
   const auto s = all(spec, inputs);
@@ -204,7 +216,8 @@ TEST(Dataset, ImagesByFolder) {
   EXPECT_EQ(all(spec, inputs)[0].source, (f / "a.png").string());
   EXPECT_EQ(all(f / "a.png", inputs).size(), 1u);
   f.write("c.png", png.substr(0, 500));
-  expect_error("E23", "damaged PNG picture: it is cut off\n  at: calibration item 3", [&] { all(spec, inputs); });
+  expect_error("E23", "damaged PNG picture: it is cut off\n  at: calibration item 3",
+               [&] { all(spec, inputs); });
   f.write("c.png", "not a picture");
   expect_error("E23", "is not a JPEG or PNG", [&] { all(spec, inputs); });
   spec.skip_bad = true;
@@ -247,15 +260,24 @@ TEST(Dataset, Idx) {
 
   const Specs inputs{input({N, 1, 2, 3})};
   expect_error("E24", "holds labels", [&] { all(f / "labels", inputs); });
-  expect_error("E03", "needs 24 bytes, 23 are there", [&] { all(f.write("c", bytes.substr(0, bytes.size() - 1)), inputs); });
-  expect_error("E03", "packed data end", [&] { all(f.write("c.gz", gzip(bytes).substr(0, 30)), inputs); });
-  expect_error("E03", "packed data end", [&] { all(f.write("c.gz", gzip(bytes.substr(0, 30))), inputs); });
+  expect_error("E03", "needs 24 bytes, 23 are there",
+               [&] { all(f.write("c", bytes.substr(0, bytes.size() - 1)), inputs); });
+  expect_error("E03", "packed data end",
+               [&] { all(f.write("c.gz", gzip(bytes).substr(0, 30)), inputs); });
+  expect_error("E03", "packed data end",
+               [&] { all(f.write("c.gz", gzip(bytes.substr(0, 30))), inputs); });
   std::string broken = gzip(bytes);
   broken[12] = static_cast<char>(broken[12] ^ 0x55);
   EXPECT_THROW(all(f.write("c.gz", broken), inputs), Error);
-  expect_error("E23", "no 8-bit pictures", [&] { all(f.write("c", idx({1, 1, 1}, "abcd", 12)), inputs); });
-  expect_error("E60", "200 times", [&] { all(f.write("c.gz", gzip(idx({4000, 1000, 1000}, ""))), inputs); });
-  expect_error("E60", "pixels", [&] { all(f.write("c.gz", gzip(idx({0, 100000, 100000}, ""))), inputs); });
+  expect_error("E23", "no 8-bit pictures", [&] {
+    all(f.write("c", idx({1, 1, 1}, "abcd", 12)), inputs);
+  });
+  expect_error("E60", "200 times", [&] {
+    all(f.write("c.gz", gzip(idx({4000, 1000, 1000}, ""))), inputs);
+  });
+  expect_error("E60", "pixels", [&] {
+    all(f.write("c.gz", gzip(idx({0, 100000, 100000}, ""))), inputs);
+  });
   expect_error("E24", "holds no samples", [&] { all(f.write("c", idx({0, 2, 3}, "")), inputs); });
 }
 
@@ -276,18 +298,22 @@ TEST(Dataset, PixelsInNpy) {
 TEST(Dataset, OnnxTestData) {
   Folder f;
   for (int i : {0, 2, 10})
-    f.write(fmt::format("test_data_set_{}/input_0.pb", i), onnx::tensor_bytes(Tensor::of<float>({1, 2}, {float(i), 1}), "x"));
+    f.write(fmt::format("test_data_set_{}/input_0.pb", i),
+            onnx::tensor_bytes(Tensor::of<float>({1, 2}, {float(i), 1}), "x"));
   const auto s = all(f.string(), {input({N, 2})});
   ASSERT_EQ(s.size(), 3u);
   EXPECT_EQ(s[2].inputs[0].second.data<float>()[0], 10);
   EXPECT_EQ(all(f / "test_data_set_2", {input({N, 2})}).size(), 1u);
-  expect_error("E01", "input_1.pb", [&] { all(f.string(), {input({N, 2}), input({N, 2}, DType::kFloat32, "y")}); });
+  expect_error("E01", "input_1.pb", [&] {
+    all(f.string(), {input({N, 2}), input({N, 2}, DType::kFloat32, "y")});
+  });
 }
 
 TEST(Dataset, Random) {
-  const Specs inputs{input({N, 3, 4, 4}, DType::kFloat32, "image"), input({N, S}, DType::kInt64, "ids"),
-                     input({N, S}, DType::kInt64, "attention_mask"), input({N, 7}, DType::kFloat32, "features"),
-                     input({N, 1}, DType::kBool, "flag")};
+  const Specs inputs{
+      input({N, 3, 4, 4}, DType::kFloat32, "image"), input({N, S}, DType::kInt64, "ids"),
+      input({N, S}, DType::kInt64, "attention_mask"), input({N, 7}, DType::kFloat32, "features"),
+      input({N, 1}, DType::kBool, "flag")};
   DatasetSpec spec{.path = "random:40"};
   const auto data = open_dataset(spec, inputs);
   EXPECT_TRUE(data->synthetic());
@@ -306,21 +332,26 @@ TEST(Dataset, Random) {
   spec.symbols["seq"] = 5;
   EXPECT_EQ(all(spec, inputs)[0].inputs[1].second.dims(), (Dims{1, 5}));
   for (const char* bad : {"random:", "random:0", "random:-1", "random:x", "random:99999999999"})
-    expect_error("E50", "random", [&] { open_dataset({.path = bad}, inputs); }, bad);
+    expect_error(
+        "E50", "random", [&] { open_dataset({.path = bad}, inputs); }, bad);
 }
 
 TEST(Dataset, NothingThere) {
   Folder f;
   const Specs inputs{input({N, 3, 4, 4})};
-  expect_error("E24", "no pictures, arrays or ONNX test data in", [&] { open_dataset({.path = f.string()}, inputs); });
-  expect_error("E01", "no such file", [&] { open_dataset({.path = (f / "none").string()}, inputs); });
+  expect_error("E24", "no pictures, arrays or ONNX test data in",
+               [&] { open_dataset({.path = f.string()}, inputs); });
+  expect_error("E01", "no such file",
+               [&] { open_dataset({.path = (f / "none").string()}, inputs); });
   expect_error("E06", "not a regular file", [&] { open_dataset({.path = "/dev/null"}, inputs); });
   f.write("x.txt", "hello");
-  expect_error("E24", "no data set of a known kind", [&] { open_dataset({.path = (f / "x.txt").string()}, inputs); });
+  expect_error("E24", "no data set of a known kind",
+               [&] { open_dataset({.path = (f / "x.txt").string()}, inputs); });
   f.write("x.png", "");
   expect_error("E23", "", [&] { all(f / "x.png", inputs); });
   write_npy(f / "empty.npy", Tensor::zeros(DType::kFloat32, {0, 3, 4, 4}), false);
-  expect_error("E24", "holds no samples", [&] { open_dataset({.path = (f / "empty.npy").string()}, inputs); });
+  expect_error("E24", "holds no samples",
+               [&] { open_dataset({.path = (f / "empty.npy").string()}, inputs); });
 }
 
 TEST(Dataset, SpreadsItsLimit) {
@@ -365,7 +396,8 @@ TEST(Batcher, StacksWhereTheBatchIsFree) {
 
 TEST(Batcher, FillsAFixedBatch) {
   Folder f;
-  for (int i = 0; i < 5; ++i) write_npy(f / fmt::format("{}.npy", i), Tensor::of<float>({1, 1}, {float(i)}), false);
+  for (int i = 0; i < 5; ++i)
+    write_npy(f / fmt::format("{}.npy", i), Tensor::of<float>({1, 1}, {float(i)}), false);
   const Specs inputs{input({3, 1})};
   const auto data = open_dataset({.path = f.string()}, inputs);
   Batcher batcher(*data, inputs, 1);
@@ -382,7 +414,8 @@ TEST(Batcher, KeepsShapesApart) {
   Folder f;
   const int64_t lengths[] = {4, 4, 6, 4};
   for (int i = 0; i < 4; ++i)
-    f.write(fmt::format("{}.npz", i), npz_bytes({{"x", Tensor::zeros(DType::kFloat32, {1, lengths[i]})}}));
+    f.write(fmt::format("{}.npz", i),
+            npz_bytes({{"x", Tensor::zeros(DType::kFloat32, {1, lengths[i]})}}));
   const Specs inputs{input({N, S})};
   const auto data = open_dataset({.path = f.string()}, inputs);
   Batcher batcher(*data, inputs, 8);
@@ -426,18 +459,26 @@ TEST(Labels, OfAllKinds) {
   EXPECT_EQ(read(npy_bytes(Tensor::of<int32_t>({3}, {5, 6, -7})), names), expected);
   EXPECT_EQ(read(npy_bytes(Tensor::of<float>({3, 1}, {5, 6, -7})), names), expected);
   EXPECT_EQ(read(idx({3}, "\5\6\xf9", 9), names), expected);
-  EXPECT_EQ(read(gzip(idx({3}, std::string("\0\0\0\5\0\0\0\6\xff\xff\xff\xf9", 12), 12)), names), expected);
+  EXPECT_EQ(read(gzip(idx({3}, std::string("\0\0\0\5\0\0\0\6\xff\xff\xff\xf9", 12), 12)), names),
+            expected);
 
-  expect_error("E22", "3 images but 2 labels in '" + (f / "l").string() + "' (first image without a label: 'c.png')",
+  expect_error("E22",
+               "3 images but 2 labels in '" + (f / "l").string() +
+                   "' (first image without a label: 'c.png')",
                [&] { read("label\n5\n6\n", names); });
   expect_error("E22", "3 images but 4 labels", [&] { read("label\n5\n6\n7\n8\n", names); });
-  expect_error("E22", "(first image without a label: 'cat/b.png')", [&] { read("file,label\na.png,1\nc.png,2\n", names); });
-  expect_error("E22", "(first image without a label: number 3)", [&] { read(idx({2}, "ab"), none); });
-  expect_error("E22", "'cat' in line 3 is not a whole number", [&] { read("label\n1\ncat\n", names); });
+  expect_error("E22", "(first image without a label: 'cat/b.png')",
+               [&] { read("file,label\na.png,1\nc.png,2\n", names); });
+  expect_error("E22", "(first image without a label: number 3)",
+               [&] { read(idx({2}, "ab"), none); });
+  expect_error("E22", "'cat' in line 3 is not a whole number",
+               [&] { read("label\n1\ncat\n", names); });
   expect_error("E22", "line 2 has 1 fields instead of 2", [&] { read("file,label\n1\n", names); });
   expect_error("E22", "no column 'label'", [&] { read("1\n2\n3\n", names); });
   expect_error("E22", "has the labels 1 and 2", [&] { read("file,label\na,1\na,2\n", names); });
-  expect_error("E22", "value 2 is not a whole number", [&] { read(npy_bytes(Tensor::of<float>({2}, {1, 0.5f})), names); });
+  expect_error("E22", "value 2 is not a whole number", [&] {
+    read(npy_bytes(Tensor::of<float>({2}, {1, 0.5f})), names);
+  });
   expect_error("E22", "shape", [&] { read(idx({1, 2}, "ab"), names); });
   expect_error("E01", "no such file", [&] { read_labels("/nowhere/labels", names); });
   std::vector<std::string> many(5000);

@@ -13,15 +13,14 @@ namespace tersor::calib {
 Image decode_image(std::string_view bytes, const std::string& name) {
   const bool jpeg = bytes.starts_with("\xff\xd8\xff");
   const bool png = bytes.starts_with("\x89PNG\r\n\x1a\n");
-  if (!jpeg && !png)
-    base::fail_input("E23", "{} is not a JPEG or PNG picture", base::quoted(name));
+  if (!jpeg && !png) base::fail_input("E23", "{} is not a JPEG or PNG picture", base::quoted(name));
   Image image;
   std::string message;
   const Decoded result =
       jpeg ? decode_jpeg(bytes, image, message) : decode_png(bytes, image, message);
   if (result == Decoded::kTooLarge)
-    base::fail(ErrorKind::kLimit, "E60", "{} has {}, more than the limit of {}",
-               base::quoted(name), message, limits::kImagePixels);
+    base::fail(ErrorKind::kLimit, "E60", "{} has {}, more than the limit of {}", base::quoted(name),
+               message, limits::kImagePixels);
   if (result == Decoded::kBad)
     throw Error(ErrorKind::kInput, "E23",
                 fmt::format("{} is a damaged {} picture: {}", base::quoted(name),
@@ -65,8 +64,8 @@ Image to_rgb(const Image& image) {
 
 Image center_crop(const Image& image, int width, int height) {
   if (image.width == width && image.height == height) return image;
-  // The offset of the picture inside the result (negative: it is cut); half to even where it is cut,
-  // down where it is padded.
+  // The offset of the picture inside the result (negative: it is cut); half to even where it is
+  // cut, down where it is padded.
   const auto offset = [](int have, int want) {
     return have >= want ? -static_cast<int>(std::nearbyint((have - want) / 2.0))
                         : (want - have) / 2;

@@ -74,7 +74,8 @@ TEST(Image, ConstantStaysConstant) {
     for (int out : {1, 3, 64, 199}) {
       Image image{in, in, 3, {}};
       image.pixels.assign(static_cast<size_t>(in * in * 3), 255);
-      EXPECT_TRUE(std::ranges::all_of(resize_bilinear(image, out, out).pixels, [](uint8_t p) { return p == 255; }));
+      EXPECT_TRUE(std::ranges::all_of(resize_bilinear(image, out, out).pixels,
+                                      [](uint8_t p) { return p == 255; }));
     }
 }
 
@@ -93,8 +94,9 @@ TEST(Image, RefusesTruncatedFiles) {
     const std::string bytes = slurp(entry.path());
     const size_t step = bytes.size() / 60 + 1;
     for (size_t n = 0; n < bytes.size() - 2; n += step)
-      expect_error("E23", "'x'", [&] { decode_image(bytes.substr(0, n), "x"); },
-                   entry.path().filename().string() + " at " + std::to_string(n));
+      expect_error(
+          "E23", "'x'", [&] { decode_image(bytes.substr(0, n), "x"); },
+          entry.path().filename().string() + " at " + std::to_string(n));
   }
 }
 
@@ -105,11 +107,11 @@ TEST(Image, SurvivesDamage) {
     const std::string good = slurp(entry.path());
     for (int i = 0; i < 100; ++i) {
       std::string bytes = good;
-      for (int k = 0; k < 1 + i % 4; ++k)
-        bytes[rng() % bytes.size()] = static_cast<char>(rng());
+      for (int k = 0; k < 1 + i % 4; ++k) bytes[rng() % bytes.size()] = static_cast<char>(rng());
       try {
         const Image image = decode_image(bytes, "x");
-        EXPECT_EQ(image.pixels.size(), size_t(image.width) * size_t(image.height) * size_t(image.channels));
+        EXPECT_EQ(image.pixels.size(),
+                  size_t(image.width) * size_t(image.height) * size_t(image.channels));
       } catch (const Error& e) {
         EXPECT_TRUE(e.code() == "E23" || e.code() == "E60") << e.describe();
       }
@@ -119,7 +121,8 @@ TEST(Image, SurvivesDamage) {
 
 TEST(Image, LimitsPixelsByTheHeader) {
   std::string png = slurp(images() / "rgb.png");
-  // 10,001 x 10,000; the checksum of the header (zlib's crc32 of "IHDR" and its 13 bytes) is set below.
+  // 10,001 x 10,000; the checksum of the header (zlib's crc32 of "IHDR" and its 13 bytes) is set
+  // below.
   const auto set = [&](size_t at, uint32_t v) {
     for (size_t i = 0; i < 4; ++i) png[at + i] = static_cast<char>(v >> (24 - 8 * i));
   };

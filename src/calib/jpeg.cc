@@ -1,7 +1,7 @@
+#include <jpeglib.h>
+
 #include <csetjmp>
 #include <cstdio>
-
-#include <jpeglib.h>
 
 #include "base/limits.h"
 #include "calib/decoders.h"
@@ -65,11 +65,10 @@ Decoded run(JpegState& state, std::string_view bytes, Image& image) {
   jpeg_read_header(info, TRUE);
   if (uint64_t{info->image_width} * info->image_height > limits::kImagePixels)
     return Decoded::kTooLarge;
-  const bool cmyk =
-      info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
-  info->out_color_space = cmyk                                         ? JCS_CMYK
+  const bool cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
+  info->out_color_space = cmyk                                      ? JCS_CMYK
                           : info->jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE
-                                                                     : JCS_RGB;
+                                                                    : JCS_RGB;
   jpeg_start_decompress(info);
   image.width = static_cast<int>(info->output_width);
   image.height = static_cast<int>(info->output_height);

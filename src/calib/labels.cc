@@ -42,7 +42,8 @@ void check_count(const std::string& path, size_t labels, const Names& items,
   if (labels == items.size()) return;
   std::string first;
   if (labels < items.size())
-    first = fmt::format(" (first {} without a label: {})", singular(noun), item_text(items, labels));
+    first =
+        fmt::format(" (first {} without a label: {})", singular(noun), item_text(items, labels));
   base::fail_input("E22", "{} {} but {} labels in {}{}", grouped(items.size()), noun,
                    grouped(labels), base::quoted(path), first);
 }
@@ -138,18 +139,21 @@ std::vector<int64_t> read_csv(const std::string& path, const Names& items,
       continue;
     }
     if (fields.size() != width)
-      fail_labels(path, fmt::format("line {} has {} fields instead of {}", number, fields.size(), width));
+      fail_labels(path,
+                  fmt::format("line {} has {} fields instead of {}", number, fields.size(), width));
     const std::string& field = fields[static_cast<size_t>(label_column)];
     int64_t label = 0;
     const auto [stop, error] = std::from_chars(field.data(), field.data() + field.size(), label);
     if (error != std::errc() || stop != field.data() + field.size())
-      fail_labels(path, fmt::format("{} in line {} is not a whole number", base::quoted(field), number));
+      fail_labels(path,
+                  fmt::format("{} in line {} is not a whole number", base::quoted(field), number));
     labels.push_back(label);
     if (file_column < 0) continue;
     const std::string& file = fields[static_cast<size_t>(file_column)];
     const auto [it, fresh] = by_file.emplace(file, label);
     if (!fresh && it->second != label)
-      fail_labels(path, fmt::format("{} has the labels {} and {}", base::quoted(file), it->second, label));
+      fail_labels(
+          path, fmt::format("{} has the labels {} and {}", base::quoted(file), it->second, label));
   }
   const bool named = std::ranges::none_of(items, [](const std::string& s) { return s.empty(); });
   if (file_column < 0 || !named) {

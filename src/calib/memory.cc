@@ -23,7 +23,8 @@ class Memory : public Source {
       if (it == given.end() || !it->second.defined())
         base::fail_input("E20", "calibration item {} has no value for input {}", index + 1,
                          base::quoted(input.name));
-      sample.inputs.emplace_back(input.name, fit(it->second, input, index + 1, sample.source, false));
+      sample.inputs.emplace_back(input.name,
+                                 fit(it->second, input, index + 1, sample.source, false));
     }
   }
 

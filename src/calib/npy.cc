@@ -93,8 +93,8 @@ class Literal {
       if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // written by Python 2
       dims.push_back(n);
       if (dims.size() > static_cast<size_t>(limits::kRank))
-        base::fail(ErrorKind::kLimit, "E60", "{} has more than {} dimensions",
-                   base::quoted(name_), limits::kRank);
+        base::fail(ErrorKind::kLimit, "E60", "{} has more than {} dimensions", base::quoted(name_),
+                   limits::kRank);
       if (!accept(',')) {
         expect(')');
         break;
@@ -116,7 +116,8 @@ class Literal {
     for (const auto& [text, dtype] : kTypes)
       if (kind == text) h.dtype = dtype;
     if (kind.starts_with('O')) bad("it holds pickled objects, which are never read");
-    if (h.dtype == DType::kUndefined || (order != '<' && order != '>' && order != '|' && order != '='))
+    if (h.dtype == DType::kUndefined ||
+        (order != '<' && order != '>' && order != '|' && order != '='))
       bad("element type " + base::quoted(type) + " is not supported");
     h.swapped = order == '>' && tensor::bits(h.dtype) > 8;
   }

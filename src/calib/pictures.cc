@@ -1,11 +1,12 @@
 // Sources whose items are pictures: folders of files, IDX files, arrays of 8-bit pixels.
+#include "calib/pictures.h"
+
 #include <algorithm>
 #include <cstring>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
-#include "calib/pictures.h"
 
 namespace tersor::calib {
 namespace {
@@ -14,7 +15,9 @@ class ImageFiles : public Source {
  public:
   ImageFiles(const fs::path& folder, std::vector<fs::path> files, const DatasetSpec& spec,
              const InputSpec& input)
-      : folder_(folder), files_(std::move(files)), input_(input.name),
+      : folder_(folder),
+        files_(std::move(files)),
+        input_(input.name),
         pipeline_(resolve(spec.preprocess, input, spec.path)) {
     noun = "images";
     summary = pipeline_.summary;
@@ -41,7 +44,10 @@ class PixelStream : public Source {
  public:
   PixelStream(std::unique_ptr<ByteStream> stream, const PixelShape& shape, const DatasetSpec& spec,
               const InputSpec& input)
-      : stream_(std::move(stream)), start_(stream_->position()), shape_(shape), input_(input.name),
+      : stream_(std::move(stream)),
+        start_(stream_->position()),
+        shape_(shape),
+        input_(input.name),
         pipeline_(resolve(spec.preprocess, input, spec.path)) {
     noun = "images";
     summary = pipeline_.summary;
@@ -132,11 +138,22 @@ IdxHeader read_idx_header(ByteStream& stream, const std::string& name) {
   }
   uint64_t width = 0;
   switch (h.type) {
-    case 8: case 9: width = 1; break;
-    case 11: width = 2; break;
-    case 12: case 13: width = 4; break;
-    case 14: width = 8; break;
-    default: base::fail_input("E23", "{} is not an IDX file: type {}", base::quoted(name), h.type);
+    case 8:
+    case 9:
+      width = 1;
+      break;
+    case 11:
+      width = 2;
+      break;
+    case 12:
+    case 13:
+      width = 4;
+      break;
+    case 14:
+      width = 8;
+      break;
+    default:
+      base::fail_input("E23", "{} is not an IDX file: type {}", base::quoted(name), h.type);
   }
   uint64_t bytes = width;
   for (int64_t d : h.dims)
@@ -158,8 +175,8 @@ IdxHeader read_idx_header(ByteStream& stream, const std::string& name) {
 std::unique_ptr<Source> open_idx(const fs::path& path, bool gzip, const DatasetSpec& spec,
                                  const Inputs& inputs) {
   auto file = std::make_shared<const InputFile>(path);
-  auto stream = std::make_unique<ByteStream>(file, 0, file->size(),
-                                             gzip ? Packing::kGzip : Packing::kNone);
+  auto stream =
+      std::make_unique<ByteStream>(file, 0, file->size(), gzip ? Packing::kGzip : Packing::kNone);
   const IdxHeader header = read_idx_header(*stream, path.string());
   if (header.dims.size() == 1)
     throw Error(ErrorKind::kInput, "E24",

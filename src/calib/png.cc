@@ -50,14 +50,15 @@ Decoded run(PngState& state, Image& image) {
   state.width = png_get_image_width(png, state.info);
   state.height = png_get_image_height(png, state.info);
   if (uint64_t{state.width} * state.height > limits::kImagePixels) return Decoded::kTooLarge;
-  png_set_expand(png);     // palettes to RGB, 1, 2 and 4 bits to 8
+  png_set_expand(png);  // palettes to RGB, 1, 2 and 4 bits to 8
   png_set_strip_16(png);
   png_set_strip_alpha(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, state.info);
   const int channels = png_get_channels(png, state.info);
   const size_t stride = png_get_rowbytes(png, state.info);
-  if ((channels != 1 && channels != 3) || stride != size_t{state.width} * static_cast<size_t>(channels))
+  if ((channels != 1 && channels != 3) ||
+      stride != size_t{state.width} * static_cast<size_t>(channels))
     png_error(png, "an unusual pixel format");
   image.width = static_cast<int>(state.width);
   image.height = static_cast<int>(state.height);
@@ -75,8 +76,7 @@ Decoded run(PngState& state, Image& image) {
 Decoded decode_png(std::string_view bytes, Image& image, std::string& message) {
   PngState state;
   state.bytes = bytes;
-  state.png =
-      png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, on_error, on_warning);
+  state.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, on_error, on_warning);
   if (state.png) state.info = png_create_info_struct(state.png);
   if (!state.info) {
     message = "not enough memory";

@@ -41,10 +41,10 @@ struct Geometry {
 };
 
 [[noreturn]] void fail_no_picture(const InputSpec& input) {
-  throw Error(ErrorKind::kInput, "E20",
-              fmt::format("pictures do not fit input {} {}", base::quoted(input.name),
-                          shape_text(input)),
-              "give .npz files with one array per input, or --layout nchw or nhwc");
+  throw Error(
+      ErrorKind::kInput, "E20",
+      fmt::format("pictures do not fit input {} {}", base::quoted(input.name), shape_text(input)),
+      "give .npz files with one array per input, or --layout nchw or nhwc");
 }
 
 bool is_channels(const ir::Dim& d) { return d.value == 1 || d.value == 3; }
@@ -58,7 +58,8 @@ Geometry read_geometry(const InputSpec& input, std::optional<Layout> layout) {
     // A flat picture: as many values as a square of one or three channels has.
     if (!s[1].known() || s[1].value == 0) fail_no_picture(input);
     for (int64_t c : {1, 3}) {
-      const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(s[1].value) / static_cast<double>(c))));
+      const auto side = static_cast<int64_t>(
+          std::lround(std::sqrt(static_cast<double>(s[1].value) / static_cast<double>(c))));
       if (side <= kMaxSide && side * side * c == s[1].value)
         return {g.layout, c, side, side, true, true, true};
     }
@@ -69,7 +70,8 @@ Geometry read_geometry(const InputSpec& input, std::optional<Layout> layout) {
   if (s.size() != 3 && s.size() != 4) fail_no_picture(input);
   const size_t at = s.size() - 3;  // of the first picture axis
   g.batch_axis = at == 1;
-  if (!layout) g.layout = !is_channels(s[at]) && is_channels(s[at + 2]) ? Layout::kNhwc : Layout::kNchw;
+  if (!layout)
+    g.layout = !is_channels(s[at]) && is_channels(s[at + 2]) ? Layout::kNhwc : Layout::kNchw;
   const bool first = g.layout == Layout::kNchw;
   const ir::Dim& c = first ? s[at] : s[at + 2];
   if (c.known() && !is_channels(c)) fail_no_picture(input);
@@ -107,7 +109,8 @@ std::vector<InputSpec> input_specs(const ir::Graph& graph) {
   std::vector<InputSpec> specs;
   for (ir::ValueId id : graph.required_inputs()) {
     const ir::Value& v = graph.values[static_cast<size_t>(id)];
-    specs.push_back({v.name, v.type.kind == ir::Type::Kind::kTensor ? v.type.elem : DType::kUndefined,
+    specs.push_back({v.name,
+                     v.type.kind == ir::Type::Kind::kTensor ? v.type.elem : DType::kUndefined,
                      v.type.shape});
   }
   return specs;
@@ -128,8 +131,8 @@ Resize parse_resize(std::string_view text) {
   const size_t x = text.find('x');
   r.shorter = 0;
   if (x == text.npos || !parse_number(text.substr(0, x), r.size.width) ||
-      !parse_number(text.substr(x + 1), r.size.height) || r.size.width <= 0 ||
-      r.size.height <= 0 || r.size.width > kMaxSide || r.size.height > kMaxSide)
+      !parse_number(text.substr(x + 1), r.size.height) || r.size.width <= 0 || r.size.height <= 0 ||
+      r.size.width > kMaxSide || r.size.height > kMaxSide)
     fail_flag("--resize", text, "the shorter side, as in 256, or width x height, as in 320x240");
   return r;
 }
@@ -191,10 +194,12 @@ Pipeline resolve(const Preprocess& wanted, const InputSpec& input, std::string_v
   }
   if (!channels)
     channels = g.channels == 1 || (g.channels < 0 && preset == "fashion-mnist") ? Channels::kGray
-                                                                               : Channels::kRgb;
+                                                                                : Channels::kRgb;
   p.channels = *channels;
   // A gray picture may also fill three channels.
-  const size_t count = g.channels > 0 ? static_cast<size_t>(g.channels) : p.channels == Channels::kGray ? 1 : 3;
+  const size_t count = g.channels > 0                  ? static_cast<size_t>(g.channels)
+                       : p.channels == Channels::kGray ? 1
+                                                       : 3;
   if (count == 1 && p.channels != Channels::kGray)
     throw Error(ErrorKind::kUsage, "E50",
                 fmt::format("input {} {} takes one channel, not {}", base::quoted(input.name),
@@ -246,7 +251,8 @@ Pipeline resolve(const Preprocess& wanted, const InputSpec& input, std::string_v
   const bool asked_numbers = !wanted.mean.empty() || !wanted.std.empty();
   std::string numbers;
   if (asked_numbers) {
-    p.mean = per_channel(wanted.mean.empty() ? std::vector<float>{0} : wanted.mean, count, "--mean");
+    p.mean =
+        per_channel(wanted.mean.empty() ? std::vector<float>{0} : wanted.mean, count, "--mean");
     p.std = per_channel(wanted.std.empty() ? std::vector<float>{1} : wanted.std, count, "--std");
     const auto large = [](float x) { return std::fabs(x) > 2; };
     if (std::ranges::any_of(p.mean, large) || std::ranges::any_of(p.std, large)) p.divisor = 1;
@@ -283,7 +289,9 @@ Pipeline resolve(const Preprocess& wanted, const InputSpec& input, std::string_v
   // What to tell.
   std::string& text = p.summary;
   if (p.resize)
-    text += "resize " + (p.resize->shorter ? std::to_string(p.resize->shorter) : side_text(p.resize->size)) + ", ";
+    text += "resize " +
+            (p.resize->shorter ? std::to_string(p.resize->shorter) : side_text(p.resize->size)) +
+            ", ";
   if (p.crop) text += "crop " + side_text(*p.crop) + ", ";
   if (p.channels != Channels::kRgb) text += p.channels == Channels::kGray ? "gray, " : "BGR, ";
   text += numbers;

@@ -1,4 +1,5 @@
-// From pixels to the tensor a model expects: what the user asked for, completed by guesses from the input's shape.
+// From pixels to the tensor a model expects: what the user asked for, completed by guesses from the
+// input's shape.
 #pragma once
 
 #include <array>
@@ -39,16 +40,19 @@ struct Resize {
 
 // What the user asked for. What is absent is guessed.
 struct Preprocess {
-  std::string preset;  // "", "imagenet", "fashion-mnist", "none" (pixels as they are), "rgb", "bgr", "gray"
+  std::string
+      preset;  // "", "imagenet", "fashion-mnist", "none" (pixels as they are), "rgb", "bgr", "gray"
   std::optional<Resize> resize;
   std::optional<Size> crop;
-  // One number or one per channel, on pixels scaled to 0..1; if any mean or std is over 2, on 0..255.
+  // One number or one per channel, on pixels scaled to 0..1; if any mean or std is over 2, on
+  // 0..255.
   std::vector<float> mean, std;
   std::optional<Layout> layout;
   std::optional<Channels> channels;
 };
 
-// Texts of the flags --preprocess, --resize "256" or "320x240" (width x height), --crop, --mean "0.5" or "0.1,0.2,0.3",
+// Texts of the flags --preprocess, --resize "256" or "320x240" (width x height), --crop, --mean
+// "0.5" or "0.1,0.2,0.3",
 // --std, --layout nchw|nhwc, --channels rgb|bgr|gray. E50 otherwise.
 std::string parse_preset(std::string_view text);
 Resize parse_resize(std::string_view text);

@@ -19,16 +19,26 @@ TEST(Preprocess, GuessesFromTheShape) {
     const char* summary;
     Layout layout;
   } cases[] = {
-      {"imagenet", input({N, 3, 224, 224}), "", "resize 256, crop 224, ImageNet mean/std", Layout::kNchw},
-      {"nhwc", input({1, 240, 240, 3}), "", "resize 274, crop 240, ImageNet mean/std", Layout::kNhwc},
-      {"open size", input({N, 3, H, W}), "", "resize 256, crop 224, ImageNet mean/std", Layout::kNchw},
-      {"open all", {"x", DType::kFloat32, std::nullopt}, "", "resize 256, crop 224, ImageNet mean/std", Layout::kNchw},
+      {"imagenet", input({N, 3, 224, 224}), "", "resize 256, crop 224, ImageNet mean/std",
+       Layout::kNchw},
+      {"nhwc", input({1, 240, 240, 3}), "", "resize 274, crop 240, ImageNet mean/std",
+       Layout::kNhwc},
+      {"open size", input({N, 3, H, W}), "", "resize 256, crop 224, ImageNet mean/std",
+       Layout::kNchw},
+      {"open all",
+       {"x", DType::kFloat32, std::nullopt},
+       "",
+       "resize 256, crop 224, ImageNet mean/std",
+       Layout::kNchw},
       {"not square", input({N, 3, 32, 100}), "", "resize 100x32, ImageNet mean/std", Layout::kNchw},
       {"small", input({N, 3, 32, 32}), "", "resize 32, ImageNet mean/std", Layout::kNchw},
       {"gray", input({N, 1, 28, 28}), "", "resize 28, gray, values 0 to 1", Layout::kNchw},
-      {"fashion", input({N, 1, 28, 28}), "/x/fashion-mnist/t10k", "resize 28, gray, Fashion-MNIST mean/std", Layout::kNchw},
-      {"no batch", input({3, 224, 224}), "", "resize 256, crop 224, ImageNet mean/std", Layout::kNchw},
-      {"bytes", input({1, 224, 224, 3}, DType::kUint8), "", "resize 256, crop 224, values 0 to 255", Layout::kNhwc},
+      {"fashion", input({N, 1, 28, 28}), "/x/fashion-mnist/t10k",
+       "resize 28, gray, Fashion-MNIST mean/std", Layout::kNchw},
+      {"no batch", input({3, 224, 224}), "", "resize 256, crop 224, ImageNet mean/std",
+       Layout::kNchw},
+      {"bytes", input({1, 224, 224, 3}, DType::kUint8), "", "resize 256, crop 224, values 0 to 255",
+       Layout::kNhwc},
       {"flat", input({N, 784}), "", "resize 28, gray, values 0 to 1", Layout::kNchw},
   };
   for (const auto& c : cases) {
@@ -70,7 +80,8 @@ TEST(Preprocess, TakesWhatIsAsked) {
   EXPECT_EQ(resolve(none, input({N, 3, 224, 224})).summary, "values 0 to 255");
   Preprocess fashion;
   fashion.preset = "fashion-mnist";
-  EXPECT_EQ(resolve(fashion, input({N, 1, H, W})).summary, "resize 28, gray, Fashion-MNIST mean/std");
+  EXPECT_EQ(resolve(fashion, input({N, 1, H, W})).summary,
+            "resize 28, gray, Fashion-MNIST mean/std");
 }
 
 TEST(Preprocess, RefusesWhatDoesNotFit) {
@@ -97,11 +108,14 @@ TEST(Preprocess, ReadsFlags) {
   EXPECT_EQ(parse_crop("224"), (Size{224, 224}));
   EXPECT_EQ(parse_numbers("0.5, 1,2"), (std::vector<float>{0.5f, 1, 2}));
   for (const char* bad : {"", "0", "-1", "x", "3x", "x3", "3x0", "256 ", "99999999999", "65536"}) {
-    expect_error("E50", "--resize", [&] { parse_resize(bad); }, bad);
-    expect_error("E50", "--crop", [&] { parse_crop(bad); }, bad);
+    expect_error(
+        "E50", "--resize", [&] { parse_resize(bad); }, bad);
+    expect_error(
+        "E50", "--crop", [&] { parse_crop(bad); }, bad);
   }
   for (const char* bad : {"", ",", "1,2,3,4", "nan", "1,,2", "a"})
-    expect_error("E50", "--mean", [&] { parse_numbers(bad); }, bad);
+    expect_error(
+        "E50", "--mean", [&] { parse_numbers(bad); }, bad);
   expect_error("E50", "did you mean 'imagenet'?", [] { parse_preset("image-net"); });
   expect_error("E50", "nchw or nhwc", [] { parse_layout("nc"); });
   EXPECT_EQ(parse_channels("grey"), Channels::kGray);

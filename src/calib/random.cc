@@ -69,16 +69,17 @@ class Random : public Source {
       const ir::Dim& d = shape[i];
       const auto given = spec.symbols.find(d.symbol);
       const bool picture = shape.size() == 4;
-      dims.push_back(d.known()                      ? d.value
-                     : given != spec.symbols.end() ? given->second
-                     : i == 0 && is_batch(d)        ? 1
-                     : picture && i == 1            ? 3
-                     : picture                      ? kSide
+      dims.push_back(d.known()                                     ? d.value
+                     : given != spec.symbols.end()                 ? given->second
+                     : i == 0 && is_batch(d)                       ? 1
+                     : picture && i == 1                           ? 3
+                     : picture                                     ? kSide
                      : d.symbol.find("batch") != std::string::npos ? 1
-                                                                    : kLength);
+                                                                   : kLength);
     }
     // Whatever of [N, ?, ?, 3] was open is not the number of channels.
-    if (shape.size() == 4 && shape[3].known() && shape[3].value <= 4 && !shape[1].known()) dims[1] = kSide;
+    if (shape.size() == 4 && shape[3].known() && shape[3].value <= 4 && !shape[1].known())
+      dims[1] = kSide;
     return dims;
   }
 
@@ -98,8 +99,8 @@ class Random : public Source {
     const bool ones = input.dtype == DType::kBool || input.name.find("mask") != std::string::npos;
     const bool zeros = input.name.find("type") != std::string::npos;
     const uint64_t range = input.dtype == DType::kUint8 && is_picture(dims) ? 256
-                           : tensor::bits(input.dtype) < 4                   ? 2
-                                                                             : kIds;
+                           : tensor::bits(input.dtype) < 4                  ? 2
+                                                                            : kIds;
     for (int64_t& x : t.mutable_data<int64_t>())
       x = ones ? 1 : zeros ? 0 : static_cast<int64_t>(g.next() % range);
     return tensor::cast(t, input.dtype);

@@ -1,8 +1,8 @@
 // Antialiased bilinear resize in fixed point.
 //
-// Output sample i is a weighted mean of the inputs around c = (i + 0.5) * s, s = in / out, by a triangle of half width
-// max(s, 1). Weights are normalised in double, then rounded to 22 fractional bits: a sum of 255 * weights is at
-// most 255 * 2^22 plus rounding, below 2^31.
+// Output sample i is a weighted mean of the inputs around c = (i + 0.5) * s, s = in / out, by a
+// triangle of half width max(s, 1). Weights are normalised in double, then rounded to 22 fractional
+// bits: a sum of 255 * weights is at most 255 * 2^22 plus rounding, below 2^31.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -18,7 +18,7 @@ namespace {
 constexpr int kWeightBits = 22;
 
 struct Taps {
-  int width = 0;                 // weights per output sample; those not needed are 0
+  int width = 0;                  // weights per output sample; those not needed are 0
   std::vector<int> first, count;  // of input samples, per output sample
   std::vector<int32_t> weights;
 };
@@ -43,9 +43,11 @@ Taps make_taps(int in, int out) {
       exact[static_cast<size_t>(k)] = distance < 1 ? 1 - distance : 0;
       sum += exact[static_cast<size_t>(k)];
     }
-    int32_t* weights = taps.weights.data() + static_cast<size_t>(i) * static_cast<size_t>(taps.width);
+    int32_t* weights =
+        taps.weights.data() + static_cast<size_t>(i) * static_cast<size_t>(taps.width);
     for (int k = 0; k < count; ++k) {
-      const double w = sum != 0 ? exact[static_cast<size_t>(k)] / sum : exact[static_cast<size_t>(k)];
+      const double w =
+          sum != 0 ? exact[static_cast<size_t>(k)] / sum : exact[static_cast<size_t>(k)];
       weights[k] = static_cast<int32_t>(0.5 + w * (1 << kWeightBits));
     }
     taps.first[static_cast<size_t>(i)] = first;
@@ -111,9 +113,9 @@ Image resize_bilinear(const Image& image, int width, int height) {
     if (static_cast<uint64_t>(width) * static_cast<uint64_t>(between) > limits::kImagePixels)
       base::fail(ErrorKind::kLimit, "E60", "a picture of {} x {} is over the limit of {} pixels",
                  width, between, limits::kImagePixels);
-  Image out = width == image.width   ? image
+  Image out = width == image.width  ? image
               : image.channels == 1 ? horizontal<1>(image, width)
-                                     : horizontal<3>(image, width);
+                                    : horizontal<3>(image, width);
   return height == out.height ? out : vertical(out, height);
 }
 

@@ -33,9 +33,11 @@ bool fits(const Dims& dims, const ir::Shape& shape, size_t from) {
 bool is_batch(const ir::Dim& dim) {
   if (dim.known()) return false;
   std::string name = dim.symbol;
-  std::ranges::transform(name, name.begin(),
-                         [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  constexpr std::array<std::string_view, 6> kLengths{"seq", "len", "time", "step", "frame", "token"};
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  constexpr std::array<std::string_view, 6> kLengths{"seq",  "len",   "time",
+                                                     "step", "frame", "token"};
   return name != "t" && name != "l" && name != "s" &&
          std::ranges::none_of(kLengths, [&](auto part) { return name.find(part) != name.npos; });
 }
@@ -61,8 +63,8 @@ namespace {
 Tensor convert(const Tensor& t, const InputSpec& input, int64_t number, const std::string& source) {
   if (t.dtype() == input.dtype) return t;
   const bool to_float = tensor::is_float(input.dtype);
-  const bool from_number = tensor::is_float(t.dtype()) || tensor::is_integer(t.dtype()) ||
-                           t.dtype() == DType::kBool;
+  const bool from_number =
+      tensor::is_float(t.dtype()) || tensor::is_integer(t.dtype()) || t.dtype() == DType::kBool;
   if (from_number && (to_float || !tensor::is_float(t.dtype()))) {
     Tensor converted = tensor::cast(t, input.dtype);
     int64_t i = 0;
@@ -71,7 +73,8 @@ Tensor convert(const Tensor& t, const InputSpec& input, int64_t number, const st
            tensor::as_double(t, i) == tensor::as_double(converted, i))
       ++i;
     if (i == t.count()) return converted;
-    base::fail_input("E20", "calibration item {} ({}) has values that {} cannot hold; input {} needs {}",
+    base::fail_input("E20",
+                     "calibration item {} ({}) has values that {} cannot hold; input {} needs {}",
                      number, base::quoted(source), tensor::name(input.dtype),
                      base::quoted(input.name), tensor::name(input.dtype));
   }

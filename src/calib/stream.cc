@@ -163,10 +163,11 @@ void check_ratio(uint64_t packed, uint64_t unpacked, const std::string& name) {
   if (unpacked <= limits::kZipRatioFrom || unpacked / limits::kZipRatio < packed ||
       (unpacked / limits::kZipRatio == packed && unpacked % limits::kZipRatio == 0))
     return;
-  throw Error(ErrorKind::kLimit, "E60",
-              fmt::format("{} grows from {} to {} bytes when it is unpacked, over the limit of {} times",
-                          base::quoted(name), packed, unpacked, limits::kZipRatio),
-              "store it without compression");
+  throw Error(
+      ErrorKind::kLimit, "E60",
+      fmt::format("{} grows from {} to {} bytes when it is unpacked, over the limit of {} times",
+                  base::quoted(name), packed, unpacked, limits::kZipRatio),
+      "store it without compression");
 }
 
 }  // namespace tersor::calib

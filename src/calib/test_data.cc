@@ -41,7 +41,8 @@ std::unique_ptr<Source> open_test_data(const fs::path& folder, const Inputs& inp
   if (fs::exists(folder / "input_0.pb", ignored)) {
     folders.push_back(folder);
   } else {
-    for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored))
+    for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end;
+         it.increment(ignored))
       if (it->path().filename().string().starts_with(kPrefix) &&
           fs::exists(it->path() / "input_0.pb", ignored))
         folders.push_back(it->path());

@@ -105,7 +105,8 @@ std::vector<ZipEntry> read_zip_directory(const InputFile& file) {
     if (little(p + 8, 2) & 1) fail_zip(file.name(), "it is encrypted");
     if (method != 0 && method != 8)
       fail_zip(file.name(), fmt::format("{} is packed by method {}; only stored and deflated "
-                                        "entries are read", base::quoted(e.name), method));
+                                        "entries are read",
+                                        base::quoted(e.name), method));
     e.packing = method == 8 ? Packing::kDeflate : Packing::kNone;
     e.crc = static_cast<uint32_t>(little(p + 16, 4));
     e.packed = little(p + 20, 4);

@@ -5,7 +5,8 @@
 
 namespace tersor::engine {
 
-// [N, C, spatial...] -> [N, spatial..., C], or back. A tensor with one channel or one pixel keeps its bytes.
+// [N, C, spatial...] -> [N, spatial..., C], or back. A tensor with one channel or one pixel keeps
+// its bytes.
 runtime::Call convert_layout(bool to_channels_last);
 Tensor to_channels_last(const Tensor& rows);
 Tensor to_rows(const Tensor& channels_last);

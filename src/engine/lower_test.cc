@@ -15,7 +15,8 @@ using ops::testing::Builder;
 using ops::testing::random_tensor;
 using ops::testing::residual_model;
 
-std::vector<Tensor> run(const ir::Model& m, const std::vector<Tensor>& in, const CompileOptions& options = {}) {
+std::vector<Tensor> run(const ir::Model& m, const std::vector<Tensor>& in,
+                        const CompileOptions& options = {}) {
   return Session(compile(m, options)).run(in);
 }
 
@@ -72,23 +73,28 @@ TEST(Lowering, KeptValuesAreThereAndUnchanged) {
   for (const auto& [name, t] : want) expect_near(seen.at(name), t, 1e-5F);
 }
 
-// x -> Q -> DQ -> MaxPool -> Conv -> Q -> DQ: what other tools write, with the pooling left in float.
+// x -> Q -> DQ -> MaxPool -> Conv -> Q -> DQ: what other tools write, with the pooling left in
+// float.
 ir::Model pooled_model() {
   Builder b;
   const auto x = b.input("x", {ir::Dim("N"), 4, 8, 8});
-  const auto sx = b.constant("sx", Tensor::scalar(0.02F)), zx = b.constant("zx", Tensor::scalar<uint8_t>(128));
-  const auto dq = b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, sx, zx}, "q"), sx, zx}, "dq");
+  const auto sx = b.constant("sx", Tensor::scalar(0.02F)),
+             zx = b.constant("zx", Tensor::scalar<uint8_t>(128));
+  const auto dq =
+      b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, sx, zx}, "q"), sx, zx}, "dq");
   const auto pool = b.op("MaxPool", {dq}, "pool");
   b.last().set("kernel_shape", std::vector<int64_t>{2, 2});
   b.last().set("strides", std::vector<int64_t>{2, 2});
   Tensor w = Tensor::empty(DType::kInt8, {6, 4, 3, 3});
   for (size_t i = 0; i < w.mutable_data<int8_t>().size(); ++i)
     w.mutable_data<int8_t>()[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
-  const auto sw = b.constant("sw", Tensor::scalar(0.01F)), zw = b.constant("zw", Tensor::scalar<int8_t>(0));
+  const auto sw = b.constant("sw", Tensor::scalar(0.01F)),
+             zw = b.constant("zw", Tensor::scalar<int8_t>(0));
   const auto weight = b.op("DequantizeLinear", {b.constant("w", w), sw, zw}, "w_dq");
   const auto y = b.op("Conv", {pool, weight}, "y");
   const auto sy = b.constant("sy", Tensor::scalar(0.1F));
-  return b.finish({b.op("DequantizeLinear", {b.op("QuantizeLinear", {y, sy, zx}, "yq"), sy, zx}, "out")});
+  return b.finish(
+      {b.op("DequantizeLinear", {b.op("QuantizeLinear", {y, sy, zx}, "yq"), sy, zx}, "out")});
 }
 
 TEST(Lowering, MovesCodesThroughPooling) {

@@ -57,8 +57,8 @@ class Compiler {
     if (depth_ == 0 && opset != 0 && (opset < limits::kOldestOpset || opset > limits::kNewestOpset))
       base::fail_unsupported("the model uses opset {}; the engine runs {} to {}", opset,
                              limits::kOldestOpset, limits::kNewestOpset);
-    // Binding may find that a rewrite or layout does not work for these wires; then it is forbidden and the
-    // model is lowered again. Every round adds a constraint, so this ends.
+    // Binding may find that a rewrite or layout does not work for these wires; then it is forbidden
+    // and the model is lowered again. Every round adds a constraint, so this ends.
     for (size_t rounds = 0; rounds < 3 * source_.graph.nodes.size() + 8; ++rounds) {
       changed_ = false;
       auto plan = attempt();
@@ -189,9 +189,9 @@ class Compiler {
     const bool channels_last =
         node.output(0) != ir::kNone && layouts[node.output(0)] == Layout::kChannelsLast;
     if (channels_last && forbid(constraints_.rows_only, key)) return true;
-    const bool quantized = facts.out_quant || std::ranges::any_of(facts.in_quant, [](const auto& q) {
-                             return q.has_value();
-                           });
+    const bool quantized =
+        facts.out_quant ||
+        std::ranges::any_of(facts.in_quant, [](const auto& q) { return q.has_value(); });
     if (quantized) {
       // The float form has another first output: the value in front of the QuantizeLinear.
       const ir::Graph& g = source_.graph;
@@ -220,8 +220,7 @@ class Compiler {
     for (ir::ValueId id : inner.graph.captures) {
       const std::string& name = inner.graph.values[id].name;
       const auto rows = captured_rows_->find(name);
-      const ir::ValueId outer =
-          rows != captured_rows_->end() ? rows->second : l.graph().find(name);
+      const ir::ValueId outer = rows != captured_rows_->end() ? rows->second : l.graph().find(name);
       if (outer == ir::kNone)
         base::fail_input("E27", "value {} of a subgraph is not made anywhere",
                          base::quoted(inner.graph.values[id].name));
@@ -254,8 +253,8 @@ class Compiler {
     for (size_t v = 0; v < last.size(); ++v)
       if (last[v] >= 0) plan.steps[last[v]].release.push_back(static_cast<int>(v));
     for (const auto& [v, tensor] : plan.constants) plan.weight_bytes += tensor.bytes();
-    // A constant that only steps with packed copies read is not needed at run time, but stays: it is shared
-    // with the model.
+    // A constant that only steps with packed copies read is not needed at run time, but stays: it
+    // is shared with the model.
   }
 
   const ir::Model& source_;

@@ -1,5 +1,5 @@
-// A compiled model: bound steps over typed wires. Immutable, symbolic in its dynamic dimensions, shared
-// between threads; a Session runs it.
+// A compiled model: bound steps over typed wires. Immutable, symbolic in its dynamic dimensions,
+// shared between threads; a Session runs it.
 #pragma once
 
 #include <functional>
@@ -24,12 +24,12 @@ struct CompileOptions {
 
 // One line of `inspect --plan`.
 struct StepInfo {
-  std::string name, op;       // of the model's node
-  std::string kernel;         // the row chosen, or "reference"
+  std::string name, op;  // of the model's node
+  std::string kernel;    // the row chosen, or "reference"
   bool integer = false, reference = false;
   runtime::Layout layout = runtime::Layout::kRows;
-  std::string type;           // element type of the first output
-  std::string note;           // what was fused, why something was not done
+  std::string type;  // element type of the first output
+  std::string note;  // what was fused, why something was not done
 };
 
 struct Slot {  // where a value lives in a run
@@ -49,7 +49,7 @@ struct Plan {
   std::vector<Slot> slots;
   std::vector<std::pair<int, Tensor>> constants;  // slots filled before the first step
   std::vector<Step> steps;
-  std::vector<int> inputs, outputs, captures;     // slots
+  std::vector<int> inputs, outputs, captures;  // slots
   std::vector<std::string> output_names;
   std::vector<StepInfo> info;
   std::vector<std::pair<int, std::string>> taps;  // slot -> kept value

@@ -30,10 +30,13 @@ runtime::Call reference_step(const ops::Operator& op, const ir::Node& node, int 
         }
         throw Error(ErrorKind::kInternal, "E73", "a body that was not compiled");
       };
-      ops::ComputeContext compute{node, version, c.inputs.subspan(0, own), c.outputs, run_body,
+      ops::ComputeContext compute{node,
+                                  version,
+                                  c.inputs.subspan(0, own),
+                                  c.outputs,
+                                  run_body,
                                   [&](DType type, Dims dims) {
-                                    return c.arena->make(type, std::move(dims));
-                                  }};
+                                    return c.arena->make(type, std::move(dims)); }};
       op.reference(compute);
       return runtime::Status{};
     } catch (Error& error) {

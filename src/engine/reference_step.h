@@ -11,8 +11,8 @@ namespace tersor::engine {
 
 struct BodyPlan {
   std::shared_ptr<const Plan> plan;
-  const ir::Graph* source = nullptr;   // the attribute's graph, to find the plan by
-  std::vector<ir::ValueId> captured;   // outer values, in the order of plan->captures
+  const ir::Graph* source = nullptr;  // the attribute's graph, to find the plan by
+  std::vector<ir::ValueId> captured;  // outer values, in the order of plan->captures
 };
 
 // The step's inputs are the node's, then the captured values of each body in order.

@@ -16,9 +16,9 @@ Tensor TapView::to_rows() const {
   Tensor real = Tensor::empty(DType::kFloat32, t.dims());
   auto out = real.mutable_data<float>();
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<float>(tensor::as_int64(t, static_cast<int64_t>(i)) -
-                                quant->zero_point()) *
-             quant->scale();
+    out[i] =
+        static_cast<float>(tensor::as_int64(t, static_cast<int64_t>(i)) - quant->zero_point()) *
+        quant->scale();
   return real;
 }
 
@@ -47,7 +47,8 @@ runtime::Status execute(const Plan& plan, std::span<const Tensor> inputs,
     for (int v : step.inputs) in.push_back(v < 0 || !values[v].defined() ? nullptr : &values[v]);
     out.assign(step.outputs.size(), Tensor());
     runtime::StepContext context{in, out, &arena, &pool};
-    const auto start = trace ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
+    const auto start =
+        trace ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
     runtime::Status status;
     try {
       status = step.call(context);
@@ -58,8 +59,8 @@ runtime::Status execute(const Plan& plan, std::span<const Tensor> inputs,
     }
     if (!status.ok()) {
       const StepInfo& info = plan.info[step.info];
-      status.error->add_frame(fmt::format("node {} ({})", base::quoted(info.name),
-                                          base::printable(info.op)));
+      status.error->add_frame(
+          fmt::format("node {} ({})", base::quoted(info.name), base::printable(info.op)));
       return status;
     }
     if (trace)
@@ -83,7 +84,8 @@ struct Session::State {
 };
 
 Session::Session(std::shared_ptr<const Plan> plan, const SessionOptions& options)
-    : plan_(std::move(plan)), options_(options),
+    : plan_(std::move(plan)),
+      options_(options),
       pool_(std::make_unique<runtime::ThreadPool>(options.threads)) {}
 
 Session::~Session() = default;
@@ -125,13 +127,12 @@ std::vector<Tensor> Session::run(std::span<const Tensor> inputs, const Tap& tap,
     }
   }
   if (!state) {
-    const size_t automatic = std::max<size_t>(limits::kMinMemoryBudget,
-                                              4 * (plan_->weight_bytes + input_bytes));
+    const size_t automatic =
+        std::max<size_t>(limits::kMinMemoryBudget, 4 * (plan_->weight_bytes + input_bytes));
     state = std::make_unique<State>(options_.max_memory ? options_.max_memory : automatic);
   }
   std::vector<Tensor> outputs;
-  runtime::Status status =
-      execute(*plan_, inputs, {}, outputs, state->arena, *pool_, tap, trace);
+  runtime::Status status = execute(*plan_, inputs, {}, outputs, state->arena, *pool_, tap, trace);
   const std::lock_guard lock(mutex_);
   peak_ = std::max(peak_, state->arena.peak());
   idle_.push_back(std::move(state));

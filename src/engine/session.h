@@ -12,8 +12,8 @@
 namespace tersor::engine {
 
 struct SessionOptions {
-  int threads = 1;           // 0: one per core
-  size_t max_memory = 0;     // bytes of activations; 0: 4 x weights and inputs, at least 1 GiB
+  int threads = 1;        // 0: one per core
+  size_t max_memory = 0;  // bytes of activations; 0: 4 x weights and inputs, at least 1 GiB
 };
 
 // A value kept for observation: its elements in memory order and how they lie.
@@ -37,7 +37,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const Plan& plan() const noexcept { return *plan_; }
-  // inputs in the order of plan().inputs; checked against the declared types (E26 names input and shape).
+  // inputs in the order of plan().inputs; checked against the declared types (E26 names input and
+  // shape).
   std::vector<Tensor> run(std::span<const Tensor> inputs, const Tap& tap = {},
                           const Trace& trace = {}) const;
   size_t peak_bytes() const;  // largest activation memory of any run so far

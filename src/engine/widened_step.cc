@@ -57,7 +57,8 @@ struct Step {
     runtime::Status status = call(inner);
     if (!status.ok()) return status;
     for (size_t i = 0; i < results.size(); ++i) {
-      const bool narrow = results[i].defined() && is_half(outputs[i]) && results[i].dtype() == DType::kFloat32;
+      const bool narrow =
+          results[i].defined() && is_half(outputs[i]) && results[i].dtype() == DType::kFloat32;
       c.outputs[i] = narrow ? narrowed(results[i], outputs[i], c) : std::move(results[i]);
     }
     return status;
@@ -93,7 +94,9 @@ std::optional<runtime::Bound> bind_widened(const ops::Operator& op, const ir::No
   auto bound = op.bind(node, {inputs, outputs, context.isa, context.version});
   if (!bound) return {};
   step.call = std::move(bound->call);
-  bound->call = [step = std::make_shared<const Step>(std::move(step))](runtime::StepContext& c) { return (*step)(c); };
+  bound->call = [step = std::make_shared<const Step>(std::move(step))](runtime::StepContext& c) {
+    return (*step)(c);
+  };
   bound->kernel += "_widened";
   return bound;
 }

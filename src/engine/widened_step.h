@@ -1,4 +1,5 @@
-// Operators on 16-bit floats by their steps on f32: widened on the way in, rounded once on the way out.
+// Operators on 16-bit floats by their steps on f32: widened on the way in, rounded once on the way
+// out.
 #pragma once
 
 #include <optional>
@@ -7,8 +8,8 @@
 
 namespace tersor::engine {
 
-// What `op` binds for these wires if every float16 and bfloat16 among them were float32, between conversions. nullopt if
-// there is no such wire, or nothing is bound.
+// What `op` binds for these wires if every float16 and bfloat16 among them were float32, between
+// conversions. nullopt if there is no such wire, or nothing is bound.
 std::optional<runtime::Bound> bind_widened(const ops::Operator& op, const ir::Node& node,
                                            const runtime::BindContext& context);
 

@@ -42,7 +42,8 @@ std::unique_ptr<calib::Dataset> random_data(const BenchOptions& options,
 }
 
 // One batch.
-std::vector<Tensor> inputs_for(const ir::Model& model, const BenchOptions& options, const Open& open) {
+std::vector<Tensor> inputs_for(const ir::Model& model, const BenchOptions& options,
+                               const Open& open) {
   const std::vector<calib::InputSpec> inputs = calib::input_specs(model.graph);
   if (inputs.empty()) return {};
   const auto data = open ? open(model) : random_data(options, inputs);
@@ -79,11 +80,14 @@ Runner prepare(const ir::Model& model, const BenchOptions& options, int threads,
   engine::SessionOptions session_options;
   session_options.threads = threads;
   Runner r{std::make_unique<engine::Session>(engine::compile(model), session_options),
-           inputs_for(model, options, open), 1, {}};
+           inputs_for(model, options, open),
+           1,
+           {}};
   r.session->run(r.inputs);
   const auto start = Clock::now();
   r.session->run(r.inputs);
-  r.repeats = std::clamp<int64_t>(static_cast<int64_t>(kRoundSeconds / std::max(since(start), 1e-7)), 1, 10000);
+  r.repeats = std::clamp<int64_t>(
+      static_cast<int64_t>(kRoundSeconds / std::max(since(start), 1e-7)), 1, 10000);
   return r;
 }
 
@@ -94,7 +98,8 @@ std::vector<Timing> bench(const std::vector<Named>& models, const BenchOptions& 
   std::vector<Timing> rows;
   for (int threads : options.threads) {
     std::vector<Runner> runners;
-    for (const auto& [name, model] : models) runners.push_back(prepare(*model, options, threads, open));
+    for (const auto& [name, model] : models)
+      runners.push_back(prepare(*model, options, threads, open));
     const double limit = options.seconds * static_cast<double>(models.size());
     const auto start = Clock::now();
     do {
@@ -128,8 +133,8 @@ std::vector<LayerTiming> profile(const ir::Model& model, const BenchOptions& opt
   } while (since(start) < options.seconds);
   std::vector<LayerTiming> rows;
   for (size_t i = 0; i < plan.info.size(); ++i)
-    rows.push_back({plan.info[i].name, plan.info[i].op, plan.info[i].kernel,
-                    1e3 * at_share(times[i], 0.5)});
+    rows.push_back(
+        {plan.info[i].name, plan.info[i].op, plan.info[i].kernel, 1e3 * at_share(times[i], 0.5)});
   return rows;
 }
 

@@ -16,13 +16,13 @@ bool is_class_output(const Tensor& output);
 int64_t class_count(const Tensor& output);
 
 struct Verdict {
-  int64_t label = 0;         // of the largest score; the first of equals
-  double probability = 0;    // of that label
-  double margin = 0;         // to the probability of the second label
+  int64_t label = 0;       // of the largest score; the first of equals
+  double probability = 0;  // of that label
+  double margin = 0;       // to the probability of the second label
   bool finite = true;
 };
-// Softmax is applied where the scores are no probabilities yet (all >= 0, sum within 1e-3 of 1). Softmax is computed
-// in double.
+// Softmax is applied where the scores are no probabilities yet (all >= 0, sum within 1e-3 of 1).
+// Softmax is computed in double.
 Verdict judge(std::span<const float> scores);
 // True if `label` is among the k largest scores.
 bool in_top(std::span<const float> scores, int64_t label, int64_t k);

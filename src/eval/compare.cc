@@ -128,7 +128,8 @@ class Comparer {
   }
 
   Comparison run() {
-    calib::Batcher batcher(data_, calib::input_specs(original_.graph), options_.layers ? 1 : kBatch);
+    calib::Batcher batcher(data_, calib::input_specs(original_.graph),
+                           options_.layers ? 1 : kBatch);
     result_.synthetic = data_.synthetic();
     result_.data_summary = data_.summary();
     const int64_t total = data_.size();
@@ -211,8 +212,8 @@ class Comparer {
     for (size_t i = 0; i < layers_.size(); ++i) {
       const stats::Difference& d = layer_differences_[i];
       if (d.count() > 0)
-        result_.layers.push_back(
-            {layers_[i].name, layers_[i].node, layers_[i].op, d.sqnr_db(), d.cosine(), d.max_abs()});
+        result_.layers.push_back({layers_[i].name, layers_[i].node, layers_[i].op, d.sqnr_db(),
+                                  d.cosine(), d.max_abs()});
     }
     if (judged_ > 0) result_.top1_agree = double(agree_) / double(judged_);
     if (hits_a_.n > 0) {
@@ -266,7 +267,8 @@ Evaluation evaluate(const ir::Model& model, calib::Dataset& data, const Options&
     const std::vector<Tensor> outputs = session->run(take_inputs(batch));
     const auto k = class_output(outputs, batch.count);
     if (!k)
-      base::fail_input("E22", "the model has no class output ([N, classes]): accuracy is not defined");
+      base::fail_input("E22",
+                       "the model has no class output ([N, classes]): accuracy is not defined");
     const Tensor scores = tensor::to_float32(outputs[*k]);
     for (int64_t i = 0; i < batch.count; ++i) {
       const auto truth = batch.labels[static_cast<size_t>(i)];
@@ -283,7 +285,8 @@ Evaluation evaluate(const ir::Model& model, calib::Dataset& data, const Options&
   e.accuracy = hits.accuracy();
   e.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   e.data_summary = data.summary();
-  if (data.synthetic()) e.warnings.push_back({"W23", "random data: the accuracy is not meaningful"});
+  if (data.synthetic())
+    e.warnings.push_back({"W23", "random data: the accuracy is not meaningful"});
   return e;
 }
 

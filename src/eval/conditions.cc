@@ -1,8 +1,8 @@
 #include "eval/conditions.h"
 
-#include <charconv>
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 #include <optional>
 
@@ -12,12 +12,15 @@
 namespace tersor::eval {
 namespace {
 
-constexpr std::array<const char*, 8> kMeasures{"top1_agree", "top1_drop", "top1_a", "top1_b",
-                                               "sqnr", "cosine", "max_abs", "probability_change"};
+constexpr std::array<const char*, 8> kMeasures{
+    "top1_agree", "top1_drop", "top1_a",  "top1_b",
+    "sqnr",       "cosine",    "max_abs", "probability_change"};
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
-  throw Error(ErrorKind::kUsage, "E50", fmt::format("cannot read the condition {}: {}", base::quoted(text), why),
-              "write for example top1_agree<0.99, top1_drop>0.5%, sqnr<20, cosine<0.99 or max_abs>0.1");
+  throw Error(
+      ErrorKind::kUsage, "E50",
+      fmt::format("cannot read the condition {}: {}", base::quoted(text), why),
+      "write for example top1_agree<0.99, top1_drop>0.5%, sqnr<20, cosine<0.99 or max_abs>0.1");
 }
 
 std::string trimmed(std::string_view text) {
@@ -36,7 +39,8 @@ std::optional<double> value_of(const Comparison& c, const std::string& measure) 
   };
   if (measure == "sqnr") return worst([](const OutputComparison& o) { return o.sqnr_db; }, true);
   if (measure == "cosine") return worst([](const OutputComparison& o) { return o.cosine; }, true);
-  if (measure == "max_abs") return worst([](const OutputComparison& o) { return o.max_abs; }, false);
+  if (measure == "max_abs")
+    return worst([](const OutputComparison& o) { return o.max_abs; }, false);
   if (measure == "top1_agree") return c.classifier ? std::optional(c.top1_agree) : std::nullopt;
   if (measure == "probability_change")
     return c.classifier ? std::optional(c.max_probability_change) : std::nullopt;
@@ -58,8 +62,9 @@ Condition parse_condition(std::string_view text) {
   if (std::ranges::find(kMeasures, c.measure) == kMeasures.end()) {
     const std::vector<std::string> names(kMeasures.begin(), kMeasures.end());
     const std::string near = base::nearest(c.measure, names);
-    refuse(text, fmt::format("there is no measure {}{}", base::quoted(c.measure),
-                             near.empty() ? "" : fmt::format(" (did you mean {}?)", base::quoted(near))));
+    refuse(text,
+           fmt::format("there is no measure {}{}", base::quoted(c.measure),
+                       near.empty() ? "" : fmt::format(" (did you mean {}?)", base::quoted(near))));
   }
   std::string number = trimmed(std::string_view(c.text).substr(at + 1));
   const bool percent = number.ends_with('%');
@@ -90,8 +95,9 @@ std::vector<std::string> broken(const Comparison& comparison,
   }
   for (const OutputComparison& o : comparison.outputs)
     if (!o.finite)
-      sentences.push_back(fmt::format("output {} has values that are not finite where the original's are",
-                                      base::quoted(o.name)));
+      sentences.push_back(
+          fmt::format("output {} has values that are not finite where the original's are",
+                      base::quoted(o.name)));
   return sentences;
 }
 

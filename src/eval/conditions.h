@@ -9,8 +9,8 @@
 
 namespace tersor::eval {
 
-// `measure` is one of top1_agree, top1_drop, top1_a, top1_b, sqnr, cosine, max_abs, probability_change; `percent` where
-// the number was written with %.
+// `measure` is one of top1_agree, top1_drop, top1_a, top1_b, sqnr, cosine, max_abs,
+// probability_change; `percent` where the number was written with %.
 struct Condition {
   std::string text, measure;
   bool below = true;  // the comparison fails where the measure is below the limit, otherwise above
@@ -18,7 +18,9 @@ struct Condition {
 };
 // E50 says what is wrong and what there is.
 Condition parse_condition(std::string_view text);
-// What is broken, one sentence each; E50 where a condition asks for what this comparison does not have.
-std::vector<std::string> broken(const Comparison& comparison, const std::vector<Condition>& conditions);
+// What is broken, one sentence each; E50 where a condition asks for what this comparison does not
+// have.
+std::vector<std::string> broken(const Comparison& comparison,
+                                const std::vector<Condition>& conditions);
 
 }  // namespace tersor::eval

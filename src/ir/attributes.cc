@@ -9,10 +9,10 @@ namespace {
 template <typename T>
 const T& typed(const Node& node, const Attribute& attribute) {
   if (const T* v = std::get_if<T>(&attribute.data)) return *v;
-  throw Error(ErrorKind::kInput, "E23",
-              fmt::format("attribute {} of node {} ({}) has the wrong type",
-                          base::quoted(attribute.name), base::quoted(node.name),
-                          base::printable(node.op)));
+  throw Error(
+      ErrorKind::kInput, "E23",
+      fmt::format("attribute {} of node {} ({}) has the wrong type", base::quoted(attribute.name),
+                  base::quoted(node.name), base::printable(node.op)));
 }
 
 template <typename T>

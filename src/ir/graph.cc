@@ -69,8 +69,8 @@ std::vector<std::vector<NodeId>> Graph::consumers() const {
 bool Graph::is_output(ValueId id) const { return std::ranges::find(outputs, id) != outputs.end(); }
 
 std::vector<std::string> captured_names(const Graph& graph) {
-  // A body lists what it takes from outside; what the bodies inside it take from further out is listed by
-  // it as well only if it is named there, so they are walked too.
+  // A body lists what it takes from outside; what the bodies inside it take from further out is
+  // listed by it as well only if it is named there, so they are walked too.
   std::vector<std::string> names;
   std::unordered_set<std::string> seen;
   std::vector<std::pair<const Graph*, std::unordered_set<std::string>>> stack;
@@ -129,7 +129,8 @@ void Graph::replace_uses(ValueId from, ValueId to) {
 
 void Graph::sort() {
   std::unordered_map<std::string_view, ValueId> by_name;
-  for (size_t v = 0; v < values.size(); ++v) by_name.emplace(values[v].name, static_cast<ValueId>(v));
+  for (size_t v = 0; v < values.size(); ++v)
+    by_name.emplace(values[v].name, static_cast<ValueId>(v));
   const std::vector<NodeId> made = producers();
   const size_t count = nodes.size();
   std::vector<std::vector<NodeId>> next(count);
@@ -259,7 +260,8 @@ void verify(const Graph& graph) {
     for (ValueId id : node.outputs) {
       if (!in_range(id)) broken(graph, "node " + base::quoted(node.name) + ": output id");
       if (id == kNone) continue;
-      if (ready[id]) broken(graph, "value " + base::quoted(graph.values[id].name) + " is made twice");
+      if (ready[id])
+        broken(graph, "value " + base::quoted(graph.values[id].name) + " is made twice");
       ready[id] = true;
     }
     for (const auto& body : subgraphs(node)) verify(*body);

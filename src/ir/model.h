@@ -1,7 +1,8 @@
 // The graph form of a model: a value, always exportable. Knows no operator.
 //
-// Lossless: every part keeps, in `extra`, the serialized message fields that tersor does not model, so
-// that what is not touched comes out unchanged. Weights are shared, so that copying a Model is cheap.
+// Lossless: every part keeps, in `extra`, the serialized message fields that tersor does not model,
+// so that what is not touched comes out unchanged. Weights are shared, so that copying a Model is
+// cheap.
 #pragma once
 
 #include <map>
@@ -26,8 +27,8 @@ struct Dim {
   int64_t value = -1;
   std::string symbol;
   Dim() = default;
-  Dim(int64_t v) : value(v) {}                               // NOLINT: a number is a Dim
-  Dim(std::string s) : symbol(std::move(s)) {}               // NOLINT
+  Dim(int64_t v) : value(v) {}                  // NOLINT: a number is a Dim
+  Dim(std::string s) : symbol(std::move(s)) {}  // NOLINT
   bool known() const noexcept { return value >= 0; }
   // Equal for sure: the same number, or the same symbol.
   bool operator==(const Dim& o) const {
@@ -42,11 +43,15 @@ Shape to_shape(std::span<const int64_t> dims);
 std::optional<Dims> to_dims(const Shape& shape);
 
 struct Type {
-  enum class Kind : uint8_t { kUnknown, kTensor, kOther };  // kOther: sequence, optional, map, sparse
+  enum class Kind : uint8_t {
+    kUnknown,
+    kTensor,
+    kOther
+  };  // kOther: sequence, optional, map, sparse
   Kind kind = Kind::kUnknown;
   DType elem = DType::kUndefined;
   std::optional<Shape> shape = {};  // nullopt: even the rank is unknown
-  std::string raw = {};        // the serialized TypeProto of kOther
+  std::string raw = {};             // the serialized TypeProto of kOther
   // Contents of a small integer tensor whose elements are dimensions (the result of Shape
   // arithmetic): used while inferring, never written.
   std::optional<std::vector<Dim>> contents = {};
@@ -95,7 +100,7 @@ struct Node {
   std::vector<int64_t> attr_ints(std::string_view name) const;  // empty if absent
   std::vector<float> attr_floats(std::string_view name) const;
   std::vector<std::string> attr_strings(std::string_view name) const;
-  const Tensor* attr_tensor(std::string_view name) const;         // nullptr if absent
+  const Tensor* attr_tensor(std::string_view name) const;  // nullptr if absent
   std::shared_ptr<const Graph> attr_graph(std::string_view name) const;
   void set(std::string_view name, Attribute::Data data);
   void erase(std::string_view name);
@@ -107,18 +112,19 @@ struct Node {
 struct Value {
   std::string name;
   Type type = {};
-  bool declared = false;            // has a value_info (or is a graph input or output) in the file
+  bool declared = false;  // has a value_info (or is a graph input or output) in the file
   std::optional<Tensor> constant = {};  // an initializer
-  std::string extra = {};           // of its ValueInfoProto
-  std::string tensor_extra = {};    // of its initializer's TensorProto (doc string, ...)
+  std::string extra = {};               // of its ValueInfoProto
+  std::string tensor_extra = {};        // of its initializer's TensorProto (doc string, ...)
 };
 
-// Nodes stand in topological order. Ids index `values` and `nodes`; they stay valid until compact().
+// Nodes stand in topological order. Ids index `values` and `nodes`; they stay valid until
+// compact().
 struct Graph {
   std::string name;
   std::vector<Value> values;
   std::vector<Node> nodes;
-  std::vector<ValueId> inputs;   // as listed in the file; may contain initializers (IR < 4)
+  std::vector<ValueId> inputs;  // as listed in the file; may contain initializers (IR < 4)
   std::vector<ValueId> outputs;
   // Values that a subgraph takes from the scopes around it, by name. Empty for a main graph.
   std::vector<ValueId> captures;
@@ -141,11 +147,11 @@ struct Graph {
   // node count as read by that node.
   std::vector<std::vector<NodeId>> consumers() const;
   bool is_output(ValueId id) const;
-  // Every reader of `from` reads `to` instead, captures in subgraphs included; with `outputs`, graph
-  // outputs too (then `to` takes over the public name).
+  // Every reader of `from` reads `to` instead, captures in subgraphs included; with `outputs`,
+  // graph outputs too (then `to` takes over the public name).
   void replace_uses(ValueId from, ValueId to);
-  // Puts nodes in topological order, keeping the given order where it can. An Error names a node of a
-  // cycle.
+  // Puts nodes in topological order, keeping the given order where it can. An Error names a node of
+  // a cycle.
   void sort();
   // Drops the nodes for which dead[i] holds, then values nobody refers to. Ids change.
   void erase_nodes(const std::vector<bool>& dead);
@@ -160,7 +166,7 @@ std::vector<std::shared_ptr<const Graph>> subgraphs(const Node& node);
 struct Function {
   std::string name, domain, overload;
   Graph body;
-  std::vector<std::string> attributes;       // required ones
+  std::vector<std::string> attributes;  // required ones
   std::vector<Attribute> defaults;
   std::map<std::string, int64_t> opsets;
   std::string raw;  // serialized FunctionProto: written as it is

@@ -1,5 +1,6 @@
-// BatchNormalization (7, 9, 14, 15): y = (x - mean) / sqrt(var + epsilon) * scale + bias per channel (axis 1).
-// With training_mode (14) mean and variance are the batch's, and the running ones are outputs.
+// BatchNormalization (7, 9, 14, 15): y = (x - mean) / sqrt(var + epsilon) * scale + bias per
+// channel (axis 1). With training_mode (14) mean and variance are the batch's, and the running ones
+// are outputs.
 #include <array>
 #include <cmath>
 
@@ -15,7 +16,8 @@ using namespace detail;
 
 void infer(InferContext& c) {
   c.out(0, c.elem(0), c.shape(0));
-  for (size_t i = 1; i < c.output_count() && i < 3; ++i) c.out(i, c.elem(3), c.shape(i == 1 ? 3 : 4));
+  for (size_t i = 1; i < c.output_count() && i < 3; ++i)
+    c.out(i, c.elem(3), c.shape(i == 1 ? 3 : 4));
 }
 
 template <typename T>
@@ -27,8 +29,8 @@ void run(ComputeContext& c) {
   for (size_t i = 1; i <= 4; ++i) {
     const Tensor& t = c.in(i);
     if (t.count() != s.length)
-      base::fail_input("E17", "a parameter of shape {} for {} channels", tensor::to_string(t.dims()),
-                       s.length);
+      base::fail_input("E17", "a parameter of shape {} for {} channels",
+                       tensor::to_string(t.dims()), s.length);
     for (int64_t k = 0; k < s.length; ++k) parameters[i - 1].push_back(tensor::as_double(t, k));
   }
   auto& [scale, bias, mean, variance] = parameters;
@@ -71,8 +73,8 @@ void run(ComputeContext& c) {
       const auto ch = static_cast<size_t>(k);
       const double factor = scale[ch] / std::sqrt(variance[ch] + epsilon);
       for (int64_t i = 0; i < s.inner; ++i)
-        out[at(o, k, i)] = static_cast<T>((static_cast<double>(in[at(o, k, i)]) - mean[ch]) * factor +
-                                          bias[ch]);
+        out[at(o, k, i)] =
+            static_cast<T>((static_cast<double>(in[at(o, k, i)]) - mean[ch]) * factor + bias[ch]);
     }
   y.finish();
 }
@@ -106,12 +108,14 @@ struct AffineStep {
                              for (int64_t r = begin; r < end; ++r)
                                for (int64_t k = 0; k < channels; ++k) {
                                  const auto ch = static_cast<size_t>(k);
-                                 out[r * channels + k] = clip(in[r * channels + k] * factor[ch] + offset[ch]);
+                                 out[r * channels + k] =
+                                     clip(in[r * channels + k] * factor[ch] + offset[ch]);
                                }
                            });
       return;
     }
-    c.pool->parallel_for(s.outer * channels, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, s.inner)),
+    c.pool->parallel_for(s.outer * channels,
+                         std::max<int64_t>(1, 16384 / std::max<int64_t>(1, s.inner)),
                          [&](int64_t begin, int64_t end, int) {
                            for (int64_t r = begin; r < end; ++r) {
                              const float f = factor[static_cast<size_t>(r % channels)];
@@ -125,7 +129,8 @@ struct AffineStep {
 
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (node.attr_int("training_mode", 0) != 0 || node.attr_int("spatial", 1) == 0) return {};
-  if (c.inputs.size() != 5 || !c.has(0) || c.in(0).dtype != DType::kFloat32 || c.in(0).rank < 2) return {};
+  if (c.inputs.size() != 5 || !c.has(0) || c.in(0).dtype != DType::kFloat32 || c.in(0).rank < 2)
+    return {};
   for (size_t i = 1; i < c.outputs.size(); ++i)
     if (c.has_output(i)) return {};
   std::array<const Tensor*, 4> p{};
@@ -152,11 +157,12 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
 
 }  // namespace
 
-extern const Operator kBatchNormalization{.name = "BatchNormalization",
-                                          .since = 7,
-                                          .infer = infer,
-                                          .reference = reference,
-                                          .traits = {.layout = LayoutClass::kAny, .fuses_clip = true},
-                                          .bind = bind};
+extern const Operator kBatchNormalization{
+    .name = "BatchNormalization",
+    .since = 7,
+    .infer = infer,
+    .reference = reference,
+    .traits = {.layout = LayoutClass::kAny, .fuses_clip = true},
+    .bind = bind};
 
 }  // namespace tersor::ops

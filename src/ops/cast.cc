@@ -163,18 +163,18 @@ std::optional<runtime::Bound> bind_halves(DType from, DType to, base::IsaSet isa
   const auto bound = [&](auto convert, auto from_element, auto to_element) {
     using From = decltype(from_element);
     using To = decltype(to_element);
-    return runtime::Bound{
-        [convert, to](runtime::StepContext& step) {
-          const Tensor& x = step.in(0);
-          Tensor& y = step.make(0, to, x.dims());
-          const auto* in = reinterpret_cast<const From*>(x.raw());
-          auto* out = reinterpret_cast<To*>(y.raw_mutable());
-          step.pool->parallel_for(x.count(), 32768, [&](int64_t begin, int64_t end, int) {
-            convert(in + begin, out + begin, end - begin);
-          });
-          return runtime::Status{};
-        },
-        fmt::format("cast_{}", base::name(table.isa))};
+    return runtime::Bound{[convert, to](runtime::StepContext& step) {
+                            const Tensor& x = step.in(0);
+                            Tensor& y = step.make(0, to, x.dims());
+                            const auto* in = reinterpret_cast<const From*>(x.raw());
+                            auto* out = reinterpret_cast<To*>(y.raw_mutable());
+                            step.pool->parallel_for(x.count(), 32768,
+                                                    [&](int64_t begin, int64_t end, int) {
+                                                      convert(in + begin, out + begin, end - begin);
+                                                    });
+                            return runtime::Status{};
+                          },
+                          fmt::format("cast_{}", base::name(table.isa))};
   };
   const auto narrow = [](DType t) { return t == DType::kFloat16 || t == DType::kBfloat16; };
   if (from == DType::kFloat32 && narrow(to))

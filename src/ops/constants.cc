@@ -124,7 +124,8 @@ std::optional<runtime::Bound> shape_bind(const ir::Node& node, const runtime::Bi
 std::optional<runtime::Bound> size_bind(const ir::Node&, const runtime::BindContext&) {
   return runtime::Bound{[](runtime::StepContext& s) {
                           return guarded([&] {
-                            s.make(0, DType::kInt64, {}).mutable_data<int64_t>()[0] = s.in(0).count();
+                            s.make(0, DType::kInt64, {}).mutable_data<int64_t>()[0] =
+                                s.in(0).count();
                           });
                         },
                         "dims"};
@@ -156,17 +157,15 @@ extern const Operator kConstantOfShape{.name = "ConstantOfShape",
                                        .infer = constant_of_shape_infer,
                                        .reference = constant_of_shape,
                                        .traits = {.data_inputs = 0}};
-extern const Operator kShape{
-    .name = "Shape",
-    .infer = shape_infer,
-    .reference = shape,
-    .traits = {.data_inputs = 0},
-    .bind = shape_bind};
-extern const Operator kSize{
-    .name = "Size",
-    .infer = size_infer,
-    .reference = size,
-    .traits = {.data_inputs = 0},
-    .bind = size_bind};
+extern const Operator kShape{.name = "Shape",
+                             .infer = shape_infer,
+                             .reference = shape,
+                             .traits = {.data_inputs = 0},
+                             .bind = shape_bind};
+extern const Operator kSize{.name = "Size",
+                            .infer = size_infer,
+                            .reference = size,
+                            .traits = {.data_inputs = 0},
+                            .bind = size_bind};
 
 }  // namespace tersor::ops

@@ -1,5 +1,5 @@
-// If (1, 11, 13, 16, ...), Loop (1, 11, 13, ...), Scan (9, 11, ...): subgraphs run by the context's run_body on their formal
-// inputs; what they capture is the caller's business.
+// If (1, 11, 13, 16, ...), Loop (1, 11, 13, ...), Scan (9, 11, ...): subgraphs run by the context's
+// run_body on their formal inputs; what they capture is the caller's business.
 #include <algorithm>
 
 #include "ops/detail/arguments.h"
@@ -43,10 +43,11 @@ bool equal_shapes(const ir::Type& a, const ir::Type& b) {
   return true;
 }
 
-// Types of a body's outputs, when its inputs from `first` on are fed back from its outputs from `from` on:
-// `given` is relaxed until it holds for every iteration.
-std::vector<ir::Type> infer_fed_back(InferContext& c, const ir::Graph& body, std::vector<ir::Type>& given,
-                                     size_t first, size_t from, size_t count) {
+// Types of a body's outputs, when its inputs from `first` on are fed back from its outputs from
+// `from` on: `given` is relaxed until it holds for every iteration.
+std::vector<ir::Type> infer_fed_back(InferContext& c, const ir::Graph& body,
+                                     std::vector<ir::Type>& given, size_t first, size_t from,
+                                     size_t count) {
   for (int round = 0;; ++round) {
     std::vector<ir::Type> out = c.infer_body(body, given);
     bool stable = true;
@@ -103,10 +104,13 @@ void stack_nothing(ComputeContext& c, size_t index, const ir::Type& type, int ax
   if (type.shape)
     for (const ir::Dim& d : *type.shape) dims.push_back(d.known() ? d.value : 0);
   dims.insert(dims.begin() + std::min(axis, static_cast<int>(dims.size())), 0);
-  c.outputs[index] = Tensor::empty(type.elem == DType::kUndefined ? DType::kFloat32 : type.elem, dims);
+  c.outputs[index] =
+      Tensor::empty(type.elem == DType::kUndefined ? DType::kFloat32 : type.elem, dims);
 }
 
-const ir::Type& output_type(const ir::Graph& body, size_t i) { return body.values[body.outputs[i]].type; }
+const ir::Type& output_type(const ir::Graph& body, size_t i) {
+  return body.values[body.outputs[i]].type;
+}
 
 void expect_outputs(const ir::Graph& body, size_t count) {
   if (body.outputs.size() != count)
@@ -114,7 +118,8 @@ void expect_outputs(const ir::Graph& body, size_t count) {
 }
 
 bool truth(const Tensor& t) {
-  if (t.count() != 1) base::fail_input("E22", "a condition of shape {}", tensor::to_string(t.dims()));
+  if (t.count() != 1)
+    base::fail_input("E22", "a condition of shape {}", tensor::to_string(t.dims()));
   return tensor::as_int64(t, 0) != 0;
 }
 
@@ -125,8 +130,10 @@ void infer_if(InferContext& c) {
   const auto a = c.infer_body(*then_body, {}), b = c.infer_body(*else_body, {});
   const Tensor* known = c.constant(0);
   for (size_t i = 0; i < c.output_count() && i < a.size() && i < b.size(); ++i) {
-    if (known && known->count() == 1) c.out(i, truth(*known) ? a[i] : b[i]);
-    else c.out(i, common(a[i], b[i]));
+    if (known && known->count() == 1)
+      c.out(i, truth(*known) ? a[i] : b[i]);
+    else
+      c.out(i, common(a[i], b[i]));
   }
 }
 
@@ -180,8 +187,10 @@ void reference_loop(ComputeContext& c) {
   for (size_t i = 0; i < carried; ++i) c.outputs[i] = std::move(state[i]);
   for (size_t i = 0; i < scanned; ++i) {
     if (!c.wants(carried + i)) continue;
-    if (scans[i].empty()) stack_nothing(c, carried + i, output_type(*body, 1 + carried + i), 0);
-    else stack(c, carried + i, scans[i], 0);
+    if (scans[i].empty())
+      stack_nothing(c, carried + i, output_type(*body, 1 + carried + i), 0);
+    else
+      stack(c, carried + i, scans[i], 0);
   }
 }
 

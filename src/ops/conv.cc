@@ -30,8 +30,8 @@ void infer(InferContext& c) {
 }
 
 void check(const Tensor& x, const Tensor& w, const Tensor* b, int64_t group) {
-  const bool fits = x.rank() >= 3 && w.rank() == x.rank() && group >= 1 &&
-                    x.dim(1) % group == 0 && w.dim(0) % group == 0 && x.dim(1) / group == w.dim(1) &&
+  const bool fits = x.rank() >= 3 && w.rank() == x.rank() && group >= 1 && x.dim(1) % group == 0 &&
+                    w.dim(0) % group == 0 && x.dim(1) / group == w.dim(1) &&
                     (!b || (b->rank() == 1 && b->dim(0) == w.dim(0)));
   if (!fits)
     base::fail_input("E17", "an input of shape {}, a weight of shape {}, {} groups",
@@ -82,8 +82,8 @@ void reference(ComputeContext& c) {
   dispatch_wide(c.in(0).dtype(), [&]<typename T>() { run<T>(c); });
 }
 
-// Channels-last with one or two spatial axes and constant weights. Input 3, if there is one, is a residual of the
-// output's shape that is added before the clip.
+// Channels-last with one or two spatial axes and constant weights. Input 3, if there is one, is a
+// residual of the output's shape that is added before the clip.
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (!c.has(0) || !c.has(1) || !c.has_output(0) || !c.in(1).constant) return {};
   const runtime::Wire &x = c.in(0), &w = c.in(1), &y = c.outputs[0];

@@ -1,4 +1,5 @@
-// Bound convolutions against the references on random shapes: integers exactly, floats within the error of a sum.
+// Bound convolutions against the references on random shapes: integers exactly, floats within the
+// error of a sum.
 #include "ops/detail/testing_weighted.h"
 
 namespace tersor::ops::testing {
@@ -34,8 +35,10 @@ Shape random_shape(Random& r, int i) {
     s.x.push_back(r.number((k - 1) * d + 1, 12));
   }
   s.attributes = {{"strides", strides}, {"dilations", dilations}, {"group", groups}};
-  if (i % 8 == 5) s.attributes.emplace_back("auto_pad", std::string(r.coin() ? "SAME_UPPER" : "SAME_LOWER"));
-  else s.attributes.emplace_back("pads", pads);
+  if (i % 8 == 5)
+    s.attributes.emplace_back("auto_pad", std::string(r.coin() ? "SAME_UPPER" : "SAME_LOWER"));
+  else
+    s.attributes.emplace_back("pads", pads);
   return s;
 }
 
@@ -52,7 +55,8 @@ TEST(ConvBind, FloatsEqualTheReference) {
     const Shape s = random_shape(r, i);
     const Tensor x = r.floats(s.x), w = r.floats(s.w), b = r.floats({s.outputs});
     Tensor want = run("Conv", 17, {x, w, b}, s.attributes)[0];
-    StepCase c{.op = "Conv", .attributes = s.attributes, .inputs = {{x}, {w, {}, true}, {b, {}, true}}};
+    StepCase c{
+        .op = "Conv", .attributes = s.attributes, .inputs = {{x}, {w, {}, true}, {b, {}, true}}};
     c.channels_last = true;
     c.out_rank = s.rank;
     const bool depthwise = s.w[1] == 1 && s.x[1] == s.outputs && s.x[1] > 1;
@@ -78,7 +82,8 @@ TEST(ConvBind, BytesEqualTheDefinition) {
   Random r(2);
   for (int i = 0; i < 80; ++i) {
     const Shape s = random_shape(r, i);
-    const DType tx = r.coin() ? DType::kUint8 : DType::kInt8, tw = i % 5 == 1 ? DType::kUint8 : DType::kInt8;
+    const DType tx = r.coin() ? DType::kUint8 : DType::kInt8,
+                tw = i % 5 == 1 ? DType::kUint8 : DType::kInt8;
     const DType ty = r.coin() ? DType::kUint8 : DType::kInt8;
     const Tensor x = r.bytes(s.x, tx), w = r.bytes(s.w, tw);
     const QuantParams qx = r.params(tx, 1, -1, true);
@@ -100,8 +105,8 @@ TEST(ConvBind, BytesEqualTheDefinition) {
     c.out_rank = s.rank;
     const auto reference = [&](const Tensor& bias) {
       return run("QLinearConv", 21,
-                 {x, scale_tensor(qx), zero_tensor(qx, tx), w, scale_tensor(qw), zero_tensor(qw, tw),
-                  scale_tensor(qy), zero_tensor(qy, ty), bias},
+                 {x, scale_tensor(qx), zero_tensor(qx, tx), w, scale_tensor(qw),
+                  zero_tensor(qw, tw), scale_tensor(qy), zero_tensor(qy, ty), bias},
                  s.attributes)[0];
     };
     const std::string what = "case " + std::to_string(i) + " ";
@@ -111,17 +116,24 @@ TEST(ConvBind, BytesEqualTheDefinition) {
         expect_same(run_step(c, isa, threads), want, what + std::string(base::name(isa)));
     // The specification's own operators give the same.
     StepCase q{.op = "QLinearConv", .attributes = s.attributes};
-    q.inputs = {{x}, {scale_tensor(qx), {}, true}, {zero_tensor(qx, tx), {}, true}, {w, {}, true},
-                {scale_tensor(qw), {}, true}, {zero_tensor(qw, tw), {}, true},
-                {scale_tensor(qy), {}, true}, {zero_tensor(qy, ty), {}, true}, {b, {}, true}};
+    q.inputs = {{x},
+                {scale_tensor(qx), {}, true},
+                {zero_tensor(qx, tx), {}, true},
+                {w, {}, true},
+                {scale_tensor(qw), {}, true},
+                {zero_tensor(qw, tw), {}, true},
+                {scale_tensor(qy), {}, true},
+                {zero_tensor(qy, ty), {}, true},
+                {b, {}, true}};
     q.out = ty;
     q.channels_last = true;
     q.out_rank = s.rank;
     expect_same(run_step(q, machine_isas().back()), want, what + "QLinearConv");
-    const Tensor sums = run("ConvInteger", 21, {x, w, zero_tensor(qx, tx), zero_tensor(qw, tw)},
-                            s.attributes)[0];
+    const Tensor sums =
+        run("ConvInteger", 21, {x, w, zero_tensor(qx, tx), zero_tensor(qw, tw)}, s.attributes)[0];
     StepCase n{.op = "ConvInteger", .attributes = s.attributes};
-    n.inputs = {{x}, {w, {}, true}, {zero_tensor(qx, tx), {}, r.coin()}, {zero_tensor(qw, tw), {}, true}};
+    n.inputs = {
+        {x}, {w, {}, true}, {zero_tensor(qx, tx), {}, r.coin()}, {zero_tensor(qw, tw), {}, true}};
     n.out = DType::kInt32;
     n.channels_last = true;
     n.out_rank = s.rank;
@@ -137,7 +149,8 @@ TEST(ConvBind, BytesEqualTheDefinition) {
     // A float bias is brought to the scale of the sums.
     Tensor fb = Tensor::empty(DType::kFloat32, {s.outputs});
     for (size_t k = 0; k < static_cast<size_t>(s.outputs); ++k)
-      fb.mutable_data<float>()[k] = static_cast<float>(b.data<int32_t>()[k]) * qb.scales[qb.scales.size() == 1 ? 0 : k];
+      fb.mutable_data<float>()[k] =
+          static_cast<float>(b.data<int32_t>()[k]) * qb.scales[qb.scales.size() == 1 ? 0 : k];
     c.inputs[2] = {fb, {}, true};
     expect_same(run_step(c, machine_isas().back()), want, what + "float bias");
     // Real output.

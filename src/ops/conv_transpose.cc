@@ -1,5 +1,5 @@
-// ConvTranspose (1, 11, 22): y[n, m, i * stride - begin + k * dilation] gathers x[n, c, i] * w[c, m, k], plus
-// b[m]. Any number of spatial axes.
+// ConvTranspose (1, 11, 22): y[n, m, i * stride - begin + k * dilation] gathers x[n, c, i] * w[c,
+// m, k], plus b[m]. Any number of spatial axes.
 #include "ops/detail/conv_shape.h"
 #include "ops/detail/conv_transpose_step.h"
 #include "ops/detail/widen.h"
@@ -67,7 +67,8 @@ void run(ComputeContext& c) {
             const auto v = static_cast<double>(in[(n * x.dim(1) + ch) * in_size + i]);
             double* to = sums.data() + (n * filters + ch / channels * per_group) * out_size + o;
             for (int64_t m = 0; m < per_group; ++m)
-              to[m * out_size] += v * static_cast<double>(weight[(ch * per_group + m) * kernel_size + k]);
+              to[m * out_size] +=
+                  v * static_cast<double>(weight[(ch * per_group + m) * kernel_size + k]);
           }
       ++k;
     });

@@ -1,5 +1,5 @@
-// Bound transposed convolutions against the reference on random shapes: integers exactly, floats within the error of
-// a sum.
+// Bound transposed convolutions against the reference on random shapes: integers exactly, floats
+// within the error of a sum.
 #include <cmath>
 
 #include "ops/detail/quant.h"
@@ -34,7 +34,8 @@ Shape random_shape(Random& r, int i) {
     more.push_back(r.number(0, stride - 1));
     s.x.push_back(r.number(4, 9));
   }
-  s.attributes = {{"strides", strides}, {"pads", pads}, {"output_padding", more}, {"group", groups}};
+  s.attributes = {
+      {"strides", strides}, {"pads", pads}, {"output_padding", more}, {"group", groups}};
   return s;
 }
 
@@ -45,7 +46,9 @@ TEST(ConvTransposeBind, FloatsEqualTheReference) {
     const Shape s = random_shape(r, i);
     const Tensor x = r.floats(s.x), w = r.floats(s.w), b = r.floats({s.outputs});
     const Tensor want = run("ConvTranspose", 17, {x, w, b}, s.attributes)[0];
-    StepCase c{.op = "ConvTranspose", .attributes = s.attributes, .inputs = {{x}, {w, {}, true}, {b, {}, true}}};
+    StepCase c{.op = "ConvTranspose",
+               .attributes = s.attributes,
+               .inputs = {{x}, {w, {}, true}, {b, {}, true}}};
     c.channels_last = true;
     c.out_rank = s.rank;
     const auto terms = static_cast<double>(base::element_count(s.w) / s.w[1] + 2);
@@ -53,7 +56,8 @@ TEST(ConvTransposeBind, FloatsEqualTheReference) {
       const Tensor got = run_step(c, isa);
       if (!got.defined()) continue;
       ++bound;
-      expect_near(got, want, terms * terms * 1.2e-7, "case " + std::to_string(i) + " " + std::string(base::name(isa)));
+      expect_near(got, want, terms * terms * 1.2e-7,
+                  "case " + std::to_string(i) + " " + std::string(base::name(isa)));
     }
   }
   EXPECT_GE(bound, 40);
@@ -70,7 +74,8 @@ TEST(ConvTransposeBind, BytesEqualTheDefinition) {
     const QuantParams qw = r.params(DType::kInt8, !grouped && r.coin() ? s.outputs : 1, 1, false);
     QuantParams qy = r.params(DType::kUint8, 1, -1, true);
     qy.scales[0] *= 20;
-    StepCase c{.op = "ConvTranspose", .attributes = s.attributes, .inputs = {{x, qx}, {w, qw, true}}};
+    StepCase c{
+        .op = "ConvTranspose", .attributes = s.attributes, .inputs = {{x, qx}, {w, qw, true}}};
     c.out = DType::kUint8;
     c.out_quant = qy;
     c.channels_last = true;
@@ -86,9 +91,11 @@ TEST(ConvTransposeBind, BytesEqualTheDefinition) {
     const int64_t inner = sums.count() / (sums.dim(0) * sums.dim(1));
     for (int64_t e = 0; e < sums.count(); ++e) {
       const auto m = static_cast<size_t>(e / inner % sums.dim(1));
-      const float scale = detail::multiplier(qx.scales[0], qw.scales[qw.scales.size() == 1 ? 0 : m], qy.scales[0]);
-      want.mutable_data<uint8_t>()[static_cast<size_t>(e)] = static_cast<uint8_t>(detail::requantized(
-          static_cast<int32_t>(sums.data<double>()[static_cast<size_t>(e)]), scale, qy.zero_points[0], 0, 255));
+      const float scale =
+          detail::multiplier(qx.scales[0], qw.scales[qw.scales.size() == 1 ? 0 : m], qy.scales[0]);
+      want.mutable_data<uint8_t>()[static_cast<size_t>(e)] = static_cast<uint8_t>(
+          detail::requantized(static_cast<int32_t>(sums.data<double>()[static_cast<size_t>(e)]),
+                              scale, qy.zero_points[0], 0, 255));
     }
     for (base::Isa isa : machine_isas()) {
       const Tensor got = run_step(c, isa);

@@ -1,5 +1,5 @@
-// DequantizeLinear (10, 13, 19, 21, 23, 24, 25) and com.microsoft's: y = (x - zero point) * scale, per tensor, axis
-// or block, in the type of the scale unless output_dtype (23) says otherwise.
+// DequantizeLinear (10, 13, 19, 21, 23, 24, 25) and com.microsoft's: y = (x - zero point) * scale,
+// per tensor, axis or block, in the type of the scale unless output_dtype (23) says otherwise.
 #include <algorithm>
 
 #include "ops/detail/bind.h"
@@ -19,8 +19,9 @@ DType target(const ir::Node& node, DType scale) {
 void infer(InferContext& c) { c.out(0, target(c.node, c.elem(1)), c.shape(0)); }
 
 void reference(ComputeContext& c) {
-  c.outputs[0] = dequantize(c.in(0), c.in(1), c.has(2) ? c.inputs[2] : nullptr, c.node.attr_int("axis", 1),
-                            c.node.attr_int("block_size", 0), target(c.node, c.in(1).dtype()));
+  c.outputs[0] =
+      dequantize(c.in(0), c.in(1), c.has(2) ? c.inputs[2] : nullptr, c.node.attr_int("axis", 1),
+                 c.node.attr_int("block_size", 0), target(c.node, c.in(1).dtype()));
 }
 
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
@@ -31,7 +32,8 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   auto format = integer_format(node, c, c.in(0), from);
   if (!format) return {};
   // A zero point of int32 has no use; differences of large numbers would wrap.
-  if (from == DType::kInt32 && std::ranges::any_of(format->zeros, [](int32_t z) { return z != 0; })) return {};
+  if (from == DType::kInt32 && std::ranges::any_of(format->zeros, [](int32_t z) { return z != 0; }))
+    return {};
   const auto& table = kernels::quantize::table(c.isa);
   return runtime::Bound{
       [f = *std::move(format), &table](runtime::StepContext& step) {

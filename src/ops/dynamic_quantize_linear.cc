@@ -1,4 +1,5 @@
-// DynamicQuantizeLinear (11): uint8 with a scale and zero point from the range of x, widened to hold 0.
+// DynamicQuantizeLinear (11): uint8 with a scale and zero point from the range of x, widened to
+// hold 0.
 #include <algorithm>
 #include <cmath>
 
@@ -33,20 +34,20 @@ void reference(ComputeContext& c) {
 std::optional<runtime::Bound> bind(const ir::Node&, const runtime::BindContext& c) {
   if (!c.has(0) || c.outputs.size() != 3 || c.in(0).dtype != DType::kFloat32) return {};
   const auto& table = kernels::quantize::table(c.isa);
-  return runtime::Bound{
-      [&table](runtime::StepContext& step) {
-        return guarded([&] {
-          const Tensor& x = step.in(0);
-          const float* in = x.data<float>().data();
-          const DynamicFormat f = dynamic_format(table, in, x.count(), *step.pool);
-          Tensor& y = step.make(0, DType::kUint8, x.dims());
-          quantize_all(table, {DType::kUint8, {f.scale}, {f.zero}}, x.dims(), in, y.raw_mutable(),
-                       *step.pool);
-          step.make(1, DType::kFloat32, {}).mutable_data<float>()[0] = f.scale;
-          step.make(2, DType::kUint8, {}).mutable_data<uint8_t>()[0] = f.zero;
-        });
-      },
-      "dynamic_quantize_" + std::string(base::name(table.isa))};
+  return runtime::Bound{[&table](runtime::StepContext& step) {
+                          return guarded([&] {
+                            const Tensor& x = step.in(0);
+                            const float* in = x.data<float>().data();
+                            const DynamicFormat f =
+                                dynamic_format(table, in, x.count(), *step.pool);
+                            Tensor& y = step.make(0, DType::kUint8, x.dims());
+                            quantize_all(table, {DType::kUint8, {f.scale}, {f.zero}}, x.dims(), in,
+                                         y.raw_mutable(), *step.pool);
+                            step.make(1, DType::kFloat32, {}).mutable_data<float>()[0] = f.scale;
+                            step.make(2, DType::kUint8, {}).mutable_data<uint8_t>()[0] = f.zero;
+                          });
+                        },
+                        "dynamic_quantize_" + std::string(base::name(table.isa))};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Gemm (7, 9, 11, 13): y = alpha * a' b' + beta * c with a' = a or its transpose; c broadcasts to y.
+// Gemm (7, 9, 11, 13): y = alpha * a' b' + beta * c with a' = a or its transpose; c broadcasts to
+// y.
 #include "ops/detail/matmul_step.h"
 #include "ops/detail/walk.h"
 #include "ops/detail/widen.h"
@@ -12,11 +13,13 @@ void infer(InferContext& c) {
   ir::Shape out(2);
   const bool ta = c.node.attr_int("transA", 0) != 0, tb = c.node.attr_int("transB", 0) != 0;
   if (c.shape(0)) {
-    if (c.rank(0) != 2) base::fail_input("E17", "Gemm takes matrices, not {}", ir::to_string(*c.shape(0)));
+    if (c.rank(0) != 2)
+      base::fail_input("E17", "Gemm takes matrices, not {}", ir::to_string(*c.shape(0)));
     out[0] = (*c.shape(0))[ta ? 1 : 0];
   }
   if (c.shape(1)) {
-    if (c.rank(1) != 2) base::fail_input("E17", "Gemm takes matrices, not {}", ir::to_string(*c.shape(1)));
+    if (c.rank(1) != 2)
+      base::fail_input("E17", "Gemm takes matrices, not {}", ir::to_string(*c.shape(1)));
     out[1] = (*c.shape(1))[tb ? 0 : 1];
   }
   c.out(0, c.elem(0), std::move(out));
@@ -39,8 +42,8 @@ void run(ComputeContext& c) {
   if (c.has(2)) {
     bias = widened<T>(c.in(2));
     if (bias.rank() > 2 || broadcast_dims(bias.dims(), dims) != dims)
-      base::fail_input("E17", "a bias of shape {} for a result of {}", tensor::to_string(bias.dims()),
-                       tensor::to_string(dims));
+      base::fail_input("E17", "a bias of shape {} for a result of {}",
+                       tensor::to_string(bias.dims()), tensor::to_string(dims));
     stride = broadcast_strides(bias.dims(), dims);
   }
   WideOutput<T> y(c, 0, c.in(0).dtype(), dims);
@@ -61,7 +64,8 @@ void run(ComputeContext& c) {
         const T more = beta == 1 ? extra : static_cast<T>(beta * static_cast<double>(extra));
         v = static_cast<T>(static_cast<Sum>(v) + static_cast<Sum>(more));
       } else {
-        v = static_cast<T>(alpha * sum + (bias.defined() ? beta * static_cast<double>(extra) : 0.0));
+        v = static_cast<T>(alpha * sum +
+                           (bias.defined() ? beta * static_cast<double>(extra) : 0.0));
       }
       *out++ = v;
     }

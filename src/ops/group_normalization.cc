@@ -1,5 +1,6 @@
-// GroupNormalization (18: scale and bias per group, 21: per channel) and InstanceNormalization (1, 6, 22: every channel
-// is a group): y = (x - mean) / sqrt(variance + epsilon) * scale + bias over groups of channels (axis 1).
+// GroupNormalization (18: scale and bias per group, 21: per channel) and InstanceNormalization (1,
+// 6, 22: every channel is a group): y = (x - mean) / sqrt(variance + epsilon) * scale + bias over
+// groups of channels (axis 1).
 #include <algorithm>
 #include <cmath>
 
@@ -14,17 +15,19 @@ namespace {
 
 using namespace detail;
 
-// One scale and bias per `per` consecutive channels of the input [n, channels, ...]; mean and variance over
-// groups of channels.
+// One scale and bias per `per` consecutive channels of the input [n, channels, ...]; mean and
+// variance over groups of channels.
 void normalize_groups(ComputeContext& c, int64_t groups, int64_t parameters) {
   const Tensor& input = c.in(0);
   if (input.rank() < 2 || groups < 1 || input.dim(1) % groups != 0 || parameters < 1 ||
-      input.dim(1) % parameters != 0 || c.in(1).count() != parameters || c.in(2).count() != parameters)
+      input.dim(1) % parameters != 0 || c.in(1).count() != parameters ||
+      c.in(2).count() != parameters)
     base::fail_input("E17", "{} groups of an input of shape {}, scale {}, bias {}", groups,
                      tensor::to_string(input.dims()), tensor::to_string(c.in(1).dims()),
                      tensor::to_string(c.in(2).dims()));
   const double epsilon = static_cast<double>(c.node.attr_float("epsilon", 1e-5F));
-  const int64_t channels = input.dim(1), size = base::element_count(std::span(input.dims()).subspan(2));
+  const int64_t channels = input.dim(1),
+                size = base::element_count(std::span(input.dims()).subspan(2));
   const int64_t length = channels / groups * size;
   dispatch_wide(input.dtype(), [&]<typename T>() {
     const Tensor x = widened<T>(input);

@@ -16,7 +16,8 @@ CellStep<T> make(const ComputeContext& c, const Recurrence& r, const CellWeights
   const bool linear_before_reset = c.node.attr_int("linear_before_reset", 0) != 0;
   const int64_t h = r.hidden;
   return [r, w, h, linear_before_reset, sums = std::vector<T>(static_cast<size_t>(3 * h)),
-          reset = std::vector<T>(static_cast<size_t>(h))](int64_t d, T* x, const T* before, T* next, T*) mutable {
+          reset = std::vector<T>(static_cast<size_t>(h))](int64_t d, T* x, const T* before, T* next,
+                                                          T*) mutable {
     const CellActivation* f = r.activations.data() + 2 * d;
     const T* recurrent = w.recurrent + d * 3 * h * h;  // [h][3 * h]
     const T* bias = w.bias ? w.bias + (2 * d + 1) * 3 * h : nullptr;
@@ -25,7 +26,8 @@ CellStep<T> make(const ComputeContext& c, const Recurrence& r, const CellWeights
     for (int64_t j = 0; j < h; ++j) {
       const T z = f[0](clipped(x[j] + sums[static_cast<size_t>(j)], r.clip));
       x[j] = z;
-      reset[static_cast<size_t>(j)] = f[0](clipped(x[h + j] + sums[static_cast<size_t>(h + j)], r.clip));
+      reset[static_cast<size_t>(j)] =
+          f[0](clipped(x[h + j] + sums[static_cast<size_t>(h + j)], r.clip));
     }
     if (linear_before_reset) {
       for (int64_t j = 0; j < h; ++j)

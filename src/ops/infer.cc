@@ -39,7 +39,8 @@ void merge(ir::Type& inferred, const ir::Type& declared, const std::string& name
   for (size_t i = 0; i < declared.shape->size(); ++i) {
     ir::Dim& here = (*inferred.shape)[i];
     const ir::Dim& said = (*declared.shape)[i];
-    if (!here.known() && (said.known() || (here.symbol.empty() && !said.symbol.empty()))) here = said;
+    if (!here.known() && (said.known() || (here.symbol.empty() && !said.symbol.empty())))
+      here = said;
   }
 }
 
@@ -65,8 +66,7 @@ class Inference {
     for (size_t v = 0; v < types.size(); ++v) {
       const ir::Value& value = graph.values[v];
       if (value.constant) {
-        types[v] =
-            ir::Type::tensor(value.constant->dtype(), ir::to_shape(value.constant->dims()));
+        types[v] = ir::Type::tensor(value.constant->dtype(), ir::to_shape(value.constant->dims()));
         constants.emplace(value.name, &*value.constant);
       }
     }
@@ -115,8 +115,8 @@ class Inference {
         base::with_frame(
             [&] {
               if (op->max_inputs > 0 && node.inputs.size() > op->max_inputs)
-                base::fail_input("E15", "it has {} inputs; {} takes {}", node.inputs.size(), op->name,
-                                 op->max_inputs);
+                base::fail_input("E15", "it has {} inputs; {} takes {}", node.inputs.size(),
+                                 op->name, op->max_inputs);
               InferContext c(node, static_cast<int>(version), inputs, values, outputs, body);
               op->infer(c);
             },

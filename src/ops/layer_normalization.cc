@@ -1,5 +1,5 @@
-// LayerNormalization (17): y = (x - mean) / sqrt(variance + epsilon) * scale + bias over all axes from `axis`, and
-// RMSNormalization (23): y = x / sqrt(mean of squares + epsilon) * scale.
+// LayerNormalization (17): y = (x - mean) / sqrt(variance + epsilon) * scale + bias over all axes
+// from `axis`, and RMSNormalization (23): y = x / sqrt(mean of squares + epsilon) * scale.
 #include <algorithm>
 #include <cmath>
 
@@ -15,7 +15,9 @@ namespace {
 
 using namespace detail;
 
-DType stash_type(const ir::Node& node) { return static_cast<DType>(node.attr_int("stash_type", 1)); }
+DType stash_type(const ir::Node& node) {
+  return static_cast<DType>(node.attr_int("stash_type", 1));
+}
 
 void infer_layer(InferContext& c) {
   c.out(0, c.elem(0), c.shape(0));
@@ -63,7 +65,8 @@ void reference_layer(ComputeContext& c) {
               const auto r = static_cast<size_t>(e / length);
               double v = (static_cast<double>(in[e]) - means[r]) * factors[r] *
                          static_cast<double>(scale.data<T>()[static_cast<size_t>(o[0])]);
-              if (bias.defined()) v += static_cast<double>(bias.data<T>()[static_cast<size_t>(o[1])]);
+              if (bias.defined())
+                v += static_cast<double>(bias.data<T>()[static_cast<size_t>(o[1])]);
               out[e++] = static_cast<T>(v);
             });
     y.finish();
@@ -89,8 +92,9 @@ const float* row_parameter(runtime::StepContext& c, size_t input, std::span<cons
   if (t.count() == base::element_count(row)) return t.data<float>().data();
   memory = c.arena->make(DType::kFloat32, Dims(row.begin(), row.end()));
   float* to = memory.mutable_data<float>().data();
-  walk<1>(row, {broadcast_strides(t.dims(), row)},
-          [&](const std::array<int64_t, 1>& o) { *to++ = t.data<float>()[static_cast<size_t>(o[0])]; });
+  walk<1>(row, {broadcast_strides(t.dims(), row)}, [&](const std::array<int64_t, 1>& o) {
+    *to++ = t.data<float>()[static_cast<size_t>(o[0])];
+  });
   return memory.data<float>().data();
 }
 
@@ -127,19 +131,20 @@ std::optional<runtime::Bound> bind_layer(const ir::Node& node, const runtime::Bi
           all.y = step.make(0, DType::kFloat32, x.dims()).mutable_data<float>().data();
           Dims reduced = x.dims();
           std::fill(reduced.begin() + axis, reduced.end(), 1);
-          if (wants_mean) all.mean = step.make(1, DType::kFloat32, reduced).mutable_data<float>().data();
+          if (wants_mean)
+            all.mean = step.make(1, DType::kFloat32, reduced).mutable_data<float>().data();
           if (wants_inverse)
             all.inverse = step.make(2, DType::kFloat32, reduced).mutable_data<float>().data();
           if (n == 0) return;
-          step.pool->parallel_for(rows, std::max<int64_t>(1, 8192 / n),
-                                  [&](int64_t begin, int64_t end, int) {
-                                    kernels::layernorm::Call call = all;
-                                    call.x += begin * n;
-                                    call.y += begin * n;
-                                    if (call.mean) call.mean += begin;
-                                    if (call.inverse) call.inverse += begin;
-                                    (kCentred ? table.layernorm : table.rmsnorm)(call, end - begin, n);
-                                  });
+          step.pool->parallel_for(
+              rows, std::max<int64_t>(1, 8192 / n), [&](int64_t begin, int64_t end, int) {
+                kernels::layernorm::Call call = all;
+                call.x += begin * n;
+                call.y += begin * n;
+                if (call.mean) call.mean += begin;
+                if (call.inverse) call.inverse += begin;
+                (kCentred ? table.layernorm : table.rmsnorm)(call, end - begin, n);
+              });
         });
       },
       std::string(kCentred ? "layernorm_" : "rmsnorm_") + std::string(base::name(table.isa))};

@@ -1,4 +1,5 @@
-// LRN (1, 13): y = x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ^ beta.
+// LRN (1, 13): y = x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ^
+// beta.
 #include <cmath>
 
 #include "ops/detail/arguments.h"
@@ -29,7 +30,8 @@ void reference(ComputeContext& c) {
       for (int64_t k = 0; k < s.length; ++k)
         for (int64_t i = 0; i < s.inner; ++i) {
           double sum = 0;
-          for (int64_t j = std::max<int64_t>(k - before, 0); j <= std::min(k + behind, s.length - 1); ++j) {
+          for (int64_t j = std::max<int64_t>(k - before, 0);
+               j <= std::min(k + behind, s.length - 1); ++j) {
             const auto v = static_cast<double>(in[(o * s.length + j) * s.inner + i]);
             sum += v * v;
           }

@@ -7,7 +7,8 @@ namespace {
 using namespace detail;
 
 const CellForm& form() {
-  static const CellForm kForm{.gates = 4, .defaults = {"Sigmoid", "Tanh", "Tanh"}, .cell_state = true};
+  static const CellForm kForm{
+      .gates = 4, .defaults = {"Sigmoid", "Tanh", "Tanh"}, .cell_state = true};
   return kForm;
 }
 
@@ -24,8 +25,9 @@ CellStep<T> make(const ComputeContext& c, const Recurrence& r, const CellWeights
     for (int64_t j = 0; j < h; ++j) {
       const T old = cell[j];
       const T i = f[0](clipped(x[j] + (p ? p[j] * old : T(0)), r.clip));
-      const T forget = input_forget ? T(1) - i
-                                    : f[0](clipped(x[2 * h + j] + (p ? p[2 * h + j] * old : T(0)), r.clip));
+      const T forget = input_forget
+                           ? T(1) - i
+                           : f[0](clipped(x[2 * h + j] + (p ? p[2 * h + j] * old : T(0)), r.clip));
       const T candidate = f[1](clipped(x[3 * h + j], r.clip));
       cell[j] = forget * old + i * candidate;
       const T o = f[0](clipped(x[h + j] + (p ? p[h + j] * cell[j] : T(0)), r.clip));

@@ -37,8 +37,8 @@ void reference(ComputeContext& c) {
   dispatch_wide_numeric(c.in(0).dtype(), [&]<typename T>() { run<T>(c); });
 }
 
-// Input 2, if there is one, is a bias along the output's last axis. Two quantized activations multiply as well as one
-// with a constant.
+// Input 2, if there is one, is a bias along the output's last axis. Two quantized activations
+// multiply as well as one with a constant.
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (!c.has(0) || !c.has(1) || !c.has_output(0)) return {};
   MatMulForm form;

@@ -1,5 +1,5 @@
-// MeanVarianceNormalization (9, 13): zero mean and unit deviation over `axes`. LpNormalization (1, 22): unit norm
-// along an axis. Sums in double.
+// MeanVarianceNormalization (9, 13): zero mean and unit deviation over `axes`. LpNormalization (1,
+// 22): unit norm along an axis. Sums in double.
 #include <algorithm>
 #include <cmath>
 
@@ -52,7 +52,8 @@ void reference_mean_variance(ComputeContext& c) {
 
 void reference_lp(ComputeContext& c) {
   const Tensor& input = c.in(0);
-  const AxisSplit s = split_at(input.dims(), normalize_axis(c.node.attr_int("axis", -1), input.rank()));
+  const AxisSplit s =
+      split_at(input.dims(), normalize_axis(c.node.attr_int("axis", -1), input.rank()));
   const int64_t p = c.node.attr_int("p", 2);
   if (p != 1 && p != 2) base::fail_input("E22", "attribute p is {}", p);
   dispatch_wide(input.dtype(), [&]<typename T>() {
@@ -79,9 +80,8 @@ void reference_lp(ComputeContext& c) {
 
 }  // namespace
 
-extern const Operator kMeanVarianceNormalization{.name = "MeanVarianceNormalization",
-                                                 .infer = infer_same,
-                                                 .reference = reference_mean_variance};
+extern const Operator kMeanVarianceNormalization{
+    .name = "MeanVarianceNormalization", .infer = infer_same, .reference = reference_mean_variance};
 extern const Operator kLpNormalization{
     .name = "LpNormalization", .infer = infer_same, .reference = reference_lp};
 

@@ -34,8 +34,7 @@ const Operator* find(std::string_view domain, std::string_view name, int64_t ver
 }
 
 void fail_unknown(const ir::Node& node) {
-  const std::string full =
-      canonical(node.domain).empty() ? node.op : node.domain + "." + node.op;
+  const std::string full = canonical(node.domain).empty() ? node.op : node.domain + "." + node.op;
   throw Error(ErrorKind::kUnsupported, "E10",
               fmt::format("operator {} (node {}) is not supported by the engine",
                           base::quoted(full), base::quoted(node.name)));

@@ -19,18 +19,24 @@ namespace tersor::ops {
 
 // ---- inference -------------------------------------------------------------------------------
 
-// What infer() sees and fills. Unknown things stay unknown: infer never guesses, and throws a kInput
-// Error only where the model contradicts the operator's definition.
+// What infer() sees and fills. Unknown things stay unknown: infer never guesses, and throws a
+// kInput Error only where the model contradicts the operator's definition.
 class InferContext {
  public:
-  // The types of the subgraph's outputs, given those of its formal inputs. Set by whoever infers a graph.
-  using InferBody = std::function<std::vector<ir::Type>(const ir::Graph&, std::span<const ir::Type>)>;
+  // The types of the subgraph's outputs, given those of its formal inputs. Set by whoever infers a
+  // graph.
+  using InferBody =
+      std::function<std::vector<ir::Type>(const ir::Graph&, std::span<const ir::Type>)>;
 
   InferContext(const ir::Node& node, int version, std::vector<const ir::Type*> inputs,
                std::vector<const Tensor*> constants, std::vector<ir::Type>& outputs,
                const InferBody& infer_body)
-      : node(node), version(version), infer_body(infer_body), inputs_(std::move(inputs)),
-        constants_(std::move(constants)), outputs_(outputs) {}
+      : node(node),
+        version(version),
+        infer_body(infer_body),
+        inputs_(std::move(inputs)),
+        constants_(std::move(constants)),
+        outputs_(outputs) {}
 
   const ir::Node& node;
   const int version;  // opset of the node's domain
@@ -39,11 +45,11 @@ class InferContext {
   size_t input_count() const { return inputs_.size(); }
   size_t output_count() const { return outputs_.size(); }
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i]; }
-  const ir::Type& in(size_t i) const;        // an unknown Type if absent
+  const ir::Type& in(size_t i) const;  // an unknown Type if absent
   DType elem(size_t i) const { return in(i).elem; }
   const std::optional<ir::Shape>& shape(size_t i) const { return in(i).shape; }
   int rank(size_t i) const { return in(i).rank(); }  // -1 if unknown or absent
-  const Tensor* constant(size_t i) const;    // the value if input i is known, else nullptr
+  const Tensor* constant(size_t i) const;            // the value if input i is known, else nullptr
   // An integer vector input whose elements may be symbolic (axes, shapes, repeats): known from a
   // constant or from Shape arithmetic.
   std::optional<std::vector<ir::Dim>> contents(size_t i) const;
@@ -60,12 +66,13 @@ class InferContext {
   std::vector<ir::Type>& outputs_;
 };
 
-// Numpy broadcasting of symbolic shapes; an Error if two numbers contradict. Unknown against a number
-// above 1 gives the number.
+// Numpy broadcasting of symbolic shapes; an Error if two numbers contradict. Unknown against a
+// number above 1 gives the number.
 std::optional<ir::Shape> broadcast(const std::optional<ir::Shape>& a,
                                    const std::optional<ir::Shape>& b);
 Dims broadcast_dims(std::span<const int64_t> a, std::span<const int64_t> b);
-// a + b, a * b, (a / b) ... of dimensions; numbers are computed, anything else becomes an expression symbol.
+// a + b, a * b, (a / b) ... of dimensions; numbers are computed, anything else becomes an
+// expression symbol.
 ir::Dim add(const ir::Dim& a, const ir::Dim& b);
 ir::Dim sub(const ir::Dim& a, const ir::Dim& b);
 ir::Dim mul(const ir::Dim& a, const ir::Dim& b);
@@ -101,8 +108,8 @@ class ComputeContext {
 enum class QuantClass : uint8_t {
   kNone,      // floats only
   kWeighted,  // multiplies with a weight: Conv, ConvTranspose, Gemm, MatMul
-  kMoves,     // output elements are input elements: Reshape, Transpose, MaxPool, Slice, Resize nearest
-  kMaps,      // one output element from one input element: Relu, Sigmoid, Clip (a 256-entry table)
+  kMoves,  // output elements are input elements: Reshape, Transpose, MaxPool, Slice, Resize nearest
+  kMaps,   // one output element from one input element: Relu, Sigmoid, Clip (a 256-entry table)
   kCombines,  // real arithmetic on several elements: Add, Mul, Concat, AveragePool, Resize linear
 };
 
@@ -115,17 +122,19 @@ enum class LayoutClass : uint8_t {
 
 struct Traits {
   QuantClass quant = QuantClass::kNone;
-  // Bit i: input i is a data input whose quantization matters. Other inputs (axes, shapes) stay as they are.
+  // Bit i: input i is a data input whose quantization matters. Other inputs (axes, shapes) stay as
+  // they are.
   uint32_t data_inputs = 1;
   bool variadic = false;  // all inputs are data inputs (Concat, Sum)
   LayoutClass layout = LayoutClass::kRows;
   // True if output 0 may share the bytes of input 0 (Reshape, Identity).
   bool view = false;
-  // bind understands the plan-only float attributes "clip_min" and "clip_max" (each optional): the real
-  // result is clamped to them before it is stored. Lowering puts a following Relu or Clip there.
+  // bind understands the plan-only float attributes "clip_min" and "clip_max" (each optional): the
+  // real result is clamped to them before it is stored. Lowering puts a following Relu or Clip
+  // there.
   bool fuses_clip = false;
-  // bind understands one more input behind the operator's own: a bias vector along the output's last
-  // axis (MatMul), or a residual of the output's shape that is added before the clip (Conv).
+  // bind understands one more input behind the operator's own: a bias vector along the output's
+  // last axis (MatMul), or a residual of the output's shape that is added before the clip (Conv).
   bool fuses_bias = false, fuses_residual = false;
   // For outputs with a fixed range whatever the input (Sigmoid, Softmax): quantize with [lo, hi].
   std::optional<std::pair<float, float>> fixed_range = {};

@@ -1,5 +1,5 @@
-// MaxPool (1, 8, 10, 11, 12, 22), AveragePool (1, 7, 10, 11, 19, 22), LpPool (2, 11, 18, 22) and their Global forms,
-// over any number of spatial axes.
+// MaxPool (1, 8, 10, 11, 12, 22), AveragePool (1, 7, 10, 11, 19, 22), LpPool (2, 11, 18, 22) and
+// their Global forms, over any number of spatial axes.
 #include <cmath>
 #include <limits>
 
@@ -77,7 +77,8 @@ void reference_max(ComputeContext& c) {
   const Pooling p = pooling_of(c, kGlobal);
   const bool columns = c.node.attr_int("storage_order", 0) != 0;
   int64_t* indices = nullptr;
-  if (!kGlobal && c.wants(1)) indices = c.out(1, DType::kInt64, p.dims).mutable_data<int64_t>().data();
+  if (!kGlobal && c.wants(1))
+    indices = c.out(1, DType::kInt64, p.dims).mutable_data<int64_t>().data();
   dispatch<kFloatTypes | kIntegerTypes>(x.dtype(), [&]<typename T>() {
     using Value = arithmetic_t<T>;
     using Limits = std::numeric_limits<Value>;
@@ -135,7 +136,8 @@ void reference_average(ComputeContext& c) {
       for (int64_t plane = 0; plane < p.planes; ++plane) {
         double sum = 0;
         for (const Tap& t : taps) sum += static_cast<double>(in[plane * p.in_size + t.offset]);
-        out[plane * p.out_size + o] = static_cast<T>(count ? sum / static_cast<double>(count) : 0.0);
+        out[plane * p.out_size + o] =
+            static_cast<T>(count ? sum / static_cast<double>(count) : 0.0);
       }
       ++o;
     });
@@ -176,14 +178,15 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
 
 constexpr Operator pools(const char* name, bool global, PoolKind kind) {
   const bool max = kind == PoolKind::kMax;
-  return {.name = name,
-          .infer = global ? infer_global : infer_window,
-          .reference = max ? (global ? reference_max<true> : reference_max<false>)
-                           : (global ? reference_average<true> : reference_average<false>),
-          .traits = {.quant = max ? QuantClass::kMoves : QuantClass::kCombines,
-                     .layout = LayoutClass::kChannelsLast},
-          .bind = max ? (global ? bind<PoolKind::kMax, true> : bind<PoolKind::kMax, false>)
-                      : (global ? bind<PoolKind::kAverage, true> : bind<PoolKind::kAverage, false>)};
+  return {
+      .name = name,
+      .infer = global ? infer_global : infer_window,
+      .reference = max ? (global ? reference_max<true> : reference_max<false>)
+                       : (global ? reference_average<true> : reference_average<false>),
+      .traits = {.quant = max ? QuantClass::kMoves : QuantClass::kCombines,
+                 .layout = LayoutClass::kChannelsLast},
+      .bind = max ? (global ? bind<PoolKind::kMax, true> : bind<PoolKind::kMax, false>)
+                  : (global ? bind<PoolKind::kAverage, true> : bind<PoolKind::kAverage, false>)};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Bound pooling against the references on random shapes: maxima exactly, averages of bytes by the exact sum.
+// Bound pooling against the references on random shapes: maxima exactly, averages of bytes by the
+// exact sum.
 #include "ops/detail/quant.h"
 #include "ops/detail/testing_weighted.h"
 
@@ -28,11 +29,16 @@ Shape random_shape(Random& r, int i, const char* op) {
   }
   s.name = std::string(op) + " case " + std::to_string(i);
   if (global) return s;
-  s.attributes = {{"kernel_shape", kernel}, {"strides", strides}, {"dilations", dilations},
+  s.attributes = {{"kernel_shape", kernel},
+                  {"strides", strides},
+                  {"dilations", dilations},
                   {"ceil_mode", r.number(0, 1)}};
-  if (i % 5 == 4) s.attributes.emplace_back("auto_pad", std::string("SAME_UPPER"));
-  else s.attributes.emplace_back("pads", pads);
-  if (std::string(op) == "AveragePool") s.attributes.emplace_back("count_include_pad", r.number(0, 1));
+  if (i % 5 == 4)
+    s.attributes.emplace_back("auto_pad", std::string("SAME_UPPER"));
+  else
+    s.attributes.emplace_back("pads", pads);
+  if (std::string(op) == "AveragePool")
+    s.attributes.emplace_back("count_include_pad", r.number(0, 1));
   return s;
 }
 
@@ -57,7 +63,8 @@ TEST(PoolBind, MaximaOfBytesAreCodes) {
       const DType type = r.coin() ? DType::kUint8 : DType::kInt8;
       const Tensor x = r.bytes(s.x, type);
       const QuantParams q = r.params(type, 1, -1, true);
-      StepCase c{.op = op, .attributes = s.attributes, .inputs = {{x, q}}, .out = type, .out_quant = q};
+      StepCase c{
+          .op = op, .attributes = s.attributes, .inputs = {{x, q}}, .out = type, .out_quant = q};
       c.out_rank = x.rank();
       c.channels_last = true;
       const Tensor want = run(op, 19, {x}, s.attributes)[0];
@@ -70,14 +77,18 @@ TEST(PoolBind, AveragesOfBytesAreExactSums) {
   for (const char* op : {"AveragePool", "GlobalAveragePool"})
     for (int i = 0; i < 30; ++i) {
       const Shape s = random_shape(r, i, op);
-      const DType type = r.coin() ? DType::kUint8 : DType::kInt8, to = r.coin() ? DType::kUint8 : DType::kInt8;
+      const DType type = r.coin() ? DType::kUint8 : DType::kInt8,
+                  to = r.coin() ? DType::kUint8 : DType::kInt8;
       const Tensor x = r.bytes(s.x, type);
       const QuantParams qx = r.params(type, 1, -1, true), qy = r.params(to, 1, -1, true);
       // Within one step of dequantize, average, quantize.
-      const Tensor real = run("DequantizeLinear", 19, {x, scale_tensor(qx), zero_tensor(qx, type)})[0];
-      const Tensor want = run("QuantizeLinear", 19,
-                              {run(op, 19, {real}, s.attributes)[0], scale_tensor(qy), zero_tensor(qy, to)})[0];
-      StepCase c{.op = op, .attributes = s.attributes, .inputs = {{x, qx}}, .out = to, .out_quant = qy};
+      const Tensor real =
+          run("DequantizeLinear", 19, {x, scale_tensor(qx), zero_tensor(qx, type)})[0];
+      const Tensor want =
+          run("QuantizeLinear", 19,
+              {run(op, 19, {real}, s.attributes)[0], scale_tensor(qy), zero_tensor(qy, to)})[0];
+      StepCase c{
+          .op = op, .attributes = s.attributes, .inputs = {{x, qx}}, .out = to, .out_quant = qy};
       c.out_rank = x.rank();
       c.channels_last = true;
       const Tensor first = run_step(c, base::Isa::portable);

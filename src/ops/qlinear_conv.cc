@@ -1,5 +1,6 @@
-// ConvInteger (10): int32 sums of (x - x_zero_point) * (w - w_zero_point); padding stands for the zero point.
-// QLinearConv (10; com.microsoft with channels_last): the same plus an int32 bias, brought to y's scale.
+// ConvInteger (10): int32 sums of (x - x_zero_point) * (w - w_zero_point); padding stands for the
+// zero point. QLinearConv (10; com.microsoft with channels_last): the same plus an int32 bias,
+// brought to y's scale.
 #include <algorithm>
 
 #include "ops/detail/bind.h"
@@ -25,7 +26,8 @@ void infer_conv(InferContext& c, size_t weight, DType elem) {
   out[0] = (*x)[0];
   out[last ? rank - 1 : 1] = (*w)[0];
   if (const auto kernel = ir::to_dims(ir::Shape(w->begin() + 2, w->end()))) {
-    const ir::Shape spatial = window_of(c.node, *kernel).infer(std::span(*x).subspan(first, rank - 2));
+    const ir::Shape spatial =
+        window_of(c.node, *kernel).infer(std::span(*x).subspan(first, rank - 2));
     std::ranges::copy(spatial, out.begin() + static_cast<int64_t>(first));
   }
   c.out(0, elem, std::move(out));
@@ -35,7 +37,7 @@ void infer_integer(InferContext& c) { infer_conv(c, 1, DType::kInt32); }
 void infer_qlinear(InferContext& c) { infer_conv(c, 3, c.elem(7)); }
 
 struct Sums {
-  Dims dims;                 // [n, m, spatial...]
+  Dims dims;  // [n, m, spatial...]
   std::vector<int32_t> sums;
 };
 
@@ -68,7 +70,8 @@ Sums convolve(const ir::Node& node, const std::vector<int32_t>& x, const Dims& x
           const int32_t* with = w.data() + (m * channels + k) * kernel_size;
           for (const Tap& t : taps) sum += static_cast<uint32_t>(from[t.offset] * with[t.tap]);
         }
-        result.sums[static_cast<size_t>((n * filters + m) * out_size + o)] = static_cast<int32_t>(sum);
+        result.sums[static_cast<size_t>((n * filters + m) * out_size + o)] =
+            static_cast<int32_t>(sum);
       }
     ++o;
   });
@@ -86,8 +89,9 @@ std::vector<int32_t> centred_weights(const Tensor& w, const Tensor* zero) {
 void reference_integer(ComputeContext& c) {
   const Tensor* x_zero = c.has(2) ? c.inputs[2] : nullptr;
   if (x_zero) single_int(*x_zero);
-  const Sums s = convolve(c.node, centred(c.in(0), x_zero, {}), c.in(0).dims(),
-                          centred_weights(c.in(1), c.has(3) ? c.inputs[3] : nullptr), c.in(1).dims());
+  const Sums s =
+      convolve(c.node, centred(c.in(0), x_zero, {}), c.in(0).dims(),
+               centred_weights(c.in(1), c.has(3) ? c.inputs[3] : nullptr), c.in(1).dims());
   std::ranges::copy(s.sums, c.out(0, DType::kInt32, s.dims).mutable_data<int32_t>().begin());
 }
 
@@ -98,7 +102,8 @@ std::vector<T> reordered(const std::vector<T>& v, int64_t n, int64_t rows, int64
   size_t e = 0;
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < columns; ++k)
-      for (int64_t j = 0; j < rows; ++j) r[e++] = v[static_cast<size_t>((i * rows + j) * columns + k)];
+      for (int64_t j = 0; j < rows; ++j)
+        r[e++] = v[static_cast<size_t>((i * rows + j) * columns + k)];
   return r;
 }
 
@@ -137,7 +142,8 @@ void reference_qlinear(ComputeContext& c) {
   c.outputs[0] = tensor::cast(Tensor::of<int32_t>(dims, std::span<const int32_t>(y)), to);
 }
 
-// ---- binding: constant weights and parameters; ConvInteger's x_zero_point may come at run time ------
+// ---- binding: constant weights and parameters; ConvInteger's x_zero_point may come at run time
+// ------
 
 std::optional<int32_t> constant_int(const runtime::BindContext& c, size_t i) {
   if (!c.has(i)) return 0;
@@ -149,7 +155,8 @@ std::optional<int32_t> constant_int(const runtime::BindContext& c, size_t i) {
 bool weight_zeros(const runtime::BindContext& c, size_t i, ByteNumbers& numbers) {
   if (!c.has(i)) return true;
   if (!c.in(i).constant) return false;
-  for (int64_t v : tensor::to_int64s(*c.in(i).constant)) numbers.zw.push_back(static_cast<int32_t>(v));
+  for (int64_t v : tensor::to_int64s(*c.in(i).constant))
+    numbers.zw.push_back(static_cast<int32_t>(v));
   if (std::ranges::all_of(numbers.zw, [](int32_t z) { return z == 0; })) numbers.zw.clear();
   return true;
 }
@@ -165,8 +172,10 @@ std::optional<runtime::Bound> bind_integer(const ir::Node& node, const runtime::
     return {};
   numbers.a_signed = c.in(0).dtype == DType::kInt8;
   numbers.w_signed = c.in(1).dtype == DType::kInt8;
-  if (const auto zero = constant_int(c, 2)) numbers.za = *zero;
-  else form->zero_point = 2;
+  if (const auto zero = constant_int(c, 2))
+    numbers.za = *zero;
+  else
+    form->zero_point = 2;
   return conv_u8s8(*form, *c.in(1).constant, std::move(numbers), c.isa);
 }
 
@@ -185,7 +194,8 @@ std::optional<runtime::Bound> bind_qlinear(const ir::Node& node, const runtime::
   };
   ByteNumbers numbers;
   if (!per_filter(4) || !per_filter(5) || (c.has(8) && !per_filter(8)) ||
-      !weight_zeros(c, 5, numbers) || c.in(1).constant->count() != 1 || c.in(6).constant->count() != 1)
+      !weight_zeros(c, 5, numbers) || c.in(1).constant->count() != 1 ||
+      c.in(6).constant->count() != 1)
     return {};
   const auto za = constant_int(c, 2), zy = constant_int(c, 7);
   if (!za || !zy) return {};

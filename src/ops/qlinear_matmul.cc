@@ -1,6 +1,6 @@
-// Products of quantized matrices: MatMulInteger (10), QLinearMatMul (10, 21), and com.microsoft's QGemm,
-// MatMulIntegerToFloat and DynamicQuantizeMatMul. Scales and zero points: one number, one per row of a, one per
-// column of b.
+// Products of quantized matrices: MatMulInteger (10), QLinearMatMul (10, 21), and com.microsoft's
+// QGemm, MatMulIntegerToFloat and DynamicQuantizeMatMul. Scales and zero points: one number, one
+// per row of a, one per column of b.
 #include <algorithm>
 
 #include "ops/detail/bind.h"
@@ -13,7 +13,9 @@ namespace {
 
 using namespace detail;
 
-const Tensor* optional(const ComputeContext& c, size_t i) { return c.has(i) ? c.inputs[i] : nullptr; }
+const Tensor* optional(const ComputeContext& c, size_t i) {
+  return c.has(i) ? c.inputs[i] : nullptr;
+}
 
 // Dimensions under which a parameter of a broadcasts: a vector holds one element per row.
 Dims row_dims(const Tensor& t) {
@@ -47,8 +49,8 @@ Sums multiply(const std::vector<int32_t>& a, std::span<const int64_t> a_dims,
 }
 
 Sums multiply(const Tensor& a, const Tensor* a_zero, const Tensor& b, const Tensor* b_zero) {
-  return multiply(centred(a, a_zero, a_zero ? row_dims(*a_zero) : Dims()), a.dims(), centred(b, b_zero),
-                  b.dims());
+  return multiply(centred(a, a_zero, a_zero ? row_dims(*a_zero) : Dims()), a.dims(),
+                  centred(b, b_zero), b.dims());
 }
 
 // Calls f(element, sa, sb) for every element of a product.
@@ -59,8 +61,8 @@ void for_each_scale(const MatMulShape& s, const Tensor& a_scale, const Tensor& b
   full.push_back(s.n);
   const Dims a_dims = row_dims(a_scale), b_dims = b_scale.dims();
   if (broadcast_dims(a_dims, full) != full || broadcast_dims(b_dims, full) != full)
-    base::fail_input("E17", "scales of shapes {} and {} for a product of {}", tensor::to_string(a_dims),
-                     tensor::to_string(b_dims), tensor::to_string(full));
+    base::fail_input("E17", "scales of shapes {} and {} for a product of {}",
+                     tensor::to_string(a_dims), tensor::to_string(b_dims), tensor::to_string(full));
   const Tensor sa = tensor::to_float32(a_scale), sb = tensor::to_float32(b_scale);
   const auto pa = sa.data<float>(), pb = sb.data<float>();
   size_t e = 0;
@@ -79,7 +81,8 @@ void reference_integer(ComputeContext& c) {
   std::ranges::copy(s.sums, c.out(0, DType::kInt32, s.shape.out).mutable_data<int32_t>().begin());
 }
 
-// ---- QLinearMatMul: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero ----------------------
+// ---- QLinearMatMul: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero
+// ----------------------
 
 void infer_qlinear(InferContext& c) { c.out(0, c.elem(7), infer_matmul(c.shape(0), c.shape(3))); }
 
@@ -97,7 +100,8 @@ void reference_qlinear(ComputeContext& c) {
   c.outputs[0] = tensor::cast(Tensor::of<int32_t>(s.shape.out, std::span<const int32_t>(y)), to);
 }
 
-// ---- QGemm: a, a_scale, a_zero, b, b_scale, b_zero, c?, y_scale?, y_zero? -------------------------
+// ---- QGemm: a, a_scale, a_zero, b, b_scale, b_zero, c?, y_scale?, y_zero?
+// -------------------------
 
 void infer_gemm(InferContext& c) {
   ir::Shape out(2);
@@ -107,9 +111,10 @@ void infer_gemm(InferContext& c) {
 }
 
 // A matrix of integers minus a zero point, transposed if asked for.
-std::vector<int32_t> matrix(const Tensor& t, const Tensor& zero, const Dims& zero_dims, bool transposed,
-                            Dims& dims) {
-  if (t.rank() != 2) base::fail_input("E17", "QGemm takes matrices, not {}", tensor::to_string(t.dims()));
+std::vector<int32_t> matrix(const Tensor& t, const Tensor& zero, const Dims& zero_dims,
+                            bool transposed, Dims& dims) {
+  if (t.rank() != 2)
+    base::fail_input("E17", "QGemm takes matrices, not {}", tensor::to_string(t.dims()));
   std::vector<int32_t> v = centred(t, &zero, zero_dims);
   dims = t.dims();
   if (!transposed) return v;
@@ -133,8 +138,8 @@ void reference_gemm(ComputeContext& c) {
   if (c.has(6)) {
     const Tensor& bias = c.in(6);
     if (broadcast_dims(bias.dims(), dims) != dims)
-      base::fail_input("E17", "a bias of shape {} for a result of {}", tensor::to_string(bias.dims()),
-                       tensor::to_string(dims));
+      base::fail_input("E17", "a bias of shape {} for a result of {}",
+                       tensor::to_string(bias.dims()), tensor::to_string(dims));
     size_t e = 0;
     walk<1>(dims, {broadcast_strides(bias.dims(), dims)}, [&](const std::array<int64_t, 1>& o) {
       const auto v = static_cast<uint32_t>(tensor::as_int64(bias, o[0]));
@@ -158,7 +163,8 @@ void reference_gemm(ComputeContext& c) {
   std::vector<int32_t> y(s.sums.size());
   for_each_scale(s.shape, c.in(1), c.in(4), [&](size_t e, float sa, float sb) {
     const double product = alpha * static_cast<double>(sa) * static_cast<double>(sb) / sy;
-    y[e] = static_cast<int32_t>(requantized(s.sums[e], static_cast<float>(product), zero, low, high));
+    y[e] =
+        static_cast<int32_t>(requantized(s.sums[e], static_cast<float>(product), zero, low, high));
   });
   c.outputs[0] = tensor::cast(Tensor::of<int32_t>(dims, std::span<const int32_t>(y)), to);
 }
@@ -169,10 +175,12 @@ void finish_float(ComputeContext& c, const Sums& s, const Tensor& a_scale, const
                   const Tensor* bias) {
   const auto y = c.out(0, DType::kFloat32, s.shape.out).mutable_data<float>();
   if (bias && (bias->rank() != 1 || bias->dim(0) != s.shape.n))
-    base::fail_input("E17", "a bias of shape {} for {} columns", tensor::to_string(bias->dims()), s.shape.n);
+    base::fail_input("E17", "a bias of shape {} for {} columns", tensor::to_string(bias->dims()),
+                     s.shape.n);
   for_each_scale(s.shape, a_scale, b_scale, [&](size_t e, float sa, float sb) {
     y[e] = static_cast<float>(s.sums[e]) * multiplier(sa, sb);
-    if (bias) y[e] += static_cast<float>(tensor::as_double(*bias, static_cast<int64_t>(e) % s.shape.n));
+    if (bias)
+      y[e] += static_cast<float>(tensor::as_double(*bias, static_cast<int64_t>(e) % s.shape.n));
   });
 }
 
@@ -208,9 +216,9 @@ bool single(const runtime::Wire& w) {
   return w.constant ? w.constant->count() == 1 : w.rank == 0 || w.dims == Dims{1};
 }
 
-// Fills signs, zero points and scales of a product whose parameters are inputs of the node; nullopt if they are not as
-// the kernels take them: one zero point of a (constant, or computed by `options.a_zero`), constants of b that are
-// single or per column.
+// Fills signs, zero points and scales of a product whose parameters are inputs of the node; nullopt
+// if they are not as the kernels take them: one zero point of a (constant, or computed by
+// `options.a_zero`), constants of b that are single or per column.
 struct ParameterInputs {
   std::optional<size_t> a_zero, b_zero, a_scale = {}, b_scale = {};
 };
@@ -227,10 +235,14 @@ std::optional<ByteMatMulOptions> options_of(const runtime::BindContext& c, const
   if (p.a_zero && c.has(*p.a_zero)) {
     const runtime::Wire& w = c.in(*p.a_zero);
     if (!single(w)) return {};
-    if (w.constant) numbers.za = static_cast<int32_t>(single_int(*w.constant));
-    else o.a_zero = *p.a_zero;
+    if (w.constant)
+      numbers.za = static_cast<int32_t>(single_int(*w.constant));
+    else
+      o.a_zero = *p.a_zero;
   }
-  const auto per_column = [&](const Tensor& t) { return t.count() == 1 || (t.rank() == 1 && t.count() == n); };
+  const auto per_column = [&](const Tensor& t) {
+    return t.count() == 1 || (t.rank() == 1 && t.count() == n);
+  };
   if (p.b_zero && c.has(*p.b_zero)) {
     const Tensor* t = c.in(*p.b_zero).constant;
     if (!t || !per_column(*t)) return {};
@@ -309,7 +321,8 @@ std::optional<runtime::Bound> bind_gemm(const ir::Node& node, const runtime::Bin
     const int64_t n = form.columns(c);
     if (!t || n < 0 || (t->count() != 1 && (t->count() != n || t->dims().back() != n))) return {};
     for (int64_t i = 0; i < n; ++i)
-      o->numbers.bias.push_back(static_cast<int32_t>(tensor::as_int64(*t, t->count() == 1 ? 0 : i)));
+      o->numbers.bias.push_back(
+          static_cast<int32_t>(tensor::as_int64(*t, t->count() == 1 ? 0 : i)));
   }
   return matmul_u8s8(form, *std::move(o), c.isa);
 }

@@ -1,5 +1,6 @@
-// QuantizeLinear (10, 13, 19, 21, 23, 24, 25) and com.microsoft's: y = saturate(rint(x / scale) + zero point), per
-// tensor, axis or block; the quotient in the precision of the scale unless attribute `precision` says otherwise.
+// QuantizeLinear (10, 13, 19, 21, 23, 24, 25) and com.microsoft's: y = saturate(rint(x / scale) +
+// zero point), per tensor, axis or block; the quotient in the precision of the scale unless
+// attribute `precision` says otherwise.
 #include "ops/detail/bind.h"
 #include "ops/detail/quant.h"
 #include "ops/detail/quant_step.h"
@@ -41,15 +42,15 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   auto format = integer_format(node, c, c.in(0), to);
   if (!format) return {};
   const auto& table = kernels::quantize::table(c.isa);
-  return runtime::Bound{
-      [f = *std::move(format), &table](runtime::StepContext& step) {
-        return guarded([&] {
-          const Tensor& x = step.in(0);
-          Tensor& y = step.make(0, f.dtype, x.dims());
-          quantize_all(table, f, x.dims(), x.data<float>().data(), y.raw_mutable(), *step.pool);
-        });
-      },
-      "quantize_" + tensor::name(to) + "_" + std::string(base::name(table.isa))};
+  return runtime::Bound{[f = *std::move(format), &table](runtime::StepContext& step) {
+                          return guarded([&] {
+                            const Tensor& x = step.in(0);
+                            Tensor& y = step.make(0, f.dtype, x.dims());
+                            quantize_all(table, f, x.dims(), x.data<float>().data(),
+                                         y.raw_mutable(), *step.pool);
+                          });
+                        },
+                        "quantize_" + tensor::name(to) + "_" + std::string(base::name(table.isa))};
 }
 
 constexpr Operator quantizes(const char* domain, int since) {

@@ -17,7 +17,8 @@ TEST(QuantizeBind, EqualsTheReference) {
     const auto v = x.mutable_data<float>();
     v[0] = std::numeric_limits<float>::quiet_NaN();
     v.back() = std::numeric_limits<float>::infinity();
-    for (size_t i = 1; i + 1 < v.size() && round % 3 == 0; i += 7) v[i] = 0.5F;  // ties under scale 1
+    for (size_t i = 1; i + 1 < v.size() && round % 3 == 0; i += 7)
+      v[i] = 0.5F;  // ties under scale 1
     const int axis = static_cast<int>(r.number(0, 3));
     const bool per_axis = r.coin();
     QuantParams q = r.params(type, per_axis ? dims[static_cast<size_t>(axis)] : 1, axis, true);
@@ -46,7 +47,8 @@ TEST(QuantizeBind, DynamicEqualsTheReference) {
   for (int round = 0; round < 12; ++round) {
     const Tensor x = r.floats({r.number(1, 50), r.number(1, 3000)}, round % 2 ? 1.0F : -3.0F, 5);
     const std::vector<Tensor> want = run("DynamicQuantizeLinear", 11, {x}, {}, 3);
-    const StepCase c{.op = "DynamicQuantizeLinear", .inputs = {{x}}, .out = DType::kUint8, .out_rank = 2};
+    const StepCase c{
+        .op = "DynamicQuantizeLinear", .inputs = {{x}}, .out = DType::kUint8, .out_rank = 2};
     for (base::Isa isa : machine_isas()) {
       std::vector<Tensor> got;
       run_step(c, isa, 2, 3, &got);

@@ -50,7 +50,8 @@ void fill_range(const Tensor& start, const Tensor& limit, const Tensor& delta, M
     if (t->count() != 1 || t->dtype() != start.dtype())
       base::fail_input("E22", "a Range takes three single numbers of one type");
   dispatch<kFloatTypes | kSignedTypes>(start.dtype(), [&]<typename T>() {
-    const auto a = load(start.data<T>()[0]), b = load(limit.data<T>()[0]), d = load(delta.data<T>()[0]);
+    const auto a = load(start.data<T>()[0]), b = load(limit.data<T>()[0]),
+               d = load(delta.data<T>()[0]);
     if (d == 0) base::fail_input("E22", "a Range has step 0");
     const double count =
         std::ceil((static_cast<double>(b) - static_cast<double>(a)) / static_cast<double>(d));
@@ -65,7 +66,8 @@ void fill_range(const Tensor& start, const Tensor& limit, const Tensor& delta, M
 }
 
 void range(ComputeContext& c) {
-  fill_range(c.in(0), c.in(1), c.in(2), [&](int64_t n) -> Tensor& { return c.out(0, c.in(0).dtype(), {n}); });
+  fill_range(c.in(0), c.in(1), c.in(2),
+             [&](int64_t n) -> Tensor& { return c.out(0, c.in(0).dtype(), {n}); });
 }
 
 std::optional<runtime::Bound> range_bind(const ir::Node&, const runtime::BindContext&) {

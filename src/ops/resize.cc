@@ -1,10 +1,12 @@
-// Resize (10, 11, 13, 18, 19) and Upsample (7, 9): interpolation along any axes, one axis after the other.
+// Resize (10, 11, 13, 18, 19) and Upsample (7, 9): interpolation along any axes, one axis after the
+// other.
+#include "kernels/resize/resize.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "kernels/resize/resize.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/dispatch.h"
@@ -43,7 +45,8 @@ Form form_of(const ir::Node& node, int version) {
     f.scales_input = 1;
     f.sizes_input = f.roi_input = -1;
   }
-  f.coordinates = node.attr_string("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+  f.coordinates =
+      node.attr_string("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
   f.rounding = node.attr_string("nearest_mode", old ? "toward_input" : "round_prefer_floor");
   f.policy = node.attr_string("keep_aspect_ratio_policy", "stretch");
   f.cubic_a = static_cast<double>(node.attr_float("cubic_coeff_a", -0.75F));
@@ -88,18 +91,21 @@ std::vector<Axis> axes_of(const ir::Node& node, const Form& f, const Dims& dims,
   const std::vector<int> list = listed_axes(node, rank);
   if (scales.empty() == sizes.empty()) base::fail_input("E22", "it needs either scales or sizes");
   if (std::max(scales.size(), sizes.size()) != list.size())
-    base::fail_input("E17", "there are {} scales or sizes for {} axes", std::max(scales.size(), sizes.size()), list.size());
+    base::fail_input("E17", "there are {} scales or sizes for {} axes",
+                     std::max(scales.size(), sizes.size()), list.size());
   if (!roi.empty() && roi.size() == 2 * list.size())
     for (size_t i = 0; i < list.size(); ++i) {
       axes[static_cast<size_t>(list[i])].from = roi[i];
       axes[static_cast<size_t>(list[i])].to = roi[i + list.size()];
     }
   const bool crops = f.coordinates == "tf_crop_and_resize";
-  if (crops && roi.size() != 2 * list.size()) base::fail_input("E22", "tf_crop_and_resize needs roi");
+  if (crops && roi.size() != 2 * list.size())
+    base::fail_input("E22", "tf_crop_and_resize needs roi");
   if (!scales.empty()) {
     for (size_t i = 0; i < list.size(); ++i) {
       Axis& a = axes[static_cast<size_t>(list[i])];
-      if (!(scales[i] > 0) || !std::isfinite(scales[i])) base::fail_input("E22", "scale {} is {}", i, scales[i]);
+      if (!(scales[i] > 0) || !std::isfinite(scales[i]))
+        base::fail_input("E22", "scale {} is {}", i, scales[i]);
       a.scale = scales[i];
       const double share = crops ? a.to - a.from : 1;
       a.out = checked_size(std::floor(static_cast<double>(a.in) * share * a.scale));
@@ -125,7 +131,8 @@ std::vector<Axis> axes_of(const ir::Node& node, const Form& f, const Dims& dims,
 }
 
 double original(const Form& f, const Axis& a, int64_t o) {
-  const auto x = static_cast<double>(o), in = static_cast<double>(a.in), out = static_cast<double>(a.out);
+  const auto x = static_cast<double>(o), in = static_cast<double>(a.in),
+             out = static_cast<double>(a.out);
   if (f.coordinates == "asymmetric") return x / a.scale;
   if (f.coordinates == "half_pixel") return (x + 0.5) / a.scale - 0.5;
   if (f.coordinates == "pytorch_half_pixel") return a.out > 1 ? (x + 0.5) / a.scale - 0.5 : 0.0;
@@ -142,12 +149,14 @@ double original(const Form& f, const Axis& a, int64_t o) {
   if (f.coordinates == "tf_crop_and_resize")
     return a.out > 1 ? a.from * (in - 1) + x * (a.to - a.from) * (in - 1) / (out - 1)
                      : 0.5 * (a.from + a.to) * (in - 1);
-  base::fail_input("E22", "attribute coordinate_transformation_mode is {}", base::quoted(f.coordinates));
+  base::fail_input("E22", "attribute coordinate_transformation_mode is {}",
+                   base::quoted(f.coordinates));
 }
 
 int64_t nearest_index(const Form& f, const Axis& a, double x) {
   double r = 0;
-  // Opset 10 does not say; onnxruntime takes the floor where an axis grows, the ceiling where it shrinks.
+  // Opset 10 does not say; onnxruntime takes the floor where an axis grows, the ceiling where it
+  // shrinks.
   if (f.rounding == "floor" || (f.rounding == "toward_input" && a.scale >= 1))
     r = std::floor(x);
   else if (f.rounding == "toward_input")
@@ -185,7 +194,8 @@ std::vector<double> coefficients(const Form& f, double ratio, double scale) {
   return c;
 }
 
-// The inputs of one output position along an axis. Outside the input everything is 0 taps: the extrapolation value.
+// The inputs of one output position along an axis. Outside the input everything is 0 taps: the
+// extrapolation value.
 struct Position {
   std::vector<std::pair<int64_t, double>> taps;
 };
@@ -227,7 +237,9 @@ std::vector<double> doubles(const Tensor& t) {
 
 std::vector<Axis> axes_of(const ComputeContext& c, const Form& f) {
   const auto given = [&](int i) -> const Tensor* {
-    return i >= 0 && c.has(static_cast<size_t>(i)) && c.in(static_cast<size_t>(i)).count() > 0 ? &c.in(static_cast<size_t>(i)) : nullptr;
+    return i >= 0 && c.has(static_cast<size_t>(i)) && c.in(static_cast<size_t>(i)).count() > 0
+               ? &c.in(static_cast<size_t>(i))
+               : nullptr;
   };
   std::vector<double> scales, roi;
   std::vector<int64_t> sizes;
@@ -251,7 +263,8 @@ void run_nearest(ComputeContext& c, const Form& f, const std::vector<Axis>& axes
   const Tensor& x = c.in(0);
   const Dims dims = out_dims(axes);
   const auto width = static_cast<size_t>(tensor::bits(x.dtype()) / 8);
-  if (width == 0) base::fail_unsupported("element type {} is not supported here", tensor::name(x.dtype()));
+  if (width == 0)
+    base::fail_unsupported("element type {} is not supported here", tensor::name(x.dtype()));
   Tensor& y = c.out(0, x.dtype(), dims);
   std::vector<std::vector<Position>> tables;
   for (const Axis& a : axes) tables.push_back(positions(f, a));
@@ -283,9 +296,11 @@ void run_weighted(ComputeContext& c, const Form& f, const std::vector<Axis>& axe
   for (size_t d = 0; d < axes.size(); ++d) {
     const Axis& a = axes[d];
     const std::vector<Position> table = positions(f, a);
-    const bool identity = a.in == a.out && a.scale == 1 && std::ranges::all_of(table, [&](const Position& p) {
-      return p.taps.size() == 1 && p.taps[0].first == &p - table.data() && p.taps[0].second == 1;
-    });
+    const bool identity =
+        a.in == a.out && a.scale == 1 && std::ranges::all_of(table, [&](const Position& p) {
+          return p.taps.size() == 1 && p.taps[0].first == &p - table.data() &&
+                 p.taps[0].second == 1;
+        });
     if (identity) continue;
     Dims next_dims = now.dims();
     next_dims[d] = a.out;
@@ -324,7 +339,8 @@ void reference(ComputeContext& c) {
   const Form f = form_of(c.node, c.version);
   const std::vector<Axis> axes = axes_of(c, f);
   for (const Axis& a : axes)
-    if (a.in == 0 && a.out > 0) base::fail_input("E17", "an empty axis cannot be resized to {}", a.out);
+    if (a.in == 0 && a.out > 0)
+      base::fail_input("E17", "an empty axis cannot be resized to {}", a.out);
   if (f.mode == Mode::kNearest)
     run_nearest(c, f, axes);
   else
@@ -337,7 +353,8 @@ void infer(InferContext& c) {
   ir::Shape y = *c.shape(0);
   const std::vector<int> list = listed_axes(c.node, static_cast<int>(y.size()));
   std::optional<std::vector<double>> scales;
-  if (const Tensor* t = c.constant(static_cast<size_t>(f.scales_input)); t && t->count() > 0) scales = doubles(*t);
+  if (const Tensor* t = c.constant(static_cast<size_t>(f.scales_input)); t && t->count() > 0)
+    scales = doubles(*t);
   if (f.upsample && c.node.has("scales")) {
     scales.emplace();
     for (float s : c.node.attr_floats("scales")) scales->push_back(static_cast<double>(s));
@@ -356,7 +373,8 @@ void infer(InferContext& c) {
     return c.out(0, c.elem(0), y);
   }
   if (f.sizes_input >= 0 && c.has(static_cast<size_t>(f.sizes_input)) && plain)
-    if (const auto sizes = c.contents(static_cast<size_t>(f.sizes_input)); sizes && sizes->size() == list.size()) {
+    if (const auto sizes = c.contents(static_cast<size_t>(f.sizes_input));
+        sizes && sizes->size() == list.size()) {
       for (size_t i = 0; i < list.size(); ++i) y[static_cast<size_t>(list[i])] = (*sizes)[i];
       return c.out(0, c.elem(0), y);
     }
@@ -394,11 +412,14 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   const runtime::Wire &x = c.in(0), &y = c.outputs[0];
   if (!channels_last(y) || !channels_last(x) || x.rank != 4) return {};
   const Form f = form_of(node, c.version);
-  if (f.mode == Mode::kCubic || f.antialias || f.exclude_outside || f.coordinates == "tf_crop_and_resize") return {};
+  if (f.mode == Mode::kCubic || f.antialias || f.exclude_outside ||
+      f.coordinates == "tf_crop_and_resize")
+    return {};
   // Batch and channels must be left alone for sure: by the axes, or by constant scales or sizes.
   const std::vector<int> list = listed_axes(node, 4);
   const auto constant = [&](int i) -> const Tensor* {
-    return i >= 0 && c.has(static_cast<size_t>(i)) ? c.in(static_cast<size_t>(i)).constant : nullptr;
+    return i >= 0 && c.has(static_cast<size_t>(i)) ? c.in(static_cast<size_t>(i)).constant
+                                                   : nullptr;
   };
   const Tensor *scales = constant(f.scales_input), *sizes = constant(f.sizes_input);
   std::vector<float> attribute = f.upsample ? node.attr_floats("scales") : std::vector<float>();
@@ -413,13 +434,16 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   }
   const bool bytes = x.dtype == DType::kUint8 || x.dtype == DType::kInt8;
   if (x.dtype != y.dtype || (x.dtype != DType::kFloat32 && !bytes)) return {};
-  if (x.quant.has_value() != y.quant.has_value() || (bytes && f.mode != Mode::kNearest && !x.quant)) return {};
+  if (x.quant.has_value() != y.quant.has_value() || (bytes && f.mode != Mode::kNearest && !x.quant))
+    return {};
   if (f.mode == Mode::kNearest && x.quant && !(*x.quant == *y.quant)) return {};
   rz::ByteFormats formats;
   if (x.quant && y.quant)
     formats = {x.quant->scale(), y.quant->scale(), x.quant->zero_point(), y.quant->zero_point()};
   const rz::Table& table = rz::table(c.isa);
-  const std::string kernel = f.mode == Mode::kNearest ? "resize_nearest" : fmt::format("resize_linear_{}", base::name(table.isa));
+  const std::string kernel = f.mode == Mode::kNearest
+                                 ? "resize_nearest"
+                                 : fmt::format("resize_linear_{}", base::name(table.isa));
   runtime::Call call = [node, f, formats, &table, version = c.version](runtime::StepContext& s) {
     return guarded([&] {
       // The reference's view: logical dimensions.
@@ -427,7 +451,8 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
       const Dims& d = in.dims();
       std::vector<const Tensor*> inputs;
       const Tensor logical(in.dtype(), Dims{d[0], d[3], d[1], d[2]}, in.buffer(), in.offset());
-      for (size_t i = 0; i < s.inputs.size(); ++i) inputs.push_back(i == 0 ? &logical : s.inputs[i]);
+      for (size_t i = 0; i < s.inputs.size(); ++i)
+        inputs.push_back(i == 0 ? &logical : s.inputs[i]);
       const ComputeContext::RunBody none;
       const ComputeContext view{node, version, inputs, {}, none, {}};
       const std::vector<Axis> axes = axes_of(view, f);
@@ -436,7 +461,8 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
       Tensor& out = s.make(0, in.dtype(), {d[0], axes[2].out, axes[3].out, d[3]});
       if (out.count() == 0) return;
       const auto width = static_cast<int64_t>(tensor::bits(in.dtype()) / 8);
-      const int64_t in_bytes = d[1] * d[2] * d[3] * width, out_bytes = axes[2].out * axes[3].out * d[3] * width;
+      const int64_t in_bytes = d[1] * d[2] * d[3] * width,
+                    out_bytes = axes[2].out * axes[3].out * d[3] * width;
       s.pool->parallel_for(d[0] * axes[2].out, 4, [&](int64_t begin, int64_t end, int) {
         for (int64_t n = begin / axes[2].out; n * axes[2].out < end; ++n) {
           const int64_t from = std::max(begin - n * axes[2].out, int64_t{0});
@@ -444,16 +470,17 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
           const std::byte* px = in.raw() + n * in_bytes;
           std::byte* py = out.raw_mutable() + n * out_bytes;
           if (f.mode == Mode::kNearest)
-            rz::nearest(px, py, d[2], axes[3].out, d[3] * width, rows.lower.data(), columns.lower.data(), from, to);
+            rz::nearest(px, py, d[2], axes[3].out, d[3] * width, rows.lower.data(),
+                        columns.lower.data(), from, to);
           else if (in.dtype() == DType::kFloat32)
-            table.linear_f32(reinterpret_cast<const float*>(px), reinterpret_cast<float*>(py), image,
-                             rows.taps(), columns.taps(), from, to);
+            table.linear_f32(reinterpret_cast<const float*>(px), reinterpret_cast<float*>(py),
+                             image, rows.taps(), columns.taps(), from, to);
           else if (in.dtype() == DType::kUint8)
-            table.linear_u8(reinterpret_cast<const uint8_t*>(px), reinterpret_cast<uint8_t*>(py), image,
-                            rows.taps(), columns.taps(), from, to, formats);
+            table.linear_u8(reinterpret_cast<const uint8_t*>(px), reinterpret_cast<uint8_t*>(py),
+                            image, rows.taps(), columns.taps(), from, to, formats);
           else
-            table.linear_s8(reinterpret_cast<const int8_t*>(px), reinterpret_cast<int8_t*>(py), image,
-                            rows.taps(), columns.taps(), from, to, formats);
+            table.linear_s8(reinterpret_cast<const int8_t*>(px), reinterpret_cast<int8_t*>(py),
+                            image, rows.taps(), columns.taps(), from, to, formats);
         }
       });
     });

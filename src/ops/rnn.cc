@@ -18,7 +18,8 @@ CellStep<T> make(const ComputeContext&, const Recurrence& r, const CellWeights<T
     if (w.bias)
       for (int64_t j = 0; j < h; ++j) x[j] += w.bias[(2 * d + 1) * h + j];
     add_product(before, h, w.recurrent + d * h * h, h, x);
-    for (int64_t j = 0; j < h; ++j) next[j] = r.activations[static_cast<size_t>(d)](clipped(x[j], r.clip));
+    for (int64_t j = 0; j < h; ++j)
+      next[j] = r.activations[static_cast<size_t>(d)](clipped(x[j], r.clip));
   };
 }
 

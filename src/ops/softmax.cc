@@ -1,11 +1,12 @@
-// Softmax, LogSoftmax, Hardmax (1, 11, 13): over one axis from opset 13 (default -1); before, over all axes from
-// `axis` (default 1) together.
+// Softmax, LogSoftmax, Hardmax (1, 11, 13): over one axis from opset 13 (default -1); before, over
+// all axes from `axis` (default 1) together.
+#include "kernels/softmax/softmax.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/halves/halves.h"
-#include "kernels/softmax/softmax.h"
 #include "ops/detail/arguments.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/quant_step.h"
@@ -24,7 +25,8 @@ AxisSplit split_of(const ir::Node& node, int version, std::span<const int64_t> d
     return split_at(dims, normalize_axis(node.attr_int("axis", -1), rank));
   }
   const int64_t axis = node.attr_int("axis", 1);
-  if (axis < -rank || axis > rank) base::fail_input("E15", "axis {} is outside a tensor of rank {}", axis, rank);
+  if (axis < -rank || axis > rank)
+    base::fail_input("E15", "axis {} is outside a tensor of rank {}", axis, rank);
   const auto a = static_cast<size_t>(axis < 0 ? axis + rank : axis);
   return {base::element_count(dims.first(a)), base::element_count(dims.subspan(a)), 1};
 }
@@ -53,9 +55,11 @@ double largest(const T* x, int64_t n, int64_t stride) {
   return static_cast<double>(best);
 }
 
-// 16-bit types are rounded after each operation, as the specification's function (Sub, Exp, ReduceSum, Div) does.
+// 16-bit types are rounded after each operation, as the specification's function (Sub, Exp,
+// ReduceSum, Div) does.
 double stored_as(DType type, double v) {
-  if (type == DType::kFloat16) return static_cast<double>(tensor::to_float(tensor::to_half(static_cast<float>(v))));
+  if (type == DType::kFloat16)
+    return static_cast<double>(tensor::to_float(tensor::to_half(static_cast<float>(v))));
   if (type == DType::kBfloat16)
     return static_cast<double>(tensor::to_float(tensor::to_bfloat16(static_cast<float>(v))));
   return v;
@@ -66,7 +70,8 @@ void softmax_row(DType type, const T* x, T* y, int64_t n, int64_t stride) {
   const double top = largest(x, n, stride);
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const double term = stored_as(type, std::exp(stored_as(type, static_cast<double>(x[i * stride]) - top)));
+    const double term =
+        stored_as(type, std::exp(stored_as(type, static_cast<double>(x[i * stride]) - top)));
     y[i * stride] = static_cast<T>(term);
     sum += term;
   }
@@ -81,9 +86,10 @@ void softmax_row(DType type, const T* x, T* y, int64_t n, int64_t stride) {
 }
 
 void softmax(ComputeContext& c) {
-  reference_rows(c, [type = c.in(0).dtype()]<typename T>(const T* x, T* y, int64_t n, int64_t stride) {
-    softmax_row(type, x, y, n, stride);
-  });
+  reference_rows(c,
+                 [type = c.in(0).dtype()]<typename T>(const T* x, T* y, int64_t n, int64_t stride) {
+                   softmax_row(type, x, y, n, stride);
+                 });
 }
 
 // The same by kernels, row by row on the pool, for 16-bit floats.
@@ -109,30 +115,33 @@ struct NarrowSoftmax {
     const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
     auto* to = reinterpret_cast<uint16_t*>(y.raw_mutable());
     const int64_t n = split.length;
-    s.pool->parallel_for(split.outer * split.inner, std::max<int64_t>(1, 1024 / n), [&](int64_t begin, int64_t end, int) {
-      std::vector<uint16_t> codes(static_cast<size_t>(n));
-      std::vector<float> row(static_cast<size_t>(n));
-      const auto rounded = [&] {
-        narrow(row.data(), codes.data(), n);
-        widen(codes.data(), row.data(), n);
-      };
-      for (int64_t r = begin; r < end; ++r) {
-        const int64_t at = r / split.inner * n * split.inner + r % split.inner;
-        for (int64_t i = 0; i < n; ++i) codes[static_cast<size_t>(i)] = from[at + i * split.inner];
-        widen(codes.data(), row.data(), n);
-        const float top = *std::ranges::max_element(row);
-        for (float& v : row) v -= top;
-        rounded();
-        exp(row.data(), row.data(), n, {});
-        rounded();
-        double sum = 0;
-        for (float v : row) sum += static_cast<double>(v);
-        const auto total = static_cast<float>(stored_as(type, sum));
-        for (float& v : row) v /= total;
-        narrow(row.data(), codes.data(), n);
-        for (int64_t i = 0; i < n; ++i) to[at + i * split.inner] = codes[static_cast<size_t>(i)];
-      }
-    });
+    s.pool->parallel_for(split.outer * split.inner, std::max<int64_t>(1, 1024 / n),
+                         [&](int64_t begin, int64_t end, int) {
+                           std::vector<uint16_t> codes(static_cast<size_t>(n));
+                           std::vector<float> row(static_cast<size_t>(n));
+                           const auto rounded = [&] {
+                             narrow(row.data(), codes.data(), n);
+                             widen(codes.data(), row.data(), n);
+                           };
+                           for (int64_t r = begin; r < end; ++r) {
+                             const int64_t at = r / split.inner * n * split.inner + r % split.inner;
+                             for (int64_t i = 0; i < n; ++i)
+                               codes[static_cast<size_t>(i)] = from[at + i * split.inner];
+                             widen(codes.data(), row.data(), n);
+                             const float top = *std::ranges::max_element(row);
+                             for (float& v : row) v -= top;
+                             rounded();
+                             exp(row.data(), row.data(), n, {});
+                             rounded();
+                             double sum = 0;
+                             for (float v : row) sum += static_cast<double>(v);
+                             const auto total = static_cast<float>(stored_as(type, sum));
+                             for (float& v : row) v /= total;
+                             narrow(row.data(), codes.data(), n);
+                             for (int64_t i = 0; i < n; ++i)
+                               to[at + i * split.inner] = codes[static_cast<size_t>(i)];
+                           }
+                         });
   }
 };
 
@@ -141,8 +150,9 @@ std::optional<runtime::Bound> bind_narrow(const ir::Node& node, const runtime::B
   const auto& halves = kernels::halves::table(c.isa);
   NarrowSoftmax step{node, c.version, c.in(0).dtype, &halves,
                      kernels::elementwise::table(c.isa).unary(kernels::elementwise::Unary::exp)};
-  return runtime::Bound{[step = std::move(step)](runtime::StepContext& s) { return guarded([&] { step(s); }); },
-                        fmt::format("softmax_rows_{}", base::name(halves.isa))};
+  return runtime::Bound{
+      [step = std::move(step)](runtime::StepContext& s) { return guarded([&] { step(s); }); },
+      fmt::format("softmax_rows_{}", base::name(halves.isa))};
 }
 
 void log_softmax(ComputeContext& c) {
@@ -203,16 +213,20 @@ struct SoftmaxStep {
     const float* from = nullptr;
     if (in) {
       wide_x = c.arena->make(DType::kFloat32, x.dims());
-      dequantize_all(*quantization, *in, x.dims(), x.raw(), wide_x.mutable_data<float>().data(), *c.pool);
+      dequantize_all(*quantization, *in, x.dims(), x.raw(), wide_x.mutable_data<float>().data(),
+                     *c.pool);
       from = wide_x.data<float>().data();
     } else {
       from = x.data<float>().data();
     }
-    if (!out) return run(c, x.dims(), from, c.make(0, DType::kFloat32, x.dims()).mutable_data<float>().data());
+    if (!out)
+      return run(c, x.dims(), from,
+                 c.make(0, DType::kFloat32, x.dims()).mutable_data<float>().data());
     wide_y = in ? wide_x : c.arena->make(DType::kFloat32, x.dims());
     float* to = wide_y.mutable_data<float>().data();
     run(c, x.dims(), from, to);
-    quantize_all(*quantization, *out, x.dims(), to, c.make(0, out->dtype, x.dims()).raw_mutable(), *c.pool);
+    quantize_all(*quantization, *out, x.dims(), to, c.make(0, out->dtype, x.dims()).raw_mutable(),
+                 *c.pool);
   }
 };
 
@@ -221,8 +235,9 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   if (!c.has(0) || !c.has_output(0)) return {};
   const DType type = c.in(0).dtype;
   if (!kLog && (type == DType::kFloat16 || type == DType::kBfloat16)) return bind_narrow(node, c);
-  SoftmaxStep step{node, c.version, kLog, &kernels::softmax::table(c.isa),
-                   &kernels::quantize::table(c.isa), {}, {}};
+  SoftmaxStep step{
+      node, c.version, kLog, &kernels::softmax::table(c.isa), &kernels::quantize::table(c.isa),
+      {},   {}};
   const auto format = [](const runtime::Wire& w, std::optional<IntegerFormat>& f) {
     if (!w.quant) return w.dtype == DType::kFloat32;
     if (!w.quant->per_tensor()) return false;
@@ -230,7 +245,8 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     return tensor::bits(w.dtype) == 8;
   };
   if (!format(c.in(0), step.in) || !format(c.outputs[0], step.out)) return {};
-  const std::string name = std::string(kLog ? "log_softmax_" : "softmax_") + std::string(base::name(step.table->isa));
+  const std::string name =
+      std::string(kLog ? "log_softmax_" : "softmax_") + std::string(base::name(step.table->isa));
   return runtime::Bound{
       [step = std::make_shared<const SoftmaxStep>(std::move(step))](runtime::StepContext& context) {
         return guarded([&] { (*step)(context); });

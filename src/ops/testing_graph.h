@@ -23,7 +23,8 @@ class Builder {
  public:
   explicit Builder(int64_t opset = 17) { model.opsets[""] = opset; }
   ir::ValueId input(const std::string& name, ir::Shape shape) {
-    const auto id = model.graph.add_value(name, ir::Type::tensor(DType::kFloat32, std::move(shape)));
+    const auto id =
+        model.graph.add_value(name, ir::Type::tensor(DType::kFloat32, std::move(shape)));
     model.graph.inputs.push_back(id);
     return id;
   }
@@ -33,7 +34,8 @@ class Builder {
   ir::ValueId weight(const std::string& name, Dims dims, float spread = 0.3F) {
     return constant(name, random_tensor(std::move(dims), ++seed_, spread));
   }
-  ir::ValueId op(const std::string& kind, std::vector<ir::ValueId> inputs, const std::string& name) {
+  ir::ValueId op(const std::string& kind, std::vector<ir::ValueId> inputs,
+                 const std::string& name) {
     ir::Node node;
     node.op = kind;
     node.name = "node_" + name;
@@ -47,7 +49,8 @@ class Builder {
   ir::Node& last() { return model.graph.nodes.back(); }
   // 3 x 3, with padding.
   ir::ValueId conv(ir::ValueId x, int64_t in, int64_t out, const std::string& name) {
-    const auto y = op("Conv", {x, weight(name + "_w", {out, in, 3, 3}), weight(name + "_b", {out})}, name);
+    const auto y =
+        op("Conv", {x, weight(name + "_w", {out, in, 3, 3}), weight(name + "_b", {out})}, name);
     last().set("pads", std::vector<int64_t>{1, 1, 1, 1});
     return y;
   }

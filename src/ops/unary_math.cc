@@ -43,10 +43,11 @@ std::optional<runtime::Bound> bind_not(const ir::Node&, const runtime::BindConte
                             const Tensor& x = s.in(0);
                             const auto in = bool_bytes(x);
                             const auto out = bool_bytes(s.make(0, DType::kBool, x.dims()));
-                            s.pool->parallel_for(x.count(), 65536, [&](int64_t begin, int64_t end, int) {
-                              for (int64_t i = begin; i < end; ++i)
-                                out[static_cast<size_t>(i)] = in[static_cast<size_t>(i)] == 0;
-                            });
+                            s.pool->parallel_for(
+                                x.count(), 65536, [&](int64_t begin, int64_t end, int) {
+                                  for (int64_t i = begin; i < end; ++i)
+                                    out[static_cast<size_t>(i)] = in[static_cast<size_t>(i)] == 0;
+                                });
                           });
                         },
                         "not"};

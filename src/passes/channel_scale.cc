@@ -17,8 +17,8 @@ Kind kind_of(const Editor& g, ir::NodeId n) {
   return Kind::kNone;
 }
 
-// The weights as [outer, channels, inner]: element (o, c, i) belongs to output channel c. ConvTranspose has
-// groups: its outer index selects the group too.
+// The weights as [outer, channels, inner]: element (o, c, i) belongs to output channel c.
+// ConvTranspose has groups: its outer index selects the group too.
 struct Split {
   int64_t outer, length, inner, groups, channels;
 };
@@ -51,7 +51,8 @@ std::optional<Split> split(const ir::Node& node, Kind kind, const Tensor& w) {
 }
 
 // The constant bias as one number per channel; what it is added as is beta * bias for Gemm.
-std::optional<std::vector<double>> bias_of(const Editor& g, const ir::Node& node, int64_t channels) {
+std::optional<std::vector<double>> bias_of(const Editor& g, const ir::Node& node,
+                                           int64_t channels) {
   if (node.op == "MatMul" || node.input(2) == ir::kNone)
     return std::vector<double>(static_cast<size_t>(channels), 0.0);
   const Tensor* b = g.constant(node.input(2));
@@ -95,7 +96,8 @@ std::optional<Scaled> scaled(const Editor& g, ir::NodeId n, std::span<const doub
   }
   std::vector<double> bias = *bias_of(g, node, s.channels);
   // Gemm adds beta * C: C' = C * scale + shift / beta.
-  const double beta = kind == Kind::kGemm ? static_cast<double>(node.attr_float("beta", 1.0F)) : 1.0;
+  const double beta =
+      kind == Kind::kGemm ? static_cast<double>(node.attr_float("beta", 1.0F)) : 1.0;
   const bool had_bias = kind != Kind::kMatMul && node.input(2) != ir::kNone;
   if (had_bias && beta == 0.0) return {};
   for (size_t c = 0; c < bias.size(); ++c)

@@ -8,8 +8,8 @@
 
 namespace tersor::passes {
 
-// An operator whose weights (and bias, if any) are constant floats: Conv, ConvTranspose, Gemm, MatMul of a constant
-// right side with two axes.
+// An operator whose weights (and bias, if any) are constant floats: Conv, ConvTranspose, Gemm,
+// MatMul of a constant right side with two axes.
 struct Weighted {
   int64_t channels = 0;
   int axis_from_end = 0;   // of the channels in the output: 0 is the last axis
@@ -23,7 +23,8 @@ struct Scaled {
 };
 // The weights of node `n` for which it computes scale[c] * y + shift[c], where it computes y now:
 //   W'[c] = W[c] * scale[c]     b'[c] = b[c] * scale[c] + shift[c]
-// in double, rounded once. nullopt where a number would not be finite, or a shift is not 0 and n takes no bias.
+// in double, rounded once. nullopt where a number would not be finite, or a shift is not 0 and n
+// takes no bias.
 std::optional<Scaled> scaled(const Editor& g, ir::NodeId n, std::span<const double> scale,
                              std::span<const double> shift);
 // Gives them to node `n`.

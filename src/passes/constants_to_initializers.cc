@@ -2,7 +2,8 @@
 //
 //   before   y = Constant<value>()
 //   after    y is an initializer of that value
-//   when     y is no graph output (files whose outputs are initializers are not read everywhere), and the value is a
+//   when     y is no graph output (files whose outputs are initializers are not read everywhere),
+//   and the value is a
 //            dense tensor, a number, a string or a list of them
 //   exact    the same tensor under the same name
 #include "ops/infer.h"

@@ -1,9 +1,9 @@
 // Nodes nobody reads go, with the values only they needed.
 //
-//   before   a node none of whose outputs is read by a node, by a body, or by the caller; an initializer likewise
-//   after    nothing; second outputs that nobody reads (the mask of Dropout, the indices of MaxPool) are left out
-//   when     always: ONNX operators have no side effects
-//   exact    no result depends on them
+//   before   a node none of whose outputs is read by a node, by a body, or by the caller; an
+//   initializer likewise after    nothing; second outputs that nobody reads (the mask of Dropout,
+//   the indices of MaxPool) are left out when     always: ONNX operators have no side effects exact
+//   no result depends on them
 #include <algorithm>
 #include <array>
 #include <string_view>

@@ -16,7 +16,8 @@
 namespace tersor::passes {
 namespace {
 
-// Of type, dimensions and the first bytes: large weights are compared whole only where these are equal.
+// Of type, dimensions and the first bytes: large weights are compared whole only where these are
+// equal.
 size_t hash_of(const Tensor& t) {
   constexpr size_t kLooked = 1024;
   size_t h = static_cast<size_t>(t.dtype());

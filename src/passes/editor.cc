@@ -45,7 +45,8 @@ void rename_captures(ir::Attribute::GraphPtr& body, const std::string& from, con
     if (copy->values[id].name == to) new_id = id;
   }
   for (ir::Node& node : copy->nodes)
-    for_each_body(node, [&](ir::Attribute::GraphPtr& b) { rename_captures(b, from, to, depth + 1); });
+    for_each_body(node,
+                  [&](ir::Attribute::GraphPtr& b) { rename_captures(b, from, to, depth + 1); });
   if (old_id != ir::kNone && new_id == ir::kNone) {
     copy->values[old_id].name = to;
     copy->values[old_id].type = {};
@@ -115,9 +116,13 @@ std::string Names::fresh(std::string_view wish) {
 // ---- the editor --------------------------------------------------------------------------------
 
 Editor::Editor(ir::Graph& graph, Names& names, const Scope* outer)
-    : graph_(graph), names_(names), outer_(outer),
-      original_(static_cast<ir::NodeId>(graph.nodes.size())), dead_(graph.nodes.size(), false),
-      producers_(graph.producers()), readers_(graph.consumers()),
+    : graph_(graph),
+      names_(names),
+      outer_(outer),
+      original_(static_cast<ir::NodeId>(graph.nodes.size())),
+      dead_(graph.nodes.size(), false),
+      producers_(graph.producers()),
+      readers_(graph.consumers()),
       outputs_(graph.outputs.begin(), graph.outputs.end()) {}
 
 bool Editor::is(ir::NodeId n, std::string_view op) const {

@@ -26,8 +26,8 @@ class Scope {
   std::unordered_map<std::string_view, ir::ValueId> names_;
 };
 
-// All value names of a model, bodies included: a new name must differ from all of them, since a body may not
-// hide an outer name.
+// All value names of a model, bodies included: a new name must differ from all of them, since a
+// body may not hide an outer name.
 class Names {
  public:
   explicit Names(const ir::Model& model) : model_(&model) {}
@@ -40,7 +40,8 @@ class Names {
   std::unordered_map<std::string, int> next_;
 };
 
-// Node and value ids stay valid until finish(); references to nodes and values only until something is added.
+// Node and value ids stay valid until finish(); references to nodes and values only until something
+// is added.
 class Editor {
  public:
   Editor(ir::Graph& graph, Names& names, const Scope* outer = nullptr);
@@ -82,8 +83,9 @@ class Editor {
   // `v` becomes an initializer; its node must have been removed.
   void set_constant(ir::ValueId v, Tensor tensor);
   void remove(ir::NodeId n);
-  // Lets `v` take the place of the first output of node `n`, which goes. A graph output keeps its name, for which the
-  // node that makes `v` then makes it under that name: only where can_bypass() holds.
+  // Lets `v` take the place of the first output of node `n`, which goes. A graph output keeps its
+  // name, for which the node that makes `v` then makes it under that name: only where can_bypass()
+  // holds.
   void bypass(ir::NodeId n, ir::ValueId v);
   bool can_bypass(ir::NodeId n, ir::ValueId v) const;
 
@@ -107,8 +109,8 @@ class Editor {
   std::unordered_map<ir::NodeId, ir::NodeId> anchor_;  // of added nodes
 };
 
-// Calls `edit` for every graph of the model, bodies before the graph that holds them, and returns the sum. A body is
-// copied, and replaced only if `edit` returns more than 0.
+// Calls `edit` for every graph of the model, bodies before the graph that holds them, and returns
+// the sum. A body is copied, and replaced only if `edit` returns more than 0.
 int for_each_graph(ir::Model& model, const std::function<int(ir::Graph&, const Scope*)>& edit);
 // The same with an Editor, finished after each graph.
 int edit_graphs(ir::Model& model, const std::function<int(Editor&)>& edit);

@@ -1,9 +1,11 @@
 // What depends on constants only is computed now.
 //
-//   before   y = f(a, b) with initializers a, b; or y an integer vector that inference knows (Shape of static
+//   before   y = f(a, b) with initializers a, b; or y an integer vector that inference knows (Shape
+//   of static
 //            dimensions and arithmetic on it)
 //   after    y is an initializer (a Constant node where y is a graph output)
-//   when     f is deterministic, holds no body, is no DequantizeLinear (that would undo a quantized weight), and the weights
+//   when     f is deterministic, holds no body, is no DequantizeLinear (that would undo a quantized
+//   weight), and the weights
 //            grow by no more than Options::folding_growth in all
 //   exact    f's own reference computes y
 #include <algorithm>
@@ -18,11 +20,13 @@
 namespace tersor::passes {
 namespace {
 
-// Operators whose result may have any size, known only by running them, are run on inputs up to this.
+// Operators whose result may have any size, known only by running them, are run on inputs up to
+// this.
 constexpr size_t kUnboundedInputBytes = size_t{1} << 20;
 
 const ops::Operator* foldable(const ir::Model& model, const Editor& g, const ir::Node& node) {
-  if (node.inputs.empty() || node.op == "DequantizeLinear" || !ir::subgraphs(node).empty()) return nullptr;
+  if (node.inputs.empty() || node.op == "DequantizeLinear" || !ir::subgraphs(node).empty())
+    return nullptr;
   for (ir::ValueId v : node.inputs)
     if (v != ir::kNone && !g.constant(v)) return nullptr;
   const ops::Operator* op = ops::find(node.domain, node.op, model.opset(node.domain));
@@ -48,7 +52,8 @@ std::optional<size_t> output_bytes(const ir::Model& model, const Editor& g, cons
   op.infer(c);
   size_t bytes = 0;
   for (const ir::Type& type : outputs) {
-    if (type.kind != ir::Type::Kind::kTensor || !type.shape || type.elem == DType::kUndefined) return {};
+    if (type.kind != ir::Type::Kind::kTensor || !type.shape || type.elem == DType::kUndefined)
+      return {};
     const std::optional<Dims> dims = ir::to_dims(*type.shape);
     if (!dims) return {};
     bytes = base::checked_add(bytes, tensor::byte_size(type.elem, base::element_count(*dims)));

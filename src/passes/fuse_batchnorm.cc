@@ -1,10 +1,13 @@
 // BatchNormalization goes into the weights of the operator before it.
 //
 //   before   y = BatchNormalization(f(x, W, b), scale, B, mean, var)
-//   after    y = f(x, W', b')     k = scale / sqrt(var + epsilon),  W' = W * k,  b' = (b - mean) * k + B   per channel
-//   when     f is Conv, ConvTranspose, Gemm, or MatMul with a result of two axes (then y = MatMul(x, W') + b'); all
-//            parameters are constant floats and var + epsilon > 0; f's result has no other reader; inference mode
-//   exact    both sides are k * (W x + b - mean) + B; the new weights are computed in double and rounded once, so that each
+//   after    y = f(x, W', b')     k = scale / sqrt(var + epsilon),  W' = W * k,  b' = (b - mean) *
+//   k + B   per channel when     f is Conv, ConvTranspose, Gemm, or MatMul with a result of two
+//   axes (then y = MatMul(x, W') + b'); all
+//            parameters are constant floats and var + epsilon > 0; f's result has no other reader;
+//            inference mode
+//   exact    both sides are k * (W x + b - mean) + B; the new weights are computed in double and
+//   rounded once, so that each
 //            weight is off by at most half a unit in its last place
 #include <cmath>
 
@@ -20,7 +23,8 @@ struct Affine {
 };
 
 std::optional<Affine> affine_of(const Editor& g, const ir::Node& bn) {
-  if (bn.attr_int("training_mode", 0) != 0 || bn.attr_int("spatial", 1) == 0 || bn.outputs.size() != 1)
+  if (bn.attr_int("training_mode", 0) != 0 || bn.attr_int("spatial", 1) == 0 ||
+      bn.outputs.size() != 1)
     return {};
   std::vector<double> p[4];
   for (size_t i = 0; i < 4; ++i) {
@@ -41,7 +45,8 @@ std::optional<Affine> affine_of(const Editor& g, const ir::Node& bn) {
   return a;
 }
 
-// Whether f was changed. Without a bias input (MatMul), the normalization's node becomes the addition of the shift.
+// Whether f was changed. Without a bias input (MatMul), the normalization's node becomes the
+// addition of the shift.
 bool fuse(Editor& g, ir::NodeId n, PassContext& context) {
   const ir::ValueId y = g.node(n).input(0), out = g.node(n).output(0);
   const ir::NodeId f = g.producer(y);

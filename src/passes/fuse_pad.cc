@@ -2,9 +2,12 @@
 //
 //   before   y = Conv<pads p>(Pad<constant 0, q>(x), ...)   or AveragePool
 //   after    y = Conv<pads p + q>(x, ...)
-//   when     q pads spatial axes only, by constants that are not negative; explicit padding in the reader; AveragePool
-//            counts its padding or has none of its own, does not round up, and no pad reaches the window's size
-//   exact    a convolution reads 0 outside its input; AveragePool then counts the padding, as it did count the zeros
+//   when     q pads spatial axes only, by constants that are not negative; explicit padding in the
+//   reader; AveragePool
+//            counts its padding or has none of its own, does not round up, and no pad reaches the
+//            window's size
+//   exact    a convolution reads 0 outside its input; AveragePool then counts the padding, as it
+//   did count the zeros
 #include <algorithm>
 
 #include "passes/constants.h"
@@ -41,7 +44,8 @@ std::optional<std::vector<int64_t>> spatial_pads(const Editor& g, const ir::Node
     pads = pad.attr_ints("pads");
   }
   if (!pads || pads->size() < 6 || pads->size() % 2 != 0) return {};
-  if (std::ranges::any_of(*pads, [](int64_t p) { return p < 0 || p > (int64_t{1} << 24); })) return {};
+  if (std::ranges::any_of(*pads, [](int64_t p) { return p < 0 || p > (int64_t{1} << 24); }))
+    return {};
   const size_t rank = pads->size() / 2;
   for (size_t i : {size_t{0}, size_t{1}, rank, rank + 1})
     if ((*pads)[i] != 0) return {};
@@ -65,7 +69,8 @@ bool fuse(Editor& g, ir::NodeId n, PassContext& context) {
   if (own.size() != pads->size()) return false;
   if (!conv) {
     const bool padded = std::ranges::any_of(own, [](int64_t p) { return p != 0; });
-    if (node.attr_int("ceil_mode", 0) != 0 || (padded && node.attr_int("count_include_pad", 0) == 0))
+    if (node.attr_int("ceil_mode", 0) != 0 ||
+        (padded && node.attr_int("count_include_pad", 0) == 0))
       return false;
     const std::vector<int64_t> window = node.attr_ints("kernel_shape");
     if (2 * window.size() != pads->size()) return false;

@@ -2,9 +2,11 @@
 //
 //   before   y = f(x, W, b) * c,  / c,  + c,  - c,  or c - f(x, W, b)
 //   after    y = f(x, W', b')     W' = W * k,  b' = b * k + t   per channel
-//   when     f is Conv, ConvTranspose or Gemm (MatMul for factors); c is a constant float, one number or one for each
+//   when     f is Conv, ConvTranspose or Gemm (MatMul for factors); c is a constant float, one
+//   number or one for each
 //            channel, that does not broadcast f's result; the result has no other reader
-//   exact    the same numbers but for the order of rounding; W' and b' are computed in double and rounded once
+//   exact    the same numbers but for the order of rounding; W' and b' are computed in double and
+//   rounded once
 #include <algorithm>
 
 #include "passes/channel_scale.h"

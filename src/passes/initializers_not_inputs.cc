@@ -2,7 +2,8 @@
 //
 //   before   IR version 3: every initializer must also be a graph input
 //   after    IR version 4 or newer: the inputs are what a caller gives
-//   when     always; a caller's own value for such an input (a default, since IR version 4) is not supported anywhere
+//   when     always; a caller's own value for such an input (a default, since IR version 4) is not
+//   supported anywhere
 //            in tersor
 //   exact    nothing is computed differently
 #include <algorithm>
@@ -15,7 +16,8 @@ namespace tersor::passes {
 int initializers_not_inputs(ir::Model& model, PassContext& context) {
   int total = 0;
   const auto listed = [](const ir::Graph& g) {
-    return std::ranges::any_of(g.inputs, [&](ir::ValueId v) { return g.values[v].constant.has_value(); });
+    return std::ranges::any_of(g.inputs,
+                               [&](ir::ValueId v) { return g.values[v].constant.has_value(); });
   };
   total += for_each_graph(model, [&](ir::Graph& g, const Scope*) {
     if (!listed(g) || !context.step()) return 0;

@@ -1,10 +1,13 @@
 // Calls of the model's own functions are replaced by the functions' nodes.
 //
 //   before   y = F<alpha>(x), where the model has a function F
-//   after    F's nodes, their inner values under new names, attribute references replaced by the call's attributes, the
+//   after    F's nodes, their inner values under new names, attribute references replaced by the
+//   call's attributes, the
 //            function's defaults, or nothing
-//   when     F uses the operator versions that the model uses (after raising the model or F, where that is needed and
-//            possible); calls nest at most limits::kFunctionDepth deep, and the result has at most limits::kNodes nodes
+//   when     F uses the operator versions that the model uses (after raising the model or F, where
+//   that is needed and
+//            possible); calls nest at most limits::kFunctionDepth deep, and the result has at most
+//            limits::kNodes nodes
 //   exact    that is what a call means; a body's names are its own
 #include <algorithm>
 #include <map>
@@ -92,7 +95,8 @@ class Inliner {
     std::vector<int64_t> size(calls.size(), 0);
     std::vector<int> state(calls.size(), 0);  // 1: being counted, 2: counted
     const auto add = [](int64_t a, int64_t b, int64_t times) {
-      const double sum = static_cast<double>(a) + static_cast<double>(b) * static_cast<double>(times);
+      const double sum =
+          static_cast<double>(a) + static_cast<double>(b) * static_cast<double>(times);
       return sum > 1e15 ? int64_t{1'000'000'000'000'000} : a + b * times;
     };
     for (size_t start = 0; start < calls.size(); ++start) {
@@ -114,7 +118,8 @@ class Inliner {
           if (stack.back() != f) continue;
         }
         size[f] = calls[f].nodes;
-        for (const auto& [callee, times] : calls[f].functions) size[f] = add(size[f], size[callee], times);
+        for (const auto& [callee, times] : calls[f].functions)
+          size[f] = add(size[f], size[callee], times);
         state[f] = 2;
         stack.pop_back();
       }
@@ -123,8 +128,8 @@ class Inliner {
     int64_t total = main.nodes;
     for (const auto& [callee, times] : main.functions) total = add(total, size[callee], times);
     if (total > limits::kNodes)
-      base::fail(ErrorKind::kLimit, "E60", "the model has more than {} nodes once its functions are inlined",
-                 limits::kNodes);
+      base::fail(ErrorKind::kLimit, "E60",
+                 "the model has more than {} nodes once its functions are inlined", limits::kNodes);
   }
 
   // Brings model and functions to one opset; functions for which that fails stay calls.
@@ -194,7 +199,8 @@ class Inliner {
                                              const std::map<std::string, std::string>& renamed,
                                              Names& names, int depth) {
     if (depth > limits::kGraphNesting)
-      base::fail(ErrorKind::kLimit, "E63", "graphs are nested deeper than {}", limits::kGraphNesting);
+      base::fail(ErrorKind::kLimit, "E63", "graphs are nested deeper than {}",
+                 limits::kGraphNesting);
     std::vector<ir::Attribute> result;
     const auto body = [&](const ir::Attribute::GraphPtr& graph) {
       auto copy = std::make_shared<ir::Graph>(*graph);
@@ -204,7 +210,8 @@ class Inliner {
       for (size_t v = 0; v < copy->values.size(); ++v) {
         ir::Value& value = copy->values[v];
         if (captured[v]) {
-          if (const auto it = renamed.find(value.name); it != renamed.end()) value.name = it->second;
+          if (const auto it = renamed.find(value.name); it != renamed.end())
+            value.name = it->second;
         } else {
           std::string name = names.fresh(value.name);
           inner[value.name] = name;
@@ -243,11 +250,13 @@ class Inliner {
     std::map<ir::ValueId, ir::ValueId> place;
     place[ir::kNone] = ir::kNone;
     for (size_t i = 0; i < f.body.inputs.size(); ++i) place[f.body.inputs[i]] = call.input(i);
-    std::vector<std::pair<ir::ValueId, ir::ValueId>> copies;  // outputs that are inputs, or given twice
+    std::vector<std::pair<ir::ValueId, ir::ValueId>>
+        copies;  // outputs that are inputs, or given twice
     for (size_t i = 0; i < f.body.outputs.size(); ++i) {
       const ir::ValueId out = call.output(i);
       if (out == ir::kNone) continue;
-      if (!place.emplace(f.body.outputs[i], out).second) copies.emplace_back(f.body.outputs[i], out);
+      if (!place.emplace(f.body.outputs[i], out).second)
+        copies.emplace_back(f.body.outputs[i], out);
     }
     for (size_t v = 0; v < f.body.values.size(); ++v) {
       const auto id = static_cast<ir::ValueId>(v);
@@ -261,7 +270,8 @@ class Inliner {
     for (const ir::Node& node : g.graph().nodes) taken.insert(node.name);
     const auto own_name = [&](const std::string& wish) {
       std::string name = prefix + wish;
-      for (int i = 2; !taken.insert(name).second; ++i) name = prefix + wish + "_" + std::to_string(i);
+      for (int i = 2; !taken.insert(name).second; ++i)
+        name = prefix + wish + "_" + std::to_string(i);
       return name;
     };
     std::map<std::string, std::string> renamed;
@@ -330,6 +340,8 @@ class Inliner {
 
 }  // namespace
 
-int inline_functions(ir::Model& model, PassContext& context) { return Inliner(model, context).run(); }
+int inline_functions(ir::Model& model, PassContext& context) {
+  return Inliner(model, context).run();
+}
 
 }  // namespace tersor::passes

@@ -2,7 +2,8 @@
 //
 //   before   t = MatMul(x, W), y = Add(t, b)
 //   after    y = Gemm(x, W, b)
-//   when     x has two axes for sure; W is a constant [K, N] and b a constant [N], [1, N] or of one element (of at most two
+//   when     x has two axes for sure; W is a constant [K, N] and b a constant [N], [1, N] or of one
+//   element (of at most two
 //            axes), of the same float type; t has no other reader
 //   exact    Gemm with alpha = beta = 1 is that sum
 #include "passes/constants.h"
@@ -25,7 +26,8 @@ bool fuse(Editor& g, ir::NodeId n, PassContext& context) {
   if (!w || w->rank() != 2 || !is_float(*w) || b->dtype() != w->dtype() || g.type(x).rank() != 2)
     return false;
   const int64_t columns = w->dim(1);
-  if (b->rank() > 2 || (b->rank() == 2 && b->dim(0) != 1) || (b->count() != 1 && b->count() != columns))
+  if (b->rank() > 2 || (b->rank() == 2 && b->dim(0) != 1) ||
+      (b->count() != 1 && b->count() != columns))
     return false;
   if (!context.step()) return false;
   g.remove(n);

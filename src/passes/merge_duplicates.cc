@@ -2,13 +2,14 @@
 //
 //   before   y = f<a>(x), z = f<a>(x)
 //   after    readers of z read y
-//   when     f is deterministic, known, holds no bodies or tensors and makes one output; f is neither QuantizeLinear nor
+//   when     f is deterministic, known, holds no bodies or tensors and makes one output; f is
+//   neither QuantizeLinear nor
 //            DequantizeLinear: runtimes want one for each reader
 //   exact    equal inputs and attributes give equal results
+#include <fmt/format.h>
+
 #include <map>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "ops/operator.h"
 #include "passes/editor.h"
@@ -20,16 +21,19 @@ namespace {
 // Everything that decides the result, as one string; nullopt for attributes of other kinds.
 std::optional<std::string> key_of(const ir::Node& node) {
   std::map<std::string, std::string> attributes;
-  const auto list = [](const auto& values) {
-    return fmt::format("[{}]", fmt::join(values, ","));
-  };
+  const auto list = [](const auto& values) { return fmt::format("[{}]", fmt::join(values, ",")); };
   for (const ir::Attribute& a : node.attributes) {
     std::string text;
-    if (const auto* i = std::get_if<int64_t>(&a.data)) text = fmt::format("i{}", *i);
-    else if (const auto* f = std::get_if<float>(&a.data)) text = fmt::format("f{:a}", *f);
-    else if (const auto* s = std::get_if<std::string>(&a.data)) text = "s" + *s;
-    else if (const auto* v = std::get_if<std::vector<int64_t>>(&a.data)) text = "I" + list(*v);
-    else return {};
+    if (const auto* i = std::get_if<int64_t>(&a.data))
+      text = fmt::format("i{}", *i);
+    else if (const auto* f = std::get_if<float>(&a.data))
+      text = fmt::format("f{:a}", *f);
+    else if (const auto* s = std::get_if<std::string>(&a.data))
+      text = "s" + *s;
+    else if (const auto* v = std::get_if<std::vector<int64_t>>(&a.data))
+      text = "I" + list(*v);
+    else
+      return {};
     attributes[a.name] = text;
   }
   std::string key = node.domain + '\0' + node.op + '\0' + node.overload + '\0' + list(node.inputs);

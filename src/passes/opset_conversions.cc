@@ -34,7 +34,8 @@ void list_to_input(Editor& g, ir::NodeId n, const char* name, size_t i) {
   g.set_input(n, i, g.add_constant(wish(g, n, name), Tensor::vector(values)));
 }
 
-// The element type of the node's data, for constants that must match it. float32 if it is not known.
+// The element type of the node's data, for constants that must match it. float32 if it is not
+// known.
 DType data_type(const Editor& g, ir::NodeId n) {
   const DType type = g.type(g.node(n).input(0)).elem;
   return type == DType::kUndefined ? DType::kFloat32 : type;
@@ -44,7 +45,8 @@ ir::ValueId number(Editor& g, ir::NodeId n, const char* part, double value, DTyp
   return g.add_constant(wish(g, n, part), tensor::cast(Tensor::scalar<double>(value), type));
 }
 
-// The types of subgraphs' values are not known, so that constants for them are made only of float32 data.
+// The types of subgraphs' values are not known, so that constants for them are made only of float32
+// data.
 bool type_known(const Editor& g, ir::NodeId n) {
   return g.type(g.node(n).input(0)).elem != DType::kUndefined;
 }
@@ -143,7 +145,8 @@ Refusal scatter_11(Editor& g, ir::NodeId n) {
   return {};
 }
 
-// Before 13, Softmax works on a matrix: the axes before `axis` (default 1) against all others. From 13, along one axis.
+// Before 13, Softmax works on a matrix: the axes before `axis` (default 1) against all others. From
+// 13, along one axis.
 Refusal softmax_13(Editor& g, ir::NodeId n) {
   const ir::ValueId x = g.node(n).input(0), y = g.node(n).output(0);
   const ir::Type type = g.type(x);
@@ -163,7 +166,8 @@ Refusal softmax_13(Editor& g, ir::NodeId n) {
   const ir::ValueId flat = g.add_value(wish(g, n, "flat"), inner);
   const ir::ValueId result = g.add_value(wish(g, n, "soft"), inner);
   ir::Shape length{type.shape ? ir::Dim(type.rank()) : ir::Dim()};
-  const ir::ValueId shape = g.add_value(wish(g, n, "shape"), ir::Type::tensor(DType::kInt64, length));
+  const ir::ValueId shape =
+      g.add_value(wish(g, n, "shape"), ir::Type::tensor(DType::kInt64, length));
   ir::Node flatten = new_node("Flatten", wish(g, n, "flatten"));
   flatten.inputs = {x};
   flatten.outputs = {flat};
@@ -194,9 +198,10 @@ Refusal upsample_9(Editor& g, ir::NodeId n) {
   const std::vector<float> scales = g.node(n).attr_floats("scales");
   if (scales.empty()) return "it has no scales";
   g.node(n).erase("scales");
-  g.set_input(n, 1,
-              g.add_constant(wish(g, n, "scales"), Tensor::of<float>({static_cast<int64_t>(scales.size())},
-                                                                   std::span<const float>(scales))));
+  g.set_input(
+      n, 1,
+      g.add_constant(wish(g, n, "scales"), Tensor::of<float>({static_cast<int64_t>(scales.size())},
+                                                             std::span<const float>(scales))));
   return {};
 }
 Refusal upsample_10(Editor& g, ir::NodeId n) {
@@ -204,13 +209,15 @@ Refusal upsample_10(Editor& g, ir::NodeId n) {
   return {};
 }
 
-// Resize 10 maps x to x / scale; its nearest takes the floor where it enlarges, the ceiling where it shrinks.
+// Resize 10 maps x to x / scale; its nearest takes the floor where it enlarges, the ceiling where
+// it shrinks.
 Refusal resize_11(Editor& g, ir::NodeId n) {
   const std::string mode = g.node(n).attr_string("mode", "nearest");
   std::string nearest = "floor";
   if (mode == "nearest") {
     const Tensor* scales = g.constant(g.node(n).input(1));
-    if (!scales || !is_float(*scales)) return "its scales are not known, on which its rounding depends";
+    if (!scales || !is_float(*scales))
+      return "its scales are not known, on which its rounding depends";
     bool up = false, down = false;
     for (double s : to_doubles(*scales)) {
       up |= s > 1;
@@ -227,7 +234,8 @@ Refusal resize_11(Editor& g, ir::NodeId n) {
   return {};
 }
 Refusal resize_13(Editor& g, ir::NodeId n) {
-  if (g.node(n).attr_string("coordinate_transformation_mode", "half_pixel") == "tf_half_pixel_for_nn")
+  if (g.node(n).attr_string("coordinate_transformation_mode", "half_pixel") ==
+      "tf_half_pixel_for_nn")
     return "tf_half_pixel_for_nn has no newer form";
   return {};
 }
@@ -248,7 +256,7 @@ Refusal roi_align_16(Editor& g, ir::NodeId n) {
 
 Refusal grid_sample_20(Editor& g, ir::NodeId n) {
   const std::string mode = g.node(n).attr_string("mode", "bilinear");
-  g.node(n).set("mode", mode == "bilinear" ? std::string("linear")
+  g.node(n).set("mode", mode == "bilinear"  ? std::string("linear")
                         : mode == "bicubic" ? std::string("cubic")
                                             : mode);
   return {};

@@ -11,8 +11,9 @@
 namespace tersor::passes {
 namespace {
 
-// A model changes in every round until nothing is left to do. Every pass makes the graph smaller or moves it toward one
-// form, so that a handful of rounds is enough; more than this means that two passes undo each other.
+// A model changes in every round until nothing is left to do. Every pass makes the graph smaller or
+// moves it toward one form, so that a handful of rounds is enough; more than this means that two
+// passes undo each other.
 constexpr int kRounds = 64;
 
 constexpr std::array kPasses{
@@ -111,7 +112,8 @@ int Report::count(std::string_view pass) const {
 std::string to_string(const Report& report) {
   std::string text;
   for (const Count& c : report.counts)
-    if (c.rewrites > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", c.pass, c.rewrites);
+    if (c.rewrites > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", c.pass, c.rewrites);
   return text.empty() ? "nothing to do" : text;
 }
 
@@ -124,7 +126,8 @@ Report simplify(ir::Model& model, const Options& options) {
 }
 
 Report run_pass(ir::Model& model, std::string_view name, const Options& options) {
-  const auto it = std::ranges::find(kPasses, name, [](const Pass& p) { return std::string_view(p.name); });
+  const auto it =
+      std::ranges::find(kPasses, name, [](const Pass& p) { return std::string_view(p.name); });
   if (it == kPasses.end())
     base::fail(ErrorKind::kUsage, "E76", "there is no pass named {}", base::quoted(name));
   Run run(model, options);

@@ -1,7 +1,8 @@
 // Simplification: rewrites that keep a model exportable and its results the same.
 //
-// One file per pass; pipeline.cc holds the one ordered list, run again and again until nothing changes. Every pass
-// can be named, counted, switched off, and stopped at a given rewrite, to find the one that broke something.
+// One file per pass; pipeline.cc holds the one ordered list, run again and again until nothing
+// changes. Every pass can be named, counted, switched off, and stopped at a given rewrite, to find
+// the one that broke something.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ namespace tersor::passes {
 struct Options {
   // Raise the opset to this before all else, if it can be done; 0: as it is.
   int64_t min_opset = 0;
-  // Passes whose result needs a newer operator (LayerNormalization: 17, Gelu: 20) may raise the opset up to this.
+  // Passes whose result needs a newer operator (LayerNormalization: 17, Gelu: 20) may raise the
+  // opset up to this.
   int64_t opset_ceiling = 17;
   // Stop after this many rewrites; below 0: no limit.
   int64_t step_limit = -1;
@@ -41,8 +43,8 @@ struct Report {
   std::vector<Count> counts;       // in the order of the list
   std::vector<std::string> notes;  // what was not done, and why
   int rounds = 0;
-  int64_t steps = 0;               // rewrites in all
-  bool stopped = false;            // by the step limit
+  int64_t steps = 0;     // rewrites in all
+  bool stopped = false;  // by the step limit
   int64_t opset_before = 0, opset_after = 0;
   int64_t nodes_before = 0, nodes_after = 0;  // of the main graph
 
@@ -55,7 +57,8 @@ class PassContext {
  public:
   PassContext(const Options& options, Report& report) : options_(options), report_(report) {}
   const Options& options() const { return options_; }
-  // Asked right before every rewrite: false once the step limit is reached, and then nothing may change.
+  // Asked right before every rewrite: false once the step limit is reached, and then nothing may
+  // change.
   bool step();
   // Says once why something was left as it is.
   void note(std::string text);
@@ -71,8 +74,9 @@ class PassContext {
   int64_t folding_used_ = 0;
 };
 
-// Rewrites a model and returns how often. Expects and leaves a model that ir::verify accepts, whose values carry the
-// types that infer_types (types.h) gives; nodes a pass makes have its name as origin.
+// Rewrites a model and returns how often. Expects and leaves a model that ir::verify accepts, whose
+// values carry the types that infer_types (types.h) gives; nodes a pass makes have its name as
+// origin.
 struct Pass {
   const char* name;
   int (*run)(ir::Model&, PassContext&);

@@ -1,9 +1,11 @@
 // Raising the opset.
 //
 //   before   a model at opset v
-//   after    the same at opset w > v: nodes whose form changed in between are rewritten, version by version, by the rows of
+//   after    the same at opset w > v: nodes whose form changed in between are rewritten, version by
+//   version, by the rows of
 //            opset_conversions.cc
-//   when     every ai.onnx node of every graph is one whose changes are known, and can be converted; otherwise the model stays
+//   when     every ai.onnx node of every graph is one whose changes are known, and can be
+//   converted; otherwise the model stays
 //            as it is, and the first refusal says why
 //   exact    each row says the same in the newer form; the rest of the operators kept their meaning
 #include "passes/raise_opset.h"
@@ -33,8 +35,9 @@ int raise(Editor& g, const ir::Model& model, int64_t from, int64_t to, std::stri
   for (ir::NodeId n = 0; n < count && reason.empty(); ++n) {
     if (!is_standard(g.node(n)) || is_function(model, g.node(n))) continue;
     const auto refuse = [&](const std::string& why) {
-      reason = fmt::format("the opset stays {}, since node {} ({}) cannot be brought to {}: {}", from,
-                           base::quoted(g.node(n).name), base::printable(g.node(n).op), to, why);
+      reason =
+          fmt::format("the opset stays {}, since node {} ({}) cannot be brought to {}: {}", from,
+                      base::quoted(g.node(n).name), base::printable(g.node(n).op), to, why);
     };
     if (!is_known_operator(g.node(n).op)) {
       refuse("the operator is not known");
@@ -76,8 +79,8 @@ int64_t ir_version_for(int64_t opset) {
     int64_t opset, ir;
   };
   // What the release of ONNX that brought the opset wrote.
-  constexpr Row kRows[] = {{28, 14}, {25, 13}, {24, 12}, {23, 11}, {21, 10},
-                           {19, 9},  {15, 8},  {12, 7},  {11, 6},  {10, 5}, {9, 4}};
+  constexpr Row kRows[] = {{28, 14}, {25, 13}, {24, 12}, {23, 11}, {21, 10}, {19, 9},
+                           {15, 8},  {12, 7},  {11, 6},  {10, 5},  {9, 4}};
   for (const Row& row : kRows)
     if (opset >= row.opset) return row.ir;
   return 3;
@@ -90,15 +93,15 @@ Raised raise_opset(ir::Model& model, int64_t version) {
     return Raised{.done = false, .rewrites = 0, .reason = std::move(reason)};
   };
   if (version > kNewestOpset)
-    return refused(fmt::format("opset {} is newer than {}, the newest known", version, kNewestOpset));
+    return refused(
+        fmt::format("opset {} is newer than {}, the newest known", version, kNewestOpset));
   if (from < 7)
     return refused(fmt::format("opset {} is older than 7, from which changes are known", from));
   ir::Model copy = model;
   infer_types(copy);
   std::string reason;
-  const int rewrites = edit_graphs(copy, [&](Editor& g) {
-    return reason.empty() ? raise(g, copy, from, version, reason) : 0;
-  });
+  const int rewrites = edit_graphs(
+      copy, [&](Editor& g) { return reason.empty() ? raise(g, copy, from, version, reason) : 0; });
   if (!reason.empty()) return refused(std::move(reason));
   // From IR version 4 on a new initializer need not be an input.
   if (copy.ir_version < 4)

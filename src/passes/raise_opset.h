@@ -16,8 +16,8 @@ struct Raised {
   int rewrites = 0;    // nodes converted
   std::string reason;  // if not done: the node and why; the model is then as it was
 };
-// All graphs of the model go to `version` (nothing happens if it is there already). Functions keep their own opsets.
-// The IR version rises with it.
+// All graphs of the model go to `version` (nothing happens if it is there already). Functions keep
+// their own opsets. The IR version rises with it.
 Raised raise_opset(ir::Model& model, int64_t version);
 
 // The oldest IR version that may carry an opset.

@@ -1,9 +1,10 @@
 // Nodes whose result is their input go.
 //
 //   before   y = f(x), f one of the operators of the table below
-//   after    readers of y read x; where y is a graph output, the node that makes x makes it under y's name
-//   when     the rule of f holds; y is no graph output, or x is made by a node and is no graph output itself
-//   exact    every rule states that y equals x element by element (x + 0 makes +0 of -0, which compare equal)
+//   after    readers of y read x; where y is a graph output, the node that makes x makes it under
+//   y's name when     the rule of f holds; y is no graph output, or x is made by a node and is no
+//   graph output itself exact    every rule states that y equals x element by element (x + 0 makes
+//   +0 of -0, which compare equal)
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -58,7 +59,8 @@ ir::ValueId view(const Editor& g, const ir::Node& node) {
   for (int depth = 0; depth < 16 && v != ir::kNone; ++depth) {
     if (same_shape(g.type(v), g.type(node.output(0)))) found = v;
     const ir::NodeId maker = g.producer(v);
-    if (maker == ir::kNone || std::ranges::none_of(kViews, [&](const char* op) { return g.is(maker, op); }))
+    if (maker == ir::kNone ||
+        std::ranges::none_of(kViews, [&](const char* op) { return g.is(maker, op); }))
       break;
     v = g.node(maker).input(0);
   }
@@ -101,7 +103,8 @@ ir::ValueId div(const Editor& g, const ir::Node& node) { return neutral(g, node,
 ir::ValueId pad(const Editor& g, const ir::Node& node) {
   const auto pads = node.inputs.size() > 1 ? integers(g.constant(node.input(1)))
                                            : std::optional(node.attr_ints("pads"));
-  const bool none = pads && !pads->empty() && std::ranges::all_of(*pads, [](int64_t p) { return p == 0; });
+  const bool none =
+      pads && !pads->empty() && std::ranges::all_of(*pads, [](int64_t p) { return p == 0; });
   return none ? node.input(0) : ir::kNone;
 }
 
@@ -116,9 +119,8 @@ ir::ValueId slice(const Editor& g, const ir::Node& node) {
     const Tensor* steps = g.constant(node.input(4));
     if (!steps || !all_equal(*steps, 1)) return ir::kNone;
   }
-  const std::optional<std::vector<int64_t>> axes = node.input(3) == ir::kNone && !node.has("axes")
-                                                       ? std::vector<int64_t>{}
-                                                       : list(3, "axes");
+  const std::optional<std::vector<int64_t>> axes =
+      node.input(3) == ir::kNone && !node.has("axes") ? std::vector<int64_t>{} : list(3, "axes");
   const ir::Type& type = g.type(node.input(0));
   if (!axes || (!axes->empty() && axes->size() != starts->size())) return ir::kNone;
   for (size_t i = 0; i < starts->size(); ++i) {
@@ -153,14 +155,30 @@ struct Row {
   Rule rule;
 };
 constexpr std::array kTable{
-    Row{"Identity", first},         Row{"Dropout", dropout},     Row{"Cast", cast},
-    Row{"CastLike", cast_like},     Row{"Reshape", view},        Row{"Flatten", view},
-    Row{"Squeeze", view},           Row{"Unsqueeze", view},      Row{"Expand", same_elements},
-    Row{"Tile", same_elements},     Row{"Transpose", transpose}, Row{"Add", add},
-    Row{"Sub", sub},                Row{"Mul", mul},             Row{"Div", div},
-    Row{"Pad", pad},                Row{"Slice", slice},         Row{"Split", split},
-    Row{"Concat", only_input},      Row{"Sum", only_input},      Row{"Max", only_input},
-    Row{"Min", only_input},         Row{"Mean", only_input},     Row{"Clip", clip},
+    Row{"Identity", first},
+    Row{"Dropout", dropout},
+    Row{"Cast", cast},
+    Row{"CastLike", cast_like},
+    Row{"Reshape", view},
+    Row{"Flatten", view},
+    Row{"Squeeze", view},
+    Row{"Unsqueeze", view},
+    Row{"Expand", same_elements},
+    Row{"Tile", same_elements},
+    Row{"Transpose", transpose},
+    Row{"Add", add},
+    Row{"Sub", sub},
+    Row{"Mul", mul},
+    Row{"Div", div},
+    Row{"Pad", pad},
+    Row{"Slice", slice},
+    Row{"Split", split},
+    Row{"Concat", only_input},
+    Row{"Sum", only_input},
+    Row{"Max", only_input},
+    Row{"Min", only_input},
+    Row{"Mean", only_input},
+    Row{"Clip", clip},
     Row{"Relu", relu},
 };
 

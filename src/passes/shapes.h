@@ -9,7 +9,8 @@
 
 namespace tersor::passes {
 
-// A known element of Type::contents: a dimension, or a negative number, which is written as a symbol too.
+// A known element of Type::contents: a dimension, or a negative number, which is written as a
+// symbol too.
 inline std::optional<int64_t> number(const ir::Dim& d) {
   if (d.known()) return d.value;
   if (!d.symbol.empty() && d.symbol == std::to_string(d.value)) return d.value;

@@ -1,10 +1,13 @@
-// A computed target shape of a Reshape, of which inference knows all but one element, becomes a constant.
+// A computed target shape of a Reshape, of which inference knows all but one element, becomes a
+// constant.
 //
 //   before   y = Reshape(x, Concat(Shape(x)[0], 12, -1))
 //   after    y = Reshape(x, [0, 12, -1])
-//   when     every element is a number, or the symbol that x has at the same place (written 0: copied), or the only
+//   when     every element is a number, or the symbol that x has at the same place (written 0:
+//   copied), or the only
 //            one that is neither (written -1: what is left); no allowzero
-//   exact    the same shape for every x that has elements; no other element of the list is 0, so that -1 is determined
+//   exact    the same shape for every x that has elements; no other element of the list is 0, so
+//   that -1 is determined
 #include "passes/editor.h"
 #include "passes/passes.h"
 #include "passes/shapes.h"

@@ -15,7 +15,11 @@ class Analyser {
  public:
   Analyser(const ir::Model& model, const std::vector<std::string>& keep,
            const std::set<std::string>& unobserved)
-      : model_(model), g_(model.graph), keep_(keep), unobserved_(unobserved), readers_(g_.consumers()) {
+      : model_(model),
+        g_(model.graph),
+        keep_(keep),
+        unobserved_(unobserved),
+        readers_(g_.consumers()) {
     const size_t values = g_.values.size();
     can_.assign(values, false);
     hot_.assign(values, false);
@@ -27,12 +31,12 @@ class Analyser {
   }
 
   Analysis run() {
-    for (ir::ValueId id : g_.required_inputs())
-      can_[id] = is_float32(id) && observed(id);
+    for (ir::ValueId id : g_.required_inputs()) can_[id] = is_float32(id) && observed(id);
     for (size_t n = 0; n < g_.nodes.size(); ++n) reach(static_cast<ir::NodeId>(n));
     for (size_t n = g_.nodes.size(); n-- > 0;) demand(static_cast<ir::NodeId>(n));
     for (size_t n = 0; n < g_.nodes.size(); ++n)
-      if (a_.nodes[n].follows && !followed_.contains(static_cast<ir::NodeId>(n))) a_.nodes[n].follows = false;
+      if (a_.nodes[n].follows && !followed_.contains(static_cast<ir::NodeId>(n)))
+        a_.nodes[n].follows = false;
     return std::move(a_);
   }
 
@@ -52,7 +56,8 @@ class Analyser {
     return std::ranges::find(g_.nodes[n].inputs, id) == g_.nodes[n].inputs.end() ? ir::kNone : n;
   }
 
-  // Where the result of node n is stored: behind the bias and the activation that it can take along.
+  // Where the result of node n is stored: behind the bias and the activation that it can take
+  // along.
   ir::ValueId settle(ir::NodeId n) {
     const ir::Node& node = g_.nodes[n];
     ir::ValueId at = node.outputs[0];
@@ -88,7 +93,8 @@ class Analyser {
     if (x == ir::kNone || w == ir::kNone) return "it lacks an input";
     if (!is_float32(x)) return "it computes in " + tensor::name(g_.values[x].type.elem);
     const Tensor* weight = g_.constant(w);
-    if (!weight) return g_.constant(x) ? "its first operand is the constant one" : "its weights are computed";
+    if (!weight)
+      return g_.constant(x) ? "its first operand is the constant one" : "its weights are computed";
     if (g_.constant(x)) return "its input is constant";
     if (weight->dtype() != DType::kFloat32 || weight->count() == 0 || weight->rank() < 2)
       return "its weights are no matrix of numbers";
@@ -101,7 +107,8 @@ class Analyser {
     }
     if (node.op == "Gemm") {
       if (node.attr_int("transA", 0) != 0) return "its first operand is transposed";
-      if (node.attr_float("alpha", 1) != 1 || (node.input(2) != ir::kNone && node.attr_float("beta", 1) != 1))
+      if (node.attr_float("alpha", 1) != 1 ||
+          (node.input(2) != ir::kNone && node.attr_float("beta", 1) != 1))
         return "alpha or beta is not 1";
       const Tensor* bias = g_.constant(node.input(2));
       const int64_t columns = weight->dim(node.attr_int("transB", 0) != 0 ? 0 : 1);
@@ -120,7 +127,8 @@ class Analyser {
     const ir::Node& node = g_.nodes[n];
     Role& role = a_.nodes[n];
     role.op = ops::find(node.domain, node.op, model_.opset(node.domain));
-    if (!role.op || role.op->traits.quant == QuantClass::kNone || node.output(0) == ir::kNone) return;
+    if (!role.op || role.op->traits.quant == QuantClass::kNone || node.output(0) == ir::kNone)
+      return;
     role.inputs.assign(node.inputs.size(), false);
     if (role.op->traits.quant == QuantClass::kWeighted) {
       if (node.op == "MatMul" && !g_.constant(node.input(1)) && !g_.constant(node.input(0))) {
@@ -147,7 +155,8 @@ class Analyser {
       if (id == ir::kNone || !data_input(role, i)) continue;
       role.inputs[i] = true;
       const Tensor* constant = g_.constant(id);
-      all &= constant ? role.op->traits.quant == QuantClass::kCombines && is_plain(*constant) : can_[id];
+      all &= constant ? role.op->traits.quant == QuantClass::kCombines && is_plain(*constant)
+                      : can_[id];
       any_hot |= hot_[id];
     }
     const bool moves = role.op->traits.quant == QuantClass::kMoves;
@@ -193,7 +202,9 @@ class Analyser {
     if (at == ir::kNone) return;
     bool wanted = false;
     for (ir::ValueId out : node.outputs)
-      if (out != ir::kNone) wanted |= a_.stored[out == node.outputs[0] ? at : out] && can_[out == node.outputs[0] ? at : out];
+      if (out != ir::kNone)
+        wanted |=
+            a_.stored[out == node.outputs[0] ? at : out] && can_[out == node.outputs[0] ? at : out];
     if (!wanted) {
       role.inputs.assign(role.inputs.size(), false);
       return;
@@ -216,8 +227,8 @@ class Analyser {
   const std::set<std::string>& unobserved_;
   std::vector<std::vector<ir::NodeId>> readers_;
   Analysis a_;
-  std::vector<bool> can_, hot_;            // could be stored; comes from an operator with weights
-  std::vector<ir::ValueId> stored_at_;     // by node
+  std::vector<bool> can_, hot_;         // could be stored; comes from an operator with weights
+  std::vector<ir::ValueId> stored_at_;  // by node
   std::map<ir::NodeId, ir::NodeId> leaders_;
   std::set<ir::NodeId> followed_;
 };

@@ -1,8 +1,8 @@
 // Which nodes can read and write 8-bit values, from the graph alone: private to the room.
 //
-// A region begins at an operator with weights and goes on through operators that move, map or combine
-// 8-bit values, as long as somebody at its end wants them. So there is no hop to float between quantized neighbours, and
-// no Quantize where nobody gains.
+// A region begins at an operator with weights and goes on through operators that move, map or
+// combine 8-bit values, as long as somebody at its end wants them. So there is no hop to float
+// between quantized neighbours, and no Quantize where nobody gains.
 #pragma once
 
 #include <set>
@@ -25,16 +25,18 @@ struct Role {
 };
 
 struct Analysis {
-  std::vector<Role> nodes;         // by node
-  std::vector<bool> stored;        // by value: kept in 8 bits
-  std::vector<ir::ValueId> head;   // by value: whose format it shares (operators that only move values)
+  std::vector<Role> nodes;   // by node
+  std::vector<bool> stored;  // by value: kept in 8 bits
+  std::vector<ir::ValueId>
+      head;  // by value: whose format it shares (operators that only move values)
 };
 
 // `unobserved`: names of values that have no statistics.
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
                  const std::set<std::string>& unobserved);
 
-// The bounds of a Relu, or of a Clip with constant bounds (attributes before opset 11, inputs since); nullopt for any other node.
+// The bounds of a Relu, or of a Clip with constant bounds (attributes before opset 11, inputs
+// since); nullopt for any other node.
 std::optional<stats::Range> clip_bounds(const ir::Graph& graph, const ir::Node& node);
 // '*' and '?' match as in file names.
 bool glob_match(std::string_view pattern, std::string_view text);

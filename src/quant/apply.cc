@@ -47,8 +47,10 @@ class Applier {
     formats_.assign(g_.values.size(), nullptr);
     nodes_.assign(g_.values.size(), nullptr);
     for (size_t v = 0; v < g_.values.size(); ++v) {
-      if (const auto it = by_name_.find(g_.values[v].name); it != by_name_.end()) formats_[v] = it->second;
-      if (const auto it = by_output_.find(g_.values[v].name); it != by_output_.end()) nodes_[v] = it->second;
+      if (const auto it = by_name_.find(g_.values[v].name); it != by_name_.end())
+        formats_[v] = it->second;
+      if (const auto it = by_output_.find(g_.values[v].name); it != by_output_.end())
+        nodes_[v] = it->second;
     }
   }
   const Format* format(ValueId id) const {
@@ -77,25 +79,32 @@ class Applier {
     for (int i = 2; !names_.insert(name).second; ++i) name = wish + std::to_string(i);
     return name;
   }
-  ValueId constant(const std::string& wish, Tensor t) { return g_.add_constant(unique(wish), std::move(t)); }
+  ValueId constant(const std::string& wish, Tensor t) {
+    return g_.add_constant(unique(wish), std::move(t));
+  }
 
   // Scales and zero points that are equal share one initializer.
   ValueId scale_of(const QuantParams& params) {
     auto& id = scales_.try_emplace({params.scales, params.axis >= 0}, kNone).first->second;
     if (id == kNone)
-      id = constant("scale", params.axis < 0 ? Tensor::scalar(params.scales[0])
-                                             : Tensor::of<float>({static_cast<int64_t>(params.scales.size())}, params.scales));
+      id = constant("scale", params.axis < 0
+                                 ? Tensor::scalar(params.scales[0])
+                                 : Tensor::of<float>({static_cast<int64_t>(params.scales.size())},
+                                                     params.scales));
     return id;
   }
   template <typename T>
   static Tensor narrow(const QuantParams& params) {
     std::vector<T> v(params.zero_points.begin(), params.zero_points.end());
-    return params.axis < 0 ? Tensor::scalar(v[0]) : Tensor::of<T>({static_cast<int64_t>(v.size())}, v);
+    return params.axis < 0 ? Tensor::scalar(v[0])
+                           : Tensor::of<T>({static_cast<int64_t>(v.size())}, v);
   }
   ValueId zero_of(const QuantParams& params, DType dtype) {
-    auto& id = zeros_.try_emplace({params.zero_points, params.axis >= 0, dtype}, kNone).first->second;
+    auto& id =
+        zeros_.try_emplace({params.zero_points, params.axis >= 0, dtype}, kNone).first->second;
     if (id == kNone)
-      id = constant("zero", dtype == DType::kInt8 ? narrow<int8_t>(params) : narrow<uint8_t>(params));
+      id = constant("zero",
+                    dtype == DType::kInt8 ? narrow<int8_t>(params) : narrow<uint8_t>(params));
     return id;
   }
 
@@ -115,7 +124,8 @@ class Applier {
     const Format* f = format(id);
     if (!f) return;
     const std::string name = g_.values[id].name;
-    const ValueId codes = g_.add_value(unique(name + "_q"), ir::Type::tensor(f->dtype, g_.values[id].type.shape));
+    const ValueId codes =
+        g_.add_value(unique(name + "_q"), ir::Type::tensor(f->dtype, g_.values[id].type.shape));
     g_.nodes.push_back(node("QuantizeLinear", id, f->params, zero_of(f->params, f->dtype), codes));
     codes_[id] = codes;
   }
@@ -169,13 +179,15 @@ class Applier {
     if (!bias && decision.bias.empty()) return;
     if (!bias) node.inputs.resize(3, kNone);
     const std::vector<float> real_bias =
-        decision.bias.empty() ? std::vector<float>(bias->data<float>().begin(), bias->data<float>().end()) : decision.bias;
+        decision.bias.empty()
+            ? std::vector<float>(bias->data<float>().begin(), bias->data<float>().end())
+            : decision.bias;
     const float input_scale = scale_by_value_.at(node.inputs[0]);
     const std::string bias_name = bias ? g_.values[node.inputs[2]].name : name + "_bias";
     Bias q = quantize_bias(real_bias, input_scale, f);
     const ValueId bias_codes = constant(bias_name + "_q", q.codes);
-    const ValueId real = g_.add_value(unique(bias_name + "_dq"),
-                                      ir::Type::tensor(DType::kFloat32, ir::to_shape(q.codes.dims())));
+    const ValueId real = g_.add_value(
+        unique(bias_name + "_dq"), ir::Type::tensor(DType::kFloat32, ir::to_shape(q.codes.dims())));
     g_.nodes.push_back(this->node("DequantizeLinear", bias_codes, q.params, kNone, real));
     node.inputs[2] = real;
   }
@@ -191,13 +203,13 @@ class Applier {
   ir::Graph& g_;
   std::map<std::string, const Format*, std::less<>> by_name_;
   std::map<std::string, const NodeDecision*, std::less<>> by_output_;
-  std::vector<const Format*> formats_;         // by value of the original
-  std::vector<const NodeDecision*> nodes_;     // by first output
+  std::vector<const Format*> formats_;      // by value of the original
+  std::vector<const NodeDecision*> nodes_;  // by first output
   std::set<std::string> names_;
-  std::map<ValueId, ValueId> codes_;           // stored value -> its codes
-  std::map<ValueId, ValueId> reals_;           // stored value -> dequantized, for readers in float
-  std::map<ValueId, ValueId> public_copies_;   // stored graph output -> the value with its name
-  std::map<ValueId, float> scale_by_value_;    // of dequantized values
+  std::map<ValueId, ValueId> codes_;          // stored value -> its codes
+  std::map<ValueId, ValueId> reals_;          // stored value -> dequantized, for readers in float
+  std::map<ValueId, ValueId> public_copies_;  // stored graph output -> the value with its name
+  std::map<ValueId, float> scale_by_value_;   // of dequantized values
   std::map<std::pair<std::vector<float>, bool>, ValueId> scales_;
   std::map<std::tuple<std::vector<int32_t>, bool, DType>, ValueId> zeros_;
   std::map<std::pair<ValueId, std::vector<float>>, ValueId> weights_;

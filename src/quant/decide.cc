@@ -31,8 +31,11 @@ Analysis analyse_observed(const ir::Model& model, const stats::Statistics& stati
 class Decider {
  public:
   Decider(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe)
-      : g_(model.graph), statistics_(statistics), recipe_(recipe),
-        a_(analyse_observed(model, statistics, recipe)), made_(g_.producers()) {}
+      : g_(model.graph),
+        statistics_(statistics),
+        recipe_(recipe),
+        a_(analyse_observed(model, statistics, recipe)),
+        made_(g_.producers()) {}
 
   Decisions run() {
     Decisions d;
@@ -69,7 +72,9 @@ class Decider {
       const ops::Operator* op = a_.nodes[made_[head]].op;
       if (!bounds && op && op->traits.fixed_range)
         bounds = stats::Range{op->traits.fixed_range->first, op->traits.fixed_range->second};
-      if (bounds) range = {std::max(range.lo, std::min(bounds->lo, 0.0F)), std::min(range.hi, std::max(bounds->hi, 0.0F))};
+      if (bounds)
+        range = {std::max(range.lo, std::min(bounds->lo, 0.0F)),
+                 std::min(range.hi, std::max(bounds->hi, 0.0F))};
     }
     return asymmetric_u8(range);
   }
@@ -82,8 +87,10 @@ class Decider {
                          bias->data<float>());
     const Tensor back = dequantize(quantize(weight, format), format);
     if (recipe_.bias_correct && corrects_bias(g_, node))
-      if (const auto seen = statistics_.tensors.find(g_.values[node.inputs[0]].name); seen != statistics_.tensors.end())
-        decision.bias = corrected_bias(node, weight, back, g_.constant(node.input(2)), seen->second.channels.means());
+      if (const auto seen = statistics_.tensors.find(g_.values[node.inputs[0]].name);
+          seen != statistics_.tensors.end())
+        decision.bias = corrected_bias(node, weight, back, g_.constant(node.input(2)),
+                                       seen->second.channels.means());
     decision.weight_sqnr_db = stats::sqnr_db(weight.data<float>(), back.data<float>());
     decision.weight = std::move(format);
   }
@@ -126,20 +133,32 @@ void check_weights(const ir::Model& model) {
       const auto at = stats::first_non_finite(t->data<float>());
       if (!at) continue;
       Error error(ErrorKind::kInput, "E14",
-                  fmt::format("weight {} is not finite at element {}", base::quoted(g.values[node.inputs[i]].name), *at),
+                  fmt::format("weight {} is not finite at element {}",
+                              base::quoted(g.values[node.inputs[i]].name), *at),
                   "the model is damaged, or its training diverged: export it again");
-      error.add_frame(fmt::format("node {} ({})", base::quoted(node.name), base::printable(node.op)));
+      error.add_frame(
+          fmt::format("node {} ({})", base::quoted(node.name), base::printable(node.op)));
       throw error;
     }
   }
 }
 
 int64_t quantize_nodes(const ir::Model& model) {
-  static const std::set<std::string, std::less<>> kOps{
-      "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
-      "ConvInteger", "MatMulInteger", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
-      "QLinearAdd", "QLinearMul", "MatMulNBits"};
-  return std::ranges::count_if(model.graph.nodes, [](const ir::Node& n) { return kOps.contains(n.op); });
+  static const std::set<std::string, std::less<>> kOps{"QuantizeLinear",
+                                                       "DequantizeLinear",
+                                                       "DynamicQuantizeLinear",
+                                                       "QLinearConv",
+                                                       "QLinearMatMul",
+                                                       "ConvInteger",
+                                                       "MatMulInteger",
+                                                       "QGemm",
+                                                       "MatMulIntegerToFloat",
+                                                       "DynamicQuantizeMatMul",
+                                                       "QLinearAdd",
+                                                       "QLinearMul",
+                                                       "MatMulNBits"};
+  return std::ranges::count_if(model.graph.nodes,
+                               [](const ir::Node& n) { return kOps.contains(n.op); });
 }
 
 }  // namespace tersor::quant

@@ -38,31 +38,33 @@ struct NodeDecision {
   std::vector<bool> inputs;      // which inputs are read in 8 bits
   std::optional<Format> weight;  // of input 1 of weighted nodes
   std::optional<double> weight_sqnr_db;
-  std::vector<float> bias;       // corrected; empty: as the model has it
+  std::vector<float> bias;  // corrected; empty: as the model has it
 };
 
 struct Decisions {
-  // Values stored in 8 bits, by name. An activation behind a Conv, Gemm or Add stands for the sum before it.
+  // Values stored in 8 bits, by name. An activation behind a Conv, Gemm or Add stands for the sum
+  // before it.
   std::map<std::string, Format> activations;
   std::vector<NodeDecision> nodes;  // in graph order
 };
 
-// The values whose statistics decide() needs, by name: what calibration observes. The number says of which axis the mean
-// of each channel is needed too: 1 or -1 (the last), 0: none.
+// The values whose statistics decide() needs, by name: what calibration observes. The number says
+// of which axis the mean of each channel is needed too: 1 or -1 (the last), 0: none.
 std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe);
-// `model`: simplified, with types inferred. Pure: no data is touched, nothing runs. A value without statistics
-// stays in float, and so does what depends on it.
+// `model`: simplified, with types inferred. Pure: no data is touched, nothing runs. A value without
+// statistics stays in float, and so does what depends on it.
 Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe);
-// The model with QuantizeLinear and DequantizeLinear as the decisions say: every value of `activations` is quantized once,
-// to `<name>_q`, and dequantized for each reader of its own; weights are int8 and biases int32 initializers. Needs
-// opset 13 where weights are per channel (10 otherwise).
+// The model with QuantizeLinear and DequantizeLinear as the decisions say: every value of
+// `activations` is quantized once, to `<name>_q`, and dequantized for each reader of its own;
+// weights are int8 and biases int32 initializers. Needs opset 13 where weights are per channel (10
+// otherwise).
 ir::Model apply(const ir::Model& model, const Decisions& decisions);
 
 // E14 (kInput) if weights of a layer that could be quantized are not all finite; names the tensor.
 void check_weights(const ir::Model& model);
 
-// True if the model holds QuantizeLinear, DequantizeLinear or an operator that computes on quantized values;
-// counts them.
+// True if the model holds QuantizeLinear, DequantizeLinear or an operator that computes on
+// quantized values; counts them.
 int64_t quantize_nodes(const ir::Model& model);
 
 }  // namespace tersor::quant

@@ -12,7 +12,8 @@ namespace {
 bool known(const ir::Model& model, const ir::Graph& graph) {
   return std::ranges::all_of(graph.nodes, [&](const ir::Node& n) {
     if (!ops::find(n.domain, n.op, model.opset(n.domain))) return false;
-    return std::ranges::all_of(ir::subgraphs(n), [&](const auto& body) { return known(model, *body); });
+    return std::ranges::all_of(ir::subgraphs(n),
+                               [&](const auto& body) { return known(model, *body); });
   });
 }
 
@@ -56,19 +57,20 @@ ir::Model remove_quantization(const ir::Model& model) {
   const auto made = g.producers();
   for (const ir::Node& node : g.nodes) {
     if (node.op != "DequantizeLinear" || node.input(0) == ir::kNone) continue;
-    const bool constant = std::ranges::all_of(node.inputs, [&](ir::ValueId id) {
-      return id == ir::kNone || g.constant(id) != nullptr;
-    });
+    const bool constant = std::ranges::all_of(
+        node.inputs, [&](ir::ValueId id) { return id == ir::kNone || g.constant(id) != nullptr; });
     if (constant) {
       std::vector<const Tensor*> inputs;
       for (ir::ValueId id : node.inputs) inputs.push_back(g.constant(id));
-      const ir::ValueId real_value = g.add_constant(
-          g.fresh_name(g.values[node.inputs[0]].name + "_real"), ops::interpret(node, real, inputs)[0]);
+      const ir::ValueId real_value =
+          g.add_constant(g.fresh_name(g.values[node.inputs[0]].name + "_real"),
+                         ops::interpret(node, real, inputs)[0]);
       g.replace_uses(node.outputs[0], real_value);
       continue;
     }
     const ir::NodeId q = made[node.inputs[0]];
-    if (q == ir::kNone || g.nodes[q].op != "QuantizeLinear" || g.is_output(node.outputs[0])) continue;
+    if (q == ir::kNone || g.nodes[q].op != "QuantizeLinear" || g.is_output(node.outputs[0]))
+      continue;
     g.replace_uses(node.outputs[0], g.nodes[q].inputs[0]);
   }
   // What nobody reads any more goes, from the end of the graph on.

@@ -8,10 +8,12 @@
 
 namespace tersor::quant {
 
-// The part of a model that the engine can run: nodes that need an operator tersor does not have, or what comes behind
-// one, are left out. Its outputs are those of `points`, and of the model, that remain; `points` loses the others.
+// The part of a model that the engine can run: nodes that need an operator tersor does not have, or
+// what comes behind one, are left out. Its outputs are those of `points`, and of the model, that
+// remain; `points` loses the others.
 ir::Model observable_part(const ir::Model& model, std::map<std::string, int>& points);
-// A quantized model in float: pairs of QuantizeLinear and DequantizeLinear vanish, quantized constants become floats.
+// A quantized model in float: pairs of QuantizeLinear and DequantizeLinear vanish, quantized
+// constants become floats.
 ir::Model remove_quantization(const ir::Model& model);
 
 }  // namespace tersor::quant

@@ -60,7 +60,8 @@ TEST(SymmetricS8, RoundsWithinHalfAStepPerChannel) {
   for (float& v : w.mutable_data<float>()) v = number(rng);
   for (int axis : {-1, 0, 1, 2}) {
     const Format f = symmetric_s8(w, axis);
-    EXPECT_EQ(f.params.scales.size(), axis < 0 ? 1U : static_cast<size_t>(w.dims()[static_cast<size_t>(axis)]));
+    EXPECT_EQ(f.params.scales.size(),
+              axis < 0 ? 1U : static_cast<size_t>(w.dims()[static_cast<size_t>(axis)]));
     const Tensor codes = quantize(w, f), back = dequantize(codes, f);
     const float step = *std::ranges::max_element(f.params.scales);
     EXPECT_LE(stats::max_abs(w.data<float>(), back.data<float>()), step * 0.5001);
@@ -75,7 +76,9 @@ TEST(SymmetricS8, MakesRoomForABiasBeyondTinyWeights) {
   make_room_for_bias(f, 0.01F, bias);
   const Bias q = quantize_bias(bias, 0.01F, f);
   for (size_t c = 0; c < 2; ++c)
-    EXPECT_NEAR(static_cast<double>(q.codes.data<int32_t>()[c]) * static_cast<double>(q.params.scales[c]), 3, 1e-4);
+    EXPECT_NEAR(
+        static_cast<double>(q.codes.data<int32_t>()[c]) * static_cast<double>(q.params.scales[c]),
+        3, 1e-4);
 }
 
 TEST(Glob, MatchesAsFileNamesDo) {
@@ -102,7 +105,8 @@ TEST(BiasCorrection, KeepsTheOutputForTheMeanInput) {
     node.set("transB", c.trans_b);
     std::mt19937 rng(4);
     std::normal_distribution<float> number;
-    Tensor w = Tensor::empty(DType::kFloat32, c.weight), r = Tensor::empty(DType::kFloat32, c.weight);
+    Tensor w = Tensor::empty(DType::kFloat32, c.weight),
+           r = Tensor::empty(DType::kFloat32, c.weight);
     for (float& v : w.mutable_data<float>()) v = number(rng);
     for (size_t i = 0; i < w.data<float>().size(); ++i)
       r.mutable_data<float>()[i] = w.data<float>()[i] + 0.1F * number(rng);
@@ -120,7 +124,8 @@ TEST(BiasCorrection, KeepsTheOutputForTheMeanInput) {
     Tensor x = Tensor::empty(DType::kFloat32, shape);
     const int64_t inner = x.count() / c.inputs;
     for (int64_t i = 0; i < x.count(); ++i)
-      x.mutable_data<float>()[static_cast<size_t>(i)] = static_cast<float>(mean[static_cast<size_t>(i / inner)]);
+      x.mutable_data<float>()[static_cast<size_t>(i)] =
+          static_cast<float>(mean[static_cast<size_t>(i / inner)]);
     const Tensor new_bias = Tensor::of<float>({outputs}, corrected);
     ir::Model m;
     m.opsets[""] = 17;
@@ -144,7 +149,8 @@ TEST(BiasCorrection, GivesWayWhereMeansDoNotFit) {
 // ---- models --------------------------------------------------------------------------------
 
 // Statistics of the named values over some random samples, by the interpreter.
-stats::Statistics observe(const ir::Model& model, const std::map<std::string, int>& names, const Dims& dims) {
+stats::Statistics observe(const ir::Model& model, const std::map<std::string, int>& names,
+                          const Dims& dims) {
   ir::Model open = model;
   std::vector<std::string> order;
   open.graph.outputs.clear();
@@ -185,7 +191,8 @@ bool is_stored(const ir::Model& m, const Analysis& a, const std::string& name) {
 TEST(Analysis, KeepsActivationsWithTheirOperators) {
   const ir::Model m = residual_model();
   const Analysis a = analyse(m, {}, {});
-  for (const char* name : {"x", "r1", "c2", "r2", "pool", "flat"}) EXPECT_TRUE(is_stored(m, a, name)) << name;
+  for (const char* name : {"x", "r1", "c2", "r2", "pool", "flat"})
+    EXPECT_TRUE(is_stored(m, a, name)) << name;
   for (const char* name : {"c1", "sum", "y"}) EXPECT_FALSE(is_stored(m, a, name)) << name;
   // Flatten moves values: they keep their format.
   EXPECT_EQ(a.head[static_cast<size_t>(m.graph.find("flat"))], m.graph.find("pool"));

@@ -25,8 +25,8 @@ Arena::~Arena() = default;
 
 Tensor Arena::make(DType dtype, Dims dims) {
   const size_t bytes = tensor::byte_size(dtype, base::element_count(dims));
-  // Rounded up so that blocks of nearly equal tensors serve each other; kernels may read nothing past
-  // the tensor itself.
+  // Rounded up so that blocks of nearly equal tensors serve each other; kernels may read nothing
+  // past the tensor itself.
   const size_t rounded = base::align_up(std::max<size_t>(bytes, 1), 4096);
   std::byte* block = nullptr;
   size_t block_size = rounded;

@@ -34,7 +34,8 @@ struct ThreadPool::State {
     uint64_t seen = 0;
     for (;;) {
       // Spin for some microseconds: the next step of a run follows at once; then park.
-      for (int spins = 0; spins < 4000 && generation.load(std::memory_order_acquire) == seen; ++spins)
+      for (int spins = 0; spins < 4000 && generation.load(std::memory_order_acquire) == seen;
+           ++spins)
         __builtin_ia32_pause();
       if (generation.load(std::memory_order_acquire) == seen) {
         std::unique_lock lock(mutex);

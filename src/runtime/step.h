@@ -22,13 +22,13 @@ enum class Layout : uint8_t { kRows, kChannelsLast };
 
 // What is known of a wire when a step is bound.
 struct Wire {
-  DType dtype = DType::kUndefined;     // element type in memory
-  std::optional<QuantParams> quant;    // set: an 8-bit wire that stands for real numbers
+  DType dtype = DType::kUndefined;   // element type in memory
+  std::optional<QuantParams> quant;  // set: an 8-bit wire that stands for real numbers
   Layout layout = Layout::kRows;
-  int rank = -1;                       // -1: unknown
-  Dims dims;                           // logical; -1 where symbolic; empty if rank unknown or 0
-  const Tensor* constant = nullptr;    // logical order (never channels-last)
-  bool present = true;                 // false for an absent optional input or output
+  int rank = -1;                     // -1: unknown
+  Dims dims;                         // logical; -1 where symbolic; empty if rank unknown or 0
+  const Tensor* constant = nullptr;  // logical order (never channels-last)
+  bool present = true;               // false for an absent optional input or output
 };
 
 // One execution of a step.
@@ -46,18 +46,18 @@ struct StepContext {
   }
 };
 
-// Thread-safe: called by several runs at once; holds only packed constants. Must not throw anything but
-// what Arena::make throws (the executor turns that into a Status).
+// Thread-safe: called by several runs at once; holds only packed constants. Must not throw anything
+// but what Arena::make throws (the executor turns that into a Status).
 using Call = std::function<Status(StepContext&)>;
 
 struct Bound {
   Call call;
-  std::string kernel;  // the row that was chosen, e.g. "gemm_u8s8_avx512vnni_12x32"
+  std::string kernel;    // the row that was chosen, e.g. "gemm_u8s8_avx512vnni_12x32"
   bool integer = false;  // multiplies or combines in integers, or moves 8-bit values
 };
 
-// A step made from a subgraph of If, Loop or Scan: runs it on inputs (formal inputs, then captures in
-// the order of ir::Graph::captures) and gives its outputs.
+// A step made from a subgraph of If, Loop or Scan: runs it on inputs (formal inputs, then captures
+// in the order of ir::Graph::captures) and gives its outputs.
 using BodyCall = std::function<Status(std::span<const Tensor> inputs, std::vector<Tensor>& outputs,
                                       StepContext&)>;
 

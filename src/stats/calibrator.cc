@@ -80,9 +80,12 @@ Calibrator parse_calibrator(std::string_view text) {
 
 std::string to_string(const Calibrator& calibrator) {
   switch (calibrator.kind) {
-    case Calibrator::Kind::kMinMax: return "minmax";
-    case Calibrator::Kind::kMse: return "mse";
-    case Calibrator::Kind::kPercentile: break;
+    case Calibrator::Kind::kMinMax:
+      return "minmax";
+    case Calibrator::Kind::kMse:
+      return "mse";
+    case Calibrator::Kind::kPercentile:
+      break;
   }
   return fmt::format("percentile:{}", calibrator.percentile);
 }

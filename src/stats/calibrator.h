@@ -17,7 +17,8 @@ struct Range {
 struct Calibrator {
   enum class Kind : uint8_t { kMinMax, kPercentile, kMse };
   Kind kind = Kind::kMse;
-  double percentile = 99.99;  // share of values kept, in percent; what is cut is cut half from either end
+  double percentile =
+      99.99;  // share of values kept, in percent; what is cut is cut half from either end
 };
 
 // "mse", "minmax", "percentile" (99.99), "percentile:99.9" (over 50, up to 100). E50 otherwise.

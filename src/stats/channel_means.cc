@@ -4,7 +4,8 @@
 
 namespace tersor::stats {
 
-void ChannelMeans::add(std::span<const float> values, int64_t outer, int64_t channels, int64_t inner) {
+void ChannelMeans::add(std::span<const float> values, int64_t outer, int64_t channels,
+                       int64_t inner) {
   if (channels <= 0 || outer * channels * inner != static_cast<int64_t>(values.size())) return;
   const auto size = static_cast<size_t>(channels);
   if (sums.empty()) sums.assign(size, 0);

@@ -58,7 +58,9 @@ double Difference::cosine() const noexcept {
   return std::clamp(ro_ / (std::sqrt(rr_) * std::sqrt(oo_)), -1.0, 1.0);
 }
 
-double Difference::mse() const noexcept { return used_ == 0 ? 0 : ee_ / static_cast<double>(used_); }
+double Difference::mse() const noexcept {
+  return used_ == 0 ? 0 : ee_ / static_cast<double>(used_);
+}
 
 namespace {
 

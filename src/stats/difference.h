@@ -1,5 +1,5 @@
-// How far a stream of numbers is from its reference. Sums in double; merging two parts gives the whole up
-// to rounding.
+// How far a stream of numbers is from its reference. Sums in double; merging two parts gives the
+// whole up to rounding.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,9 @@ namespace tersor::stats {
 
 class Difference {
  public:
-  // Pairs; the spans are equally long (the shorter one counts). A pair with a non-finite member is counted and left out,
-  // unless both members are the same infinity or both NaN: that pair only counts as agreeing.
+  // Pairs; the spans are equally long (the shorter one counts). A pair with a non-finite member is
+  // counted and left out, unless both members are the same infinity or both NaN: that pair only
+  // counts as agreeing.
   void add(std::span<const float> reference, std::span<const float> other) noexcept;
   void merge(const Difference& o) noexcept;
 
@@ -18,7 +19,8 @@ class Difference {
   // Pairs where only the other, or the reference, is not finite.
   uint64_t other_non_finite() const noexcept { return other_bad_; }
   uint64_t reference_non_finite() const noexcept { return reference_bad_; }
-  // 10 log10(sum r^2 / sum (r - o)^2). +inf if there is no difference, -inf if the reference is all zero.
+  // 10 log10(sum r^2 / sum (r - o)^2). +inf if there is no difference, -inf if the reference is all
+  // zero.
   double sqnr_db() const noexcept;
   // 1 if both are all zero, 0 if one is.
   double cosine() const noexcept;

@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kBins = Histogram::kBins;
 constexpr int kSkipped = 2 * kBins;  // the slot of values that are not finite
-constexpr size_t kTables = 4;        // so that equal neighbours do not wait for each other's counter
-constexpr size_t kTableFrom = 4096;  // fewer values are not worth clearing the tables
+constexpr size_t kTables = 4;  // so that equal neighbours do not wait for each other's counter
+constexpr size_t kTableFrom = 4096;         // fewer values are not worth clearing the tables
 constexpr size_t kChunk = size_t{1} << 30;  // a 32-bit counter cannot overflow
 
 // The bin of a value: magnitude bins first, then those of the negative values, then kSkipped. The
@@ -122,8 +122,7 @@ double Histogram::quantile(double q) const noexcept {
   for (size_t i = negative_.size(); i-- > 0;) {
     const auto n = static_cast<double>(negative_[i]);
     if (n == 0) continue;
-    if (below + n >= target)
-      return -w * static_cast<double>(i + 1) + w * (target - below) / n;
+    if (below + n >= target) return -w * static_cast<double>(i + 1) + w * (target - below) / n;
     below += n;
     last = -w * static_cast<double>(i);
   }
@@ -157,7 +156,8 @@ Histogram::Dense Histogram::dense() const {
   d.width = width();
   if (total_ == 0) return d;
   std::vector<uint64_t> all(2 * static_cast<size_t>(kBins));
-  for (size_t i = 0; i < negative_.size(); ++i) all[static_cast<size_t>(kBins) - 1 - i] = negative_[i];
+  for (size_t i = 0; i < negative_.size(); ++i)
+    all[static_cast<size_t>(kBins) - 1 - i] = negative_[i];
   for (size_t i = 0; i < positive_.size(); ++i) all[static_cast<size_t>(kBins) + i] = positive_[i];
   const auto used = [](uint64_t n) { return n != 0; };
   const auto first = std::find_if(all.begin(), all.end(), used);

@@ -1,11 +1,11 @@
 // A histogram of finite floats whose range is not known in advance.
 //
-// Magnitudes are counted in kBins bins of width 2^(exponent - kBinBits), once for values >= 0 and once
-// for values < 0 (that half takes no memory until it is needed). Bin k of a half holds the values with
-// trunc(|x| / width) == k. `exponent` is the smallest one that holds every value seen, 2^exponent > |x|;
-// when a larger value comes, neighbours are added up in pairs, which is exact. So the result depends only
-// on which values were added: not on their order, on chunks, on threads, or on merging.
-// Memory: at most 2 * kBins counters, however many values come.
+// Magnitudes are counted in kBins bins of width 2^(exponent - kBinBits), once for values >= 0 and
+// once for values < 0 (that half takes no memory until it is needed). Bin k of a half holds the
+// values with trunc(|x| / width) == k. `exponent` is the smallest one that holds every value seen,
+// 2^exponent > |x|; when a larger value comes, neighbours are added up in pairs, which is exact. So
+// the result depends only on which values were added: not on their order, on chunks, on threads, or
+// on merging. Memory: at most 2 * kBins counters, however many values come.
 #pragma once
 
 #include <cstddef>
@@ -39,12 +39,14 @@ class Histogram {
   std::span<const uint64_t> positive() const noexcept { return positive_; }
   std::span<const uint64_t> negative() const noexcept { return negative_; }
 
-  // The value below which the share `q` in [0, 1] of all values lies; linear inside a bin. 0 if empty.
+  // The value below which the share `q` in [0, 1] of all values lies; linear inside a bin. 0 if
+  // empty.
   double quantile(double q) const noexcept;
   // Share of the values that lie outside [lo, hi], bins cut in proportion.
   double share_outside(double lo, double hi) const noexcept;
 
-  // Bins in ascending order of value, without the empty ones at either end: for reports and searches.
+  // Bins in ascending order of value, without the empty ones at either end: for reports and
+  // searches.
   struct Dense {
     double lo = 0, width = 0;  // bin i covers [lo + i * width, lo + (i + 1) * width]
     std::vector<uint64_t> counts;

@@ -10,7 +10,8 @@
 namespace tersor::stats {
 
 struct MinMax {
-  float min = std::numeric_limits<float>::infinity();   // of the finite values; +inf while there is none
+  float min =
+      std::numeric_limits<float>::infinity();  // of the finite values; +inf while there is none
   float max = -std::numeric_limits<float>::infinity();  // likewise -inf
   uint64_t count = 0;                                   // all values, non-finite ones included
   uint64_t nan = 0;

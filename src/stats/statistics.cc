@@ -137,8 +137,7 @@ void TensorStats::add(std::span<const float> values) {
   MinMax here;
   here.add(values);
   range.merge(here);
-  if (!here.empty())
-    histogram.add(values, std::fmax(std::fabs(here.min), std::fabs(here.max)));
+  if (!here.empty()) histogram.add(values, std::fmax(std::fabs(here.min), std::fabs(here.max)));
 }
 
 void TensorStats::merge(const TensorStats& other) {

@@ -15,7 +15,7 @@ namespace tersor::stats {
 
 struct TensorStats {
   MinMax range;
-  Histogram histogram;  // of the finite values
+  Histogram histogram;    // of the finite values
   ChannelMeans channels;  // where somebody asked for them
 
   void add(std::span<const float> values);
@@ -35,8 +35,8 @@ struct Statistics {
   bool operator==(const Statistics&) const = default;
 };
 
-// One JSON document, keys sorted, no paths, schema "tersor.stats/1"; parsing what was written gives equal
-// statistics. E25 names what is wrong with a foreign text.
+// One JSON document, keys sorted, no paths, schema "tersor.stats/1"; parsing what was written gives
+// equal statistics. E25 names what is wrong with a foreign text.
 std::string to_json_text(const Statistics& statistics);
 Statistics parse_statistics(std::string_view text, const std::string& name = "statistics");
 

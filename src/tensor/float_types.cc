@@ -6,7 +6,8 @@
 namespace tersor::tensor {
 namespace {
 
-// A float format of `exponent` and `mantissa` bits. `fnuz`: no infinity, no minus zero, NaN is 0x80.
+// A float format of `exponent` and `mantissa` bits. `fnuz`: no infinity, no minus zero, NaN is
+// 0x80.
 struct Format {
   int exponent, mantissa, bias;
   bool has_infinity, fnuz, has_nan, has_sign;
@@ -111,8 +112,7 @@ uint8_t float_to_small(DType type, float value, bool saturate) noexcept {
   const int width = f.exponent + f.mantissa;
   const int top = largest_finite(f);
   const auto sign = static_cast<uint8_t>(std::signbit(value) ? 1 << width : 0);
-  const auto nan_code =
-      static_cast<uint8_t>(f.fnuz ? 1 << width : sign | ((1 << width) - 1));
+  const auto nan_code = static_cast<uint8_t>(f.fnuz ? 1 << width : sign | ((1 << width) - 1));
   if (std::isnan(value)) return f.has_nan ? nan_code : 0;
   const double v = std::fabs(static_cast<double>(value));
   int low = 0, high = top;  // largest code whose magnitude is <= v

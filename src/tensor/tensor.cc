@@ -9,8 +9,7 @@ namespace tersor {
 std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
   const size_t rounded = base::align_up(bytes ? bytes : 1, 64);
   void* p = std::aligned_alloc(64, rounded);
-  if (!p)
-    base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
+  if (!p) base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
   return std::make_shared<Buffer>(static_cast<std::byte*>(p), bytes,
                                   [](std::byte* q, size_t) { std::free(q); });
 }

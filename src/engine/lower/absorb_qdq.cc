@@ -1,8 +1,9 @@
 // Before: DequantizeLinear(s) -> operator -> QuantizeLinear, each with constant 8-bit parameters.
-// After:  the operator reads and writes the 8-bit wires; its bind computes as docs/architecture.md defines.
-// When:   every data input comes from such a DequantizeLinear (for weighted operators the bias may be a float
-//         or int32 constant) and every reader of the output is a QuantizeLinear of the same parameters;
-//         a weighted operator may also give real numbers.
+// After:  the operator reads and writes the 8-bit wires; its bind computes as docs/architecture.md
+// defines. When:   every data input comes from such a DequantizeLinear (for weighted operators the
+// bias may be a float
+//         or int32 constant) and every reader of the output is a QuantizeLinear of the same
+//         parameters; a weighted operator may also give real numbers.
 #include <algorithm>
 
 #include "engine/lower/lowering.h"
@@ -26,7 +27,8 @@ struct Absorber {
   std::optional<std::pair<ir::ValueId, QdqParams>> source(ir::ValueId id) const {
     if (id == ir::kNone || made[id] == ir::kNone) return {};
     const ir::Node& dq = g.nodes[made[id]];
-    if (!is_standard(dq, "DequantizeLinear") || g.values[id].type.elem != DType::kFloat32) return {};
+    if (!is_standard(dq, "DequantizeLinear") || g.values[id].type.elem != DType::kFloat32)
+      return {};
     auto params = qdq_params(g, dq);
     if (!params) return {};
     return std::pair{dq.inputs[0], *std::move(params)};
@@ -73,7 +75,8 @@ struct Absorber {
       if (!is_standard(q, "QuantizeLinear") || q.input(0) != id) return {};
       auto params = qdq_params(g, q);
       if (!params || !eight_bits(params->dtype) || !params->params.per_tensor()) return {};
-      if (shared && !(shared->params == params->params && shared->dtype == params->dtype)) return {};
+      if (shared && !(shared->params == params->params && shared->dtype == params->dtype))
+        return {};
       shared = std::move(params);
     }
     return shared;

@@ -75,7 +75,8 @@ void fuse_bias(Lowering& l) {
     if (!is_float(g, node.outputs[0]) || node.inputs.size() != 2) continue;
     if (l.constraints.no_fuse.contains(l.key(node))) continue;
     const ir::NodeId next = l.only_reader(node.outputs[0], readers);
-    if (next == ir::kNone || g.nodes[next].op != "Add" || g.nodes[next].inputs.size() != 2) continue;
+    if (next == ir::kNone || g.nodes[next].op != "Add" || g.nodes[next].inputs.size() != 2)
+      continue;
     const ir::Node& add = g.nodes[next];
     if (l.constraints.no_fuse.contains(l.key(add))) continue;
     const ir::ValueId bias = add.inputs[add.inputs[0] == node.outputs[0] ? 1 : 0];

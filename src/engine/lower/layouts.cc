@@ -51,7 +51,7 @@ class Assigner {
     if (op->traits.layout == ops::LayoutClass::kChannelsLast) {
       const ir::ValueId x = node.input(0);
       return x != ir::kNone && rank(x) >= 3 && rank(x) == rank(out) ? Layout::kChannelsLast
-                                                                  : Layout::kRows;
+                                                                    : Layout::kRows;
     }
     bool any = false;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -59,7 +59,8 @@ class Assigner {
       if (id == ir::kNone || !is_data(node, i)) continue;
       if (!g_.values[id].constant && layout_[id] == Layout::kChannelsLast) any = true;
       const int r = rank(id);
-      const bool scalar = r == 0 || (g_.values[id].constant && g_.values[id].constant->count() == 1);
+      const bool scalar =
+          r == 0 || (g_.values[id].constant && g_.values[id].constant->count() == 1);
       if (g_.values[id].constant ? r > rank(out) : !scalar && r != rank(out)) return Layout::kRows;
     }
     return any ? Layout::kChannelsLast : Layout::kRows;

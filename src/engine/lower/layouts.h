@@ -9,8 +9,8 @@
 
 namespace tersor::engine {
 
-// Operator name of the inserted conversion nodes; attribute "to" is "channels_last" or "rows". They exist
-// only in plans.
+// Operator name of the inserted conversion nodes; attribute "to" is "channels_last" or "rows". They
+// exist only in plans.
 inline constexpr const char* kConvertLayout = "tersor.ConvertLayout";
 
 struct Layouts {
@@ -19,8 +19,9 @@ struct Layouts {
   std::unordered_map<std::string, ir::ValueId> captured_rows;
 };
 
-// Inserts the conversions. Convolutional parts run channels-last from end to end: an operator that takes any
-// layout follows its inputs. Graph outputs become their copies in rows; no value changes its name.
+// Inserts the conversions. Convolutional parts run channels-last from end to end: an operator that
+// takes any layout follows its inputs. Graph outputs become their copies in rows; no value changes
+// its name.
 Layouts assign_layouts(Lowering& l);
 
 }  // namespace tersor::engine

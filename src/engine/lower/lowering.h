@@ -1,5 +1,6 @@
-// The model on its way to a plan: a graph that may hold fused operators, and facts about its nodes that
-// ONNX has no words for. Each rewrite is one file here and says in a note why it did not apply.
+// The model on its way to a plan: a graph that may hold fused operators, and facts about its nodes
+// that ONNX has no words for. Each rewrite is one file here and says in a note why it did not
+// apply.
 #pragma once
 
 #include <optional>
@@ -51,8 +52,8 @@ void fuse_bias(Lowering& l);
 void fuse_residual(Lowering& l);
 // An operator that only moves values works on codes where its input was just dequantized.
 void push_dequantize(Lowering& l);
-// The generic rule of quantization: an operator between DequantizeLinear and QuantizeLinear reads and
-// writes the 8-bit wires themselves.
+// The generic rule of quantization: an operator between DequantizeLinear and QuantizeLinear reads
+// and writes the 8-bit wires themselves.
 void absorb_qdq(Lowering& l);
 // Evaluates nodes of constants (dequantized weights that stayed float, ...).
 void fold(Lowering& l);

@@ -1,7 +1,7 @@
-// Before: DequantizeLinear (8 bits, per tensor) -> operator that only moves values, whose readers are no QuantizeLinear
-// After:  the operator moves the codes; DequantizeLinear follows it
-// Why:    other tools leave pooling and reshaping between two quantized operators in float
-// Exact:  moving commutes with dequantizing; MaxPool too, since scales are positive
+// Before: DequantizeLinear (8 bits, per tensor) -> operator that only moves values, whose readers
+// are no QuantizeLinear After:  the operator moves the codes; DequantizeLinear follows it Why:
+// other tools leave pooling and reshaping between two quantized operators in float Exact:  moving
+// commutes with dequantizing; MaxPool too, since scales are positive
 #include <algorithm>
 
 #include "engine/lower/lowering.h"
@@ -21,13 +21,15 @@ void push_dequantize(Lowering& l) {
   std::vector<ir::Node> placed;
   placed.reserve(g.nodes.size());
   const auto readers = g.consumers();
-  std::unordered_map<ir::ValueId, ir::Node> dequantized;  // by the value that a DequantizeLinear makes
+  std::unordered_map<ir::ValueId, ir::Node>
+      dequantized;  // by the value that a DequantizeLinear makes
   for (size_t n = 0; n < g.nodes.size(); ++n) {
     ir::Node node = std::move(g.nodes[n]);
-    if (is_quantization(node, "DequantizeLinear") && !node.outputs.empty()) dequantized[node.outputs[0]] = node;
+    if (is_quantization(node, "DequantizeLinear") && !node.outputs.empty())
+      dequantized[node.outputs[0]] = node;
     const ops::Operator* op = l.op(node);
-    const auto source = op && op->traits.quant == ops::QuantClass::kMoves && op->bind && !node.inputs.empty() &&
-                                node.outputs.size() == 1
+    const auto source = op && op->traits.quant == ops::QuantClass::kMoves && op->bind &&
+                                !node.inputs.empty() && node.outputs.size() == 1
                             ? dequantized.find(node.inputs[0])
                             : dequantized.end();
     if (source == dequantized.end()) {
@@ -40,11 +42,14 @@ void push_dequantize(Lowering& l) {
     const std::string name = g.values[real].name + "/codes";
     const bool eight = params && params->params.per_tensor() && params->params.scale() > 0 &&
                        (params->dtype == DType::kUint8 || params->dtype == DType::kInt8);
-    // Readers still stand where they were: those placed already are empty, and cannot read what comes later.
-    const bool absorbed = !readers[real].empty() && std::ranges::all_of(readers[real], [&](ir::NodeId r) {
-      return is_quantization(g.nodes[r], "QuantizeLinear");
-    });
-    if (!eight || absorbed || g.values[real].type.elem != DType::kFloat32 || l.constraints.no_absorb.contains(name)) {
+    // Readers still stand where they were: those placed already are empty, and cannot read what
+    // comes later.
+    const bool absorbed =
+        !readers[real].empty() && std::ranges::all_of(readers[real], [&](ir::NodeId r) {
+          return is_quantization(g.nodes[r], "QuantizeLinear");
+        });
+    if (!eight || absorbed || g.values[real].type.elem != DType::kFloat32 ||
+        l.constraints.no_absorb.contains(name)) {
       placed.push_back(std::move(node));
       continue;
     }
@@ -69,8 +74,8 @@ void push_dequantize(Lowering& l) {
   const auto now = g.consumers();
   std::vector<bool> unread(g.nodes.size(), false);
   for (size_t n = 0; n < g.nodes.size(); ++n)
-    unread[n] = is_quantization(g.nodes[n], "DequantizeLinear") && now[g.nodes[n].outputs[0]].empty() &&
-                l.hidden(g.nodes[n].outputs[0]);
+    unread[n] = is_quantization(g.nodes[n], "DequantizeLinear") &&
+                now[g.nodes[n].outputs[0]].empty() && l.hidden(g.nodes[n].outputs[0]);
   g.erase_nodes(unread);
 }
 

@@ -1,5 +1,5 @@
-#include "kernels/loops/begin_avx2.h"
 #include "kernels/halves/halves.h"
+#include "kernels/loops/begin_avx2.h"
 namespace tersor::kernels::halves::avx2 {
 
 #include "kernels/halves/halves-inl.h"

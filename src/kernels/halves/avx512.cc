@@ -1,5 +1,5 @@
-#include "kernels/loops/begin_avx512.h"
 #include "kernels/halves/halves.h"
+#include "kernels/loops/begin_avx512.h"
 namespace tersor::kernels::halves::avx512 {
 
 #include "kernels/halves/halves-inl.h"

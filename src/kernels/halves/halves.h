@@ -1,5 +1,5 @@
-// Between f32 and the 16-bit floats: exact when widened, rounded to nearest even when narrowed; NaN stays NaN. Equal to
-// tensor::to_float, to_half and to_bfloat16 for every input, on every ISA.
+// Between f32 and the 16-bit floats: exact when widened, rounded to nearest even when narrowed; NaN
+// stays NaN. Equal to tensor::to_float, to_half and to_bfloat16 for every input, on every ISA.
 #pragma once
 
 #include <cstdint>

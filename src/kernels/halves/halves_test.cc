@@ -50,8 +50,9 @@ TEST(Halves, RandomFloatsGoToTheNearest) {
   std::mt19937 random(3);
   testing::Floats x(200003);
   for (float& v : x) v = std::bit_cast<float>(static_cast<uint32_t>(random()));
-  const float special[] = {0.0F, -0.0F, 65504.0F, 65519.996F, 65520.0F, 0x1p-24F, 0x1p-25F, 0x1.8p-25F, 0x1.000002p-25F,
-                           0x1.ffcp-15F, 0x1.ffep-15F, HUGE_VALF, -HUGE_VALF};
+  const float special[] = {0.0F,         -0.0F,     65504.0F,   65519.996F,      65520.0F,
+                           0x1p-24F,     0x1p-25F,  0x1.8p-25F, 0x1.000002p-25F, 0x1.ffcp-15F,
+                           0x1.ffep-15F, HUGE_VALF, -HUGE_VALF};
   std::copy(std::begin(special), std::end(special), x.begin());
   std::vector<uint16_t> h(x.size()), portable(x.size());
   table(base::IsaSet{}).to_half(x.data(), portable.data(), static_cast<int64_t>(x.size()));
@@ -64,7 +65,8 @@ TEST(Halves, RandomFloatsGoToTheNearest) {
       ASSERT_GE(v, half_step_up);
       continue;
     }
-    const double here = meaning(got), up = got == 0x7bff ? 65536.0 : meaning(static_cast<uint16_t>(got + 1)),
+    const double here = meaning(got),
+                 up = got == 0x7bff ? 65536.0 : meaning(static_cast<uint16_t>(got + 1)),
                  down = got == 0 ? 0.0 : meaning(static_cast<uint16_t>(got - 1));
     ASSERT_LE(std::fabs(v - here), std::fabs(v - up)) << x[i];
     ASSERT_LE(std::fabs(v - here), got == 0 ? HUGE_VAL : std::fabs(v - down)) << x[i];
@@ -75,7 +77,8 @@ TEST(Halves, RandomFloatsGoToTheNearest) {
   for (base::IsaSet cap : testing::caps())
     for (int64_t n : testing::kSizes) {
       table(cap).to_half(x.data(), h.data(), n);
-      for (int64_t i = 0; i < n; ++i) ASSERT_EQ(h[static_cast<size_t>(i)], portable[static_cast<size_t>(i)]);
+      for (int64_t i = 0; i < n; ++i)
+        ASSERT_EQ(h[static_cast<size_t>(i)], portable[static_cast<size_t>(i)]);
     }
 }
 

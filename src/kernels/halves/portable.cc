@@ -1,5 +1,5 @@
-#include "kernels/loops/begin_portable.h"
 #include "kernels/halves/halves.h"
+#include "kernels/loops/begin_portable.h"
 namespace tersor::kernels::halves::portable {
 
 #include "kernels/halves/halves-inl.h"

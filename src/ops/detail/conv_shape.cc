@@ -11,14 +11,15 @@ namespace {
 // Larger numbers in windows are refused, so that positions cannot overflow.
 constexpr int64_t kLargest = int64_t{1} << 31;
 
-Dims list_of(const ir::Node& node, const char* name, size_t length, int64_t otherwise, int64_t least) {
+Dims list_of(const ir::Node& node, const char* name, size_t length, int64_t otherwise,
+             int64_t least) {
   Dims list = node.attr_ints(name);
   if (list.empty()) return Dims(length, otherwise);
   if (list.size() != length)
-    base::fail_input("E22", "attribute {} has {} elements, {} are needed", name, list.size(), length);
+    base::fail_input("E22", "attribute {} has {} elements, {} are needed", name, list.size(),
+                     length);
   for (int64_t v : list)
-    if (v < least || v >= kLargest)
-      base::fail_input("E22", "attribute {} holds {}", name, v);
+    if (v < least || v >= kLargest) base::fail_input("E22", "attribute {} holds {}", name, v);
   return list;
 }
 
@@ -32,7 +33,8 @@ void split(WindowAxis& a, int64_t total, bool upper) {
 Window basic_window(const ir::Node& node, Dims kernel) {
   Window w;
   const Dims named = node.attr_ints("kernel_shape");
-  if (kernel.empty()) kernel = named;
+  if (kernel.empty())
+    kernel = named;
   else if (!named.empty() && named != kernel)
     base::fail_input("E22", "kernel_shape {} contradicts a weight of {}", tensor::to_string(named),
                      tensor::to_string(kernel));
@@ -44,9 +46,12 @@ Window basic_window(const ir::Node& node, Dims kernel) {
   w.strides = list_of(node, "strides", n, 1, 1);
   w.dilations = list_of(node, "dilations", n, 1, 1);
   const std::string mode = node.attr_string("auto_pad", "NOTSET");
-  if (mode == "VALID") w.auto_pad = Window::AutoPad::kValid;
-  else if (mode == "SAME_UPPER") w.auto_pad = Window::AutoPad::kSameUpper;
-  else if (mode == "SAME_LOWER") w.auto_pad = Window::AutoPad::kSameLower;
+  if (mode == "VALID")
+    w.auto_pad = Window::AutoPad::kValid;
+  else if (mode == "SAME_UPPER")
+    w.auto_pad = Window::AutoPad::kSameUpper;
+  else if (mode == "SAME_LOWER")
+    w.auto_pad = Window::AutoPad::kSameLower;
   else if (mode != "NOTSET" && !mode.empty())
     base::fail_input("E22", "attribute auto_pad is {}", base::quoted(mode));
   Dims pads = list_of(node, "pads", 2 * n, 0, 0);
@@ -68,20 +73,23 @@ int64_t Window::extent(size_t axis) const {
   return base::checked_add(base::checked_mul(kernel[axis] - 1, dilations[axis]), int64_t{1});
 }
 
-Window window_of(const ir::Node& node, Dims kernel) { return basic_window(node, std::move(kernel)); }
+Window window_of(const ir::Node& node, Dims kernel) {
+  return basic_window(node, std::move(kernel));
+}
 
 WindowAxis Window::place_axis(size_t i, int64_t in) const {
   if (in >= kLargest) base::fail_input("E60", "a spatial axis of {} elements", in);
   WindowAxis a{in, 0, kernel[i], strides[i], dilations[i], begin[i], end[i]};
   if (auto_pad == AutoPad::kSameUpper || auto_pad == AutoPad::kSameLower) {
     a.out = (in + a.stride - 1) / a.stride;
-    split(a, base::checked_add((a.out - 1) * a.stride, extent(i)) - in, auto_pad == AutoPad::kSameUpper);
+    split(a, base::checked_add((a.out - 1) * a.stride, extent(i)) - in,
+          auto_pad == AutoPad::kSameUpper);
     return a;
   }
   const int64_t room = in + a.begin + a.end - extent(i);
   if (room < 0)
-    base::fail_input("E17", "a window of {} elements over {} elements with padding {}", extent(i), in,
-                     a.begin + a.end);
+    base::fail_input("E17", "a window of {} elements over {} elements with padding {}", extent(i),
+                     in, a.begin + a.end);
   a.out = room / a.stride + 1;
   if (ceil_mode && room % a.stride != 0) {
     ++a.out;
@@ -109,15 +117,17 @@ ir::Shape Window::infer(std::span<const ir::Dim> spatial) const {
     const bool same = auto_pad == AutoPad::kSameUpper || auto_pad == AutoPad::kSameLower;
     const int64_t lost = extent(i) - 1 - begin[i] - end[i];
     if (strides[i] == 1) {
-      out.push_back(same ? spatial[i]
-                         : lost >= 0 ? sub(spatial[i], ir::Dim(lost)) : add(spatial[i], ir::Dim(-lost)));
+      out.push_back(same        ? spatial[i]
+                    : lost >= 0 ? sub(spatial[i], ir::Dim(lost))
+                                : add(spatial[i], ir::Dim(-lost)));
     } else if (same || ceil_mode) {
       out.emplace_back();
     } else {
       // floor((in - lost - 1) / stride) + 1 = floor((in - lost - 1 + stride) / stride)
       const int64_t more = strides[i] - lost - 1;
-      out.push_back(div(more >= 0 ? add(spatial[i], ir::Dim(more)) : sub(spatial[i], ir::Dim(-more)),
-                        ir::Dim(strides[i])));
+      out.push_back(
+          div(more >= 0 ? add(spatial[i], ir::Dim(more)) : sub(spatial[i], ir::Dim(-more)),
+              ir::Dim(strides[i])));
     }
   }
   return out;
@@ -129,9 +139,11 @@ TransposedWindow transposed_window_of(const ir::Node& node, Dims kernel) {
   const size_t n = t.window.rank();
   t.output_padding = list_of(node, "output_padding", n, 0, 0);
   t.output_shape = node.attr_ints("output_shape");
-  if (t.output_shape.size() == n + 2) t.output_shape.erase(t.output_shape.begin(), t.output_shape.begin() + 2);
+  if (t.output_shape.size() == n + 2)
+    t.output_shape.erase(t.output_shape.begin(), t.output_shape.begin() + 2);
   if (!t.output_shape.empty() && t.output_shape.size() != n)
-    base::fail_input("E22", "attribute output_shape has {} elements, {} are needed", t.output_shape.size(), n);
+    base::fail_input("E22", "attribute output_shape has {} elements, {} are needed",
+                     t.output_shape.size(), n);
   for (int64_t v : t.output_shape)
     if (v < 1 || v >= kLargest) base::fail_input("E22", "attribute output_shape holds {}", v);
   return t;
@@ -172,18 +184,20 @@ ir::Shape TransposedWindow::infer(std::span<const ir::Dim> spatial) const {
       continue;
     }
     const ir::Dim grown = mul(spatial[i], ir::Dim(window.strides[i]));
-    if (window.auto_pad == Window::AutoPad::kSameUpper || window.auto_pad == Window::AutoPad::kSameLower) {
+    if (window.auto_pad == Window::AutoPad::kSameUpper ||
+        window.auto_pad == Window::AutoPad::kSameLower) {
       out.push_back(grown);
       continue;
     }
-    const int64_t more = output_padding[i] + window.extent(i) - window.strides[i] - window.begin[i] -
-                         window.end[i];
+    const int64_t more =
+        output_padding[i] + window.extent(i) - window.strides[i] - window.begin[i] - window.end[i];
     out.push_back(more >= 0 ? add(grown, ir::Dim(more)) : sub(grown, ir::Dim(-more)));
   }
   return out;
 }
 
-void taps_at(std::span<const WindowAxis> axes, std::span<const int64_t> index, std::vector<Tap>& taps) {
+void taps_at(std::span<const WindowAxis> axes, std::span<const int64_t> index,
+             std::vector<Tap>& taps) {
   taps.assign(1, {0, 0});
   for (size_t i = 0; i < axes.size(); ++i) {
     const WindowAxis& a = axes[i];

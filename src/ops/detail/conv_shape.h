@@ -10,7 +10,8 @@
 
 namespace tersor::ops::detail {
 
-// One spatial axis of a placed window. Output o and tap k meet input o * stride - begin + k * dilation.
+// One spatial axis of a placed window. Output o and tap k meet input o * stride - begin + k *
+// dilation.
 struct WindowAxis {
   int64_t in = 1, out = 1, kernel = 1, stride = 1, dilation = 1;
   int64_t begin = 0, end = 0;  // padding in front and behind
@@ -42,12 +43,13 @@ struct Window {
   ir::Shape infer(std::span<const ir::Dim> spatial) const;
 };
 
-// Reads strides, dilations, pads, auto_pad, ceil_mode. `kernel`: the spatial dimensions of the weight, or
-// empty to take kernel_shape. An Error (E22) if lists have other lengths or elements out of range.
+// Reads strides, dilations, pads, auto_pad, ceil_mode. `kernel`: the spatial dimensions of the
+// weight, or empty to take kernel_shape. An Error (E22) if lists have other lengths or elements out
+// of range.
 Window window_of(const ir::Node& node, Dims kernel);
 
-// The same for ConvTranspose, where output o = input i * stride - begin + k * dilation. WindowAxis::in and out
-// are those of the ConvTranspose.
+// The same for ConvTranspose, where output o = input i * stride - begin + k * dilation.
+// WindowAxis::in and out are those of the ConvTranspose.
 struct TransposedWindow {
   Window window;
   Dims output_padding, output_shape;  // output_shape: empty if absent
@@ -75,13 +77,14 @@ void for_each_index(std::span<const int64_t> dims, F&& f) {
   }
 }
 
-// A tap inside the input: its number in the kernel and the offset of the input element, both row-major over
-// the spatial axes.
+// A tap inside the input: its number in the kernel and the offset of the input element, both
+// row-major over the spatial axes.
 struct Tap {
   int64_t tap, offset;
 };
 // The taps of the output at `index`, in row-major order.
-void taps_at(std::span<const WindowAxis> axes, std::span<const int64_t> index, std::vector<Tap>& taps);
+void taps_at(std::span<const WindowAxis> axes, std::span<const int64_t> index,
+             std::vector<Tap>& taps);
 
 Dims outputs_of(std::span<const WindowAxis> axes);
 

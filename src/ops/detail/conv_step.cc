@@ -13,7 +13,8 @@ namespace {
 using kernels::ConvShape;
 
 // The left operand: pixels, or plain rows where each output pixel reads its own input pixel.
-kernels::RowSource source_of(const void* x, const ConvShape& shape, const void* padding, bool flatten) {
+kernels::RowSource source_of(const void* x, const ConvShape& shape, const void* padding,
+                             bool flatten) {
   if (shape.pointwise() && shape.groups == 1) return kernels::RowSource::dense(x, shape.c);
   return kernels::RowSource::pixels(x, shape, padding, flatten);
 }
@@ -75,10 +76,11 @@ struct FloatDepthwise {
     call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
     const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
     const auto* weights = reinterpret_cast<const float*>(packed->data());
-    c.pool->parallel_for(shape.n * shape.oh, row_grain(shape, c.pool->size()),
-                         [&](int64_t begin, int64_t end, int worker) {
-                           kernels::run(*row, shape, weights, call, {begin, end}, scratch.of(worker));
-                         });
+    c.pool->parallel_for(
+        shape.n * shape.oh, row_grain(shape, c.pool->size()),
+        [&](int64_t begin, int64_t end, int worker) {
+          kernels::run(*row, shape, weights, call, {begin, end}, scratch.of(worker));
+        });
   }
 };
 
@@ -135,11 +137,11 @@ struct ByteDepthwise {
     call.qmax = numbers.qmax;
     call.out = c.make(0, numbers.out, dims).raw_mutable();
     const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
-    c.pool->parallel_for(shape.n * shape.oh, row_grain(shape, c.pool->size()),
-                         [&](int64_t begin, int64_t end, int worker) {
-                           kernels::run(*row, shape, packed->data(), call, {begin, end},
-                                        scratch.of(worker));
-                         });
+    c.pool->parallel_for(
+        shape.n * shape.oh, row_grain(shape, c.pool->size()),
+        [&](int64_t begin, int64_t end, int worker) {
+          kernels::run(*row, shape, packed->data(), call, {begin, end}, scratch.of(worker));
+        });
   }
 };
 
@@ -159,7 +161,8 @@ std::optional<ConvForm> ConvForm::of(const ir::Node& node, const Dims& weight) {
   f.groups = node.attr_int("group", 1);
   f.outputs = weight[0];
   if (f.groups < 1 || f.outputs % f.groups != 0 || weight[1] < 1)
-    base::fail_input("E17", "a weight of shape {} in {} groups", tensor::to_string(weight), f.groups);
+    base::fail_input("E17", "a weight of shape {} in {} groups", tensor::to_string(weight),
+                     f.groups);
   f.inputs = base::checked_mul(weight[1], f.groups);
   return f;
 }
@@ -184,8 +187,8 @@ ConvShape ConvForm::shape() const {
 ConvShape ConvForm::place(const Dims& in, Dims& out) const {
   const size_t axes = window.rank();
   if (in.size() != axes + 2 || in.back() != inputs)
-    base::fail_input("E17", "a channels-last input of shape {} for {} channels", tensor::to_string(in),
-                     inputs);
+    base::fail_input("E17", "a channels-last input of shape {} for {} channels",
+                     tensor::to_string(in), inputs);
   ConvShape s = shape();
   s.n = in[0];
   const std::vector<WindowAxis> placed = window.place(std::span(in).subspan(1, axes));
@@ -204,24 +207,28 @@ ConvShape ConvForm::place(const Dims& in, Dims& out) const {
   return s;
 }
 
-runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias, Bounds bounds,
-                        base::IsaSet isa) {
+runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias,
+                        Bounds bounds, base::IsaSet isa) {
   const ConvShape shape = form.shape();
   std::vector<float> b;
   if (bias) b.assign(bias->data<float>().begin(), bias->data<float>().end());
   if (shape.depthwise() && !form.residual) {
     const kernels::DwconvF32Row& row = kernels::select_dwconv_f32(isa);
     auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
-    kernels::pack(row, shape, weight.data<float>().data(), reinterpret_cast<float*>(memory->data()));
-    FloatDepthwise step{form, &row, std::move(memory), bounds, std::move(b),
-                        std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
+    kernels::pack(row, shape, weight.data<float>().data(),
+                  reinterpret_cast<float*>(memory->data()));
+    FloatDepthwise step{
+        form,   &row,         std::move(memory),
+        bounds, std::move(b), std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
     return {call_of(std::move(step)), row.name};
   }
   const kernels::MatrixLayout layout = kernels::conv_layout(shape);
   FloatProduct product(layout, weight.data<float>().data(), -1, isa);
   const std::string name = product.name();
-  FloatConv step{form, std::move(product), layout.flatten, bounds, std::move(b),
-                 std::vector<float>(static_cast<size_t>(shape.group_inputs()), 0.0F)};
+  FloatConv step{
+      form,           std::move(product),
+      layout.flatten, bounds,
+      std::move(b),   std::vector<float>(static_cast<size_t>(shape.group_inputs()), 0.0F)};
   return {call_of(std::move(step)), name};
 }
 

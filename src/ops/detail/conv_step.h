@@ -11,20 +11,20 @@ struct ConvForm {
   int64_t groups = 1, inputs = 1, outputs = 1;  // channels over all groups
   size_t x = 0;                                 // which input of the node
   std::optional<size_t> residual = {};          // likewise; added before the clip
-  std::optional<size_t> zero_point = {};        // the input that holds x's zero point, if no constant
+  std::optional<size_t> zero_point = {};  // the input that holds x's zero point, if no constant
 
-  // The form of a node with a weight of these dimensions. nullopt if there are more than two spatial axes; an
-  // Error if attributes and weight contradict each other.
+  // The form of a node with a weight of these dimensions. nullopt if there are more than two
+  // spatial axes; an Error if attributes and weight contradict each other.
   static std::optional<ConvForm> of(const ir::Node& node, const Dims& weight);
   // Kernel, channels and groups; sizes are filled in by place().
   kernels::ConvShape shape() const;
-  // The shape for an input of these channels-last dimensions; sets `out` to the output's dimensions. An Error if
-  // they do not fit.
+  // The shape for an input of these channels-last dimensions; sets `out` to the output's
+  // dimensions. An Error if they do not fit.
   kernels::ConvShape place(const Dims& in, Dims& out) const;
 };
 
-runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias, Bounds bounds,
-                        base::IsaSet isa);
+runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias,
+                        Bounds bounds, base::IsaSet isa);
 runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers numbers,
                          base::IsaSet isa);
 

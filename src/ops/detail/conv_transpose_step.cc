@@ -11,15 +11,16 @@ namespace {
 
 // One phase of one axis.
 struct Phase {
-  int64_t first_tap = 0, taps = 0;   // k = first_tap + t * stride
-  int64_t first_output = 0;          // o = first_output + u * stride
-  int64_t begin = 0, end = 0;        // padding of the convolution
+  int64_t first_tap = 0, taps = 0;  // k = first_tap + t * stride
+  int64_t first_output = 0;         // o = first_output + u * stride
+  int64_t begin = 0, end = 0;       // padding of the convolution
 };
 
 int64_t modulo(int64_t a, int64_t n) { return (a % n + n) % n; }
 
 // nullopt where a phase has no taps or crops the input. Outputs: stride * in + `extra`.
-std::optional<std::vector<Phase>> phases_of(int64_t kernel, int64_t stride, int64_t begin, int64_t extra) {
+std::optional<std::vector<Phase>> phases_of(int64_t kernel, int64_t stride, int64_t begin,
+                                            int64_t extra) {
   std::vector<Phase> phases;
   for (int64_t r = 0; r < stride; ++r) {
     Phase p;
@@ -40,7 +41,8 @@ std::optional<std::vector<Phase>> phases_of(int64_t kernel, int64_t stride, int6
 }
 
 // [C, M/g, k...] -> [M, C/g, taps...] of the phases chosen for each axis, taps in reverse.
-Tensor phase_weight(const Tensor& w, int64_t groups, const std::vector<Phase>& at, const Dims& strides) {
+Tensor phase_weight(const Tensor& w, int64_t groups, const std::vector<Phase>& at,
+                    const Dims& strides) {
   const int64_t inputs = w.dim(0) / groups, per_group = w.dim(1);
   const size_t axes = at.size(), width = static_cast<size_t>(tensor::bits(w.dtype()) / 8);
   Dims dims{per_group * groups, inputs};
@@ -55,7 +57,8 @@ Tensor phase_weight(const Tensor& w, int64_t groups, const std::vector<Phase>& a
         int64_t k = 0;
         for (size_t a = 0; a < axes; ++a)
           k = k * kernel[a] + at[a].first_tap + (taps[a] - 1 - t[a]) * strides[a];
-        const int64_t from = ((m / per_group * inputs + c) * per_group + m % per_group) * kernel_size + k;
+        const int64_t from =
+            ((m / per_group * inputs + c) * per_group + m % per_group) * kernel_size + k;
         std::memcpy(to, w.raw() + static_cast<size_t>(from) * width, width);
         to += width;
       });
@@ -98,29 +101,34 @@ struct Step {
     const int64_t rows = axes == 2 ? piece.dim(1) : 1, columns = piece.dim(axes);
     const int64_t y_rows = axes == 2 ? y.dim(1) : 1, y_columns = y.dim(axes);
     const Phase& across = at.back();
-    const int64_t row_stride = axes == 2 ? placed[0].stride : 1, row_first = axes == 2 ? at[0].first_output : 0;
+    const int64_t row_stride = axes == 2 ? placed[0].stride : 1,
+                  row_first = axes == 2 ? at[0].first_output : 0;
     std::byte* to = y.raw_mutable();
-    pool.parallel_for(piece.dim(0) * rows, std::max<int64_t>(1, 4096 / std::max<int64_t>(columns, 1)),
-                      [&](int64_t begin, int64_t end, int) {
-                        for (int64_t i = begin; i < end; ++i) {
-                          const int64_t row = i / rows * y_rows + row_first + i % rows * row_stride;
-                          const std::byte* from = piece.raw() + static_cast<size_t>(i * columns) * pixel;
-                          for (int64_t u = 0; u < columns; ++u, from += pixel)
-                            std::memcpy(to + static_cast<size_t>(row * y_columns + across.first_output +
-                                                                 u * placed.back().stride) * pixel,
-                                        from, pixel);
-                        }
-                      });
+    pool.parallel_for(
+        piece.dim(0) * rows, std::max<int64_t>(1, 4096 / std::max<int64_t>(columns, 1)),
+        [&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t row = i / rows * y_rows + row_first + i % rows * row_stride;
+            const std::byte* from = piece.raw() + static_cast<size_t>(i * columns) * pixel;
+            for (int64_t u = 0; u < columns; ++u, from += pixel)
+              std::memcpy(to + static_cast<size_t>(row * y_columns + across.first_output +
+                                                   u * placed.back().stride) *
+                                   pixel,
+                          from, pixel);
+          }
+        });
   }
 };
 
 }  // namespace
 
-std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node, const runtime::BindContext& c) {
+std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node,
+                                                  const runtime::BindContext& c) {
   if (!c.has(0) || !c.has(1) || !c.has_output(0) || !c.in(1).constant) return {};
   const runtime::Wire &x = c.in(0), &w = c.in(1), &y = c.outputs[0];
   const Tensor& weight = *w.constant;
-  if (!channels_last(x) || !channels_last(y) || weight.rank() != x.rank || x.rank < 3 || x.rank > 4) return {};
+  if (!channels_last(x) || !channels_last(y) || weight.rank() != x.rank || x.rank < 3 || x.rank > 4)
+    return {};
   const int64_t groups = node.attr_int("group", 1);
   if (groups < 1 || weight.dim(0) % groups != 0 || weight.dim(0) < 1) return {};
   Step step;
@@ -134,10 +142,13 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node, const ru
   std::optional<ByteNumbers> numbers;
   const Tensor* bias = nullptr;
   if (bytes) {
-    numbers = byte_numbers(node, x, w, c.has(2) ? &c.in(2) : nullptr, y, groups == 1 ? 1 : -1, step.outputs);
+    numbers = byte_numbers(node, x, w, c.has(2) ? &c.in(2) : nullptr, y, groups == 1 ? 1 : -1,
+                           step.outputs);
     if (!numbers) return {};
   } else {
-    if (x.dtype != DType::kFloat32 || w.dtype != DType::kFloat32 || y.quant || y.dtype != DType::kFloat32) return {};
+    if (x.dtype != DType::kFloat32 || w.dtype != DType::kFloat32 || y.quant ||
+        y.dtype != DType::kFloat32)
+      return {};
     if (c.has(2)) {
       bias = c.in(2).constant;
       if (!bias || bias->dtype() != DType::kFloat32 || bias->count() != step.outputs) return {};
@@ -146,7 +157,8 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node, const ru
   std::vector<std::vector<Phase>> by_axis;
   for (size_t a = 0; a < win.rank(); ++a) {
     if (win.dilations[a] != 1) return {};
-    const int64_t extra = step.window.output_padding[a] + win.kernel[a] - win.strides[a] - win.begin[a] - win.end[a];
+    const int64_t extra =
+        step.window.output_padding[a] + win.kernel[a] - win.strides[a] - win.begin[a] - win.end[a];
     auto phases = phases_of(win.kernel[a], win.strides[a], win.begin[a], extra);
     if (!phases) return {};
     by_axis.push_back(*std::move(phases));
@@ -179,9 +191,8 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node, const ru
     step.parts.push_back(std::move(part));
   });
   if (failed || step.parts.empty()) return {};
-  return runtime::Bound{[step = std::make_shared<const Step>(std::move(step))](runtime::StepContext& s) {
-                          return guarded([&] { (*step)(s); });
-                        },
+  return runtime::Bound{[step = std::make_shared<const Step>(std::move(step))](
+                            runtime::StepContext& s) { return guarded([&] { (*step)(s); }); },
                         kernel, bytes};
 }
 

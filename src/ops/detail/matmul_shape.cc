@@ -52,9 +52,10 @@ std::vector<std::pair<int64_t, int64_t>> matmul_batches(const MatMulShape& shape
                                                         std::span<const int64_t> a,
                                                         std::span<const int64_t> b) {
   std::vector<std::pair<int64_t, int64_t>> pairs;
-  walk<2>(shape.batch,
-          {broadcast_strides(batch_of(a), shape.batch), broadcast_strides(batch_of(b), shape.batch)},
-          [&](const std::array<int64_t, 2>& at) { pairs.emplace_back(at[0], at[1]); });
+  walk<2>(
+      shape.batch,
+      {broadcast_strides(batch_of(a), shape.batch), broadcast_strides(batch_of(b), shape.batch)},
+      [&](const std::array<int64_t, 2>& at) { pairs.emplace_back(at[0], at[1]); });
   return pairs;
 }
 

@@ -6,10 +6,10 @@
 namespace tersor::ops::detail {
 
 struct MatMulShape {
-  Dims batch;             // of the output
+  Dims batch;  // of the output
   int64_t m = 1, n = 1, k = 1;
   bool row = false, column = false;  // a is 1-D, b is 1-D
-  Dims out;               // the output's dimensions
+  Dims out;                          // the output's dimensions
 };
 // An Error (E17) if they do not fit.
 MatMulShape matmul_shape(std::span<const int64_t> a, std::span<const int64_t> b);

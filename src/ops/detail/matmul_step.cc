@@ -19,11 +19,16 @@ struct Problem {
 
 Problem problem_of(const MatMulForm& form, const Dims& a, const Dims& b) {
   if (form.transpose_a || form.transpose_b) {
-    if (a.size() != 2 || b.size() != 2 || a[form.transpose_a ? 0 : 1] != b[form.transpose_b ? 1 : 0])
+    if (a.size() != 2 || b.size() != 2 ||
+        a[form.transpose_a ? 0 : 1] != b[form.transpose_b ? 1 : 0])
       base::fail_input("E17", "a matrix product of shapes {} and {}", tensor::to_string(a),
                        tensor::to_string(b));
-    Problem p{{}, a[form.transpose_a ? 1 : 0], b[form.transpose_b ? 0 : 1], a[form.transpose_a ? 0 : 1],
-              1, {{0, 0}}};
+    Problem p{{},
+              a[form.transpose_a ? 1 : 0],
+              b[form.transpose_b ? 0 : 1],
+              a[form.transpose_a ? 0 : 1],
+              1,
+              {{0, 0}}};
     p.out = {p.m, p.n};
     return p;
   }
@@ -127,8 +132,9 @@ struct FloatMatMul {
       memory = c.arena->make(DType::kUint8, {total_bytes(p.matrices, stride)});
       const float* from = c.in(form.b).data<float>().data();
       for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
-        kernels::pack_panels(*row, layout, from + i * p.k * p.n, range,
-                             reinterpret_cast<float*>(memory.raw_mutable() + static_cast<size_t>(i) * stride));
+        kernels::pack_panels(
+            *row, layout, from + i * p.k * p.n, range,
+            reinterpret_cast<float*>(memory.raw_mutable() + static_cast<size_t>(i) * stride));
       });
       matrices = memory.raw();
     }
@@ -151,7 +157,8 @@ struct FloatMatMul {
       }
     }
     float* out = c.make(0, DType::kFloat32, p.out).mutable_data<float>().data();
-    const WorkerScratch scratch(c, kernels::scratch_bytes(kernels::GemmF32Weights(*row, layout, nullptr)));
+    const WorkerScratch scratch(
+        c, kernels::scratch_bytes(kernels::GemmF32Weights(*row, layout, nullptr)));
     for_each_task(p, panels, row->mr, *c.pool,
                   [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
                       kernels::Range columns, int worker) {
@@ -174,15 +181,17 @@ struct ColumnConstants {
   std::vector<float> scale;                   // [n]
   bool any_zero = false;
 
-  void fold(const ByteNumbers& numbers, const kernels::GemmU8S8Weights& w, int64_t matrices, int32_t za) {
+  void fold(const ByteNumbers& numbers, const kernels::GemmU8S8Weights& w, int64_t matrices,
+            int32_t za) {
     const auto n = static_cast<size_t>(w.n);
     folded.resize(sums.size());
     b_zero.resize(n);
     for (size_t i = 0; i < static_cast<size_t>(matrices); ++i)
-      any_zero = kernels::fold_zero_points(
-          w, sums.data() + i * n, numbers.a_signed, za, numbers.zw.empty() ? nullptr : numbers.zw.data(),
-          static_cast<int64_t>(numbers.zw.size()), numbers.bias.empty() ? nullptr : numbers.bias.data(),
-          folded.data() + i * n, b_zero.data());
+      any_zero = kernels::fold_zero_points(w, sums.data() + i * n, numbers.a_signed, za,
+                                           numbers.zw.empty() ? nullptr : numbers.zw.data(),
+                                           static_cast<int64_t>(numbers.zw.size()),
+                                           numbers.bias.empty() ? nullptr : numbers.bias.data(),
+                                           folded.data() + i * n, b_zero.data());
   }
 };
 
@@ -212,9 +221,10 @@ struct ByteMatMul {
       own.sums.resize(static_cast<size_t>(p.matrices * p.n));
       const std::byte* from = c.in(form.b).raw();
       for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
-        kernels::pack_panels(*row, layout, from + i * p.k * p.n, numbers.w_signed, range,
-                             reinterpret_cast<int8_t*>(memory.raw_mutable() + static_cast<size_t>(i) * stride),
-                             own.sums.data() + i * p.n);
+        kernels::pack_panels(
+            *row, layout, from + i * p.k * p.n, numbers.w_signed, range,
+            reinterpret_cast<int8_t*>(memory.raw_mutable() + static_cast<size_t>(i) * stride),
+            own.sums.data() + i * p.n);
       });
       matrices = memory.raw();
     }
@@ -266,8 +276,8 @@ struct ByteMatMul {
                     call.epilogue.bias = k->folded.data() + pair.second * p.n;
                     const auto* data = reinterpret_cast<const int8_t*>(
                         matrices + static_cast<size_t>(pair.second) * stride);
-                    kernels::run(kernels::GemmU8S8Weights(*row, layout, data, numbers.w_signed), call, rows,
-                                 range, scratch.of(worker));
+                    kernels::run(kernels::GemmU8S8Weights(*row, layout, data, numbers.w_signed),
+                                 call, rows, range, scratch.of(worker));
                   });
   }
 };

@@ -7,9 +7,9 @@
 namespace tersor::ops::detail {
 
 struct MatMulForm {
-  size_t a = 0, b = 1;                        // inputs of the node
+  size_t a = 0, b = 1;                            // inputs of the node
   bool transpose_a = false, transpose_b = false;  // of matrices (Gemm); no batches then
-  const Tensor* constant = nullptr;           // b, if known
+  const Tensor* constant = nullptr;               // b, if known
 
   // Columns of b, or -1 if they are not known.
   int64_t columns(const runtime::BindContext& c) const;
@@ -17,24 +17,26 @@ struct MatMulForm {
 
 struct FloatMatMulOptions {
   Bounds bounds{};
-  std::vector<float> bias = {};              // per column, or none
-  std::optional<size_t> addend = {};         // input: a vector per column or a matrix of the output's shape
-  float alpha = 1;                           // constant b only
+  std::vector<float> bias = {};  // per column, or none
+  std::optional<size_t> addend =
+      {};           // input: a vector per column or a matrix of the output's shape
+  float alpha = 1;  // constant b only
 };
 std::optional<runtime::Bound> matmul_f32(const MatMulForm& form, FloatMatMulOptions options,
                                          base::IsaSet isa);
 
 struct ByteMatMulOptions {
   ByteNumbers numbers = {};
-  std::vector<float> fbias = {};             // f32 output: added in float, per column
-  // Inputs read at run time: the zero point of a; the scale of a, by which `numbers.scale` is multiplied.
+  std::vector<float> fbias = {};  // f32 output: added in float, per column
+  // Inputs read at run time: the zero point of a; the scale of a, by which `numbers.scale` is
+  // multiplied.
   std::optional<size_t> a_zero = {}, a_scale = {};
 };
 std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOptions options,
                                           base::IsaSet isa);
 
-// A vector of one element per column from a constant bias of shape [], [1], [n], [1, n] ...; nullopt if it is no
-// such thing.
+// A vector of one element per column from a constant bias of shape [], [1], [n], [1, n] ...;
+// nullopt if it is no such thing.
 std::optional<std::vector<float>> column_bias(const Tensor& t, int64_t n);
 
 }  // namespace tersor::ops::detail

@@ -34,12 +34,15 @@ struct PoolStep {
   void whole(runtime::StepContext& c, const Tensor& x, Tensor& y, int64_t pixels) const;
   template <typename T>
   const kp::Bytes<T>& bytes() const {
-    if constexpr (std::is_same_v<T, uint8_t>) return table->u8;
-    else return table->s8;
+    if constexpr (std::is_same_v<T, uint8_t>)
+      return table->u8;
+    else
+      return table->s8;
   }
   kp::ByteAverage average(int64_t divisor) const {
     const int32_t low = out->is_signed ? -128 : 0;
-    return {kp::average_multiplier(in->scale, out->scale, divisor), in->zero, out->zero, low, low + 255};
+    return {kp::average_multiplier(in->scale, out->scale, divisor), in->zero, out->zero, low,
+            low + 255};
   }
   // One output pixel from `count` pixels.
   template <typename T>
@@ -55,7 +58,8 @@ struct PoolStep {
         bytes<T>().max(rows, count, channels, y);
       }
     } else if constexpr (std::is_same_v<T, float>) {
-      table->average_f32(rows, count, channels, y, static_cast<float>(std::max<int64_t>(divisor, 1)));
+      table->average_f32(rows, count, channels, y,
+                         static_cast<float>(std::max<int64_t>(divisor, 1)));
     } else {
       bytes<T>().average(rows, count, channels, y, average(std::max<int64_t>(divisor, 1)));
     }
@@ -78,34 +82,39 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
   T* out_data = reinterpret_cast<T*>(y.raw_mutable());
   const int64_t window_size = az.kernel * ay.kernel * ax.kernel;
   const int64_t lines = images * az.out * ay.out;
-  const int64_t cost = std::max<int64_t>(1, ax.out * channels * std::min<int64_t>(window_size, 1 << 20));
+  const int64_t cost =
+      std::max<int64_t>(1, ax.out * channels * std::min<int64_t>(window_size, 1 << 20));
   const WorkerScratch scratch(c, static_cast<size_t>(window_size) * sizeof(void*));
   c.pool->parallel_for(lines, std::max<int64_t>(1, kTaskElements / cost),
                        [&](int64_t begin, int64_t end, int worker) {
-    auto** rows = reinterpret_cast<const T**>(scratch.of(worker));
-    for (int64_t line = begin; line < end; ++line) {
-      const int64_t oy = line % ay.out, oz = line / ay.out % az.out, image = line / (ay.out * az.out);
-      const T* base = in_data + image * image_size;
-      T* to = out_data + line * ax.out * channels;
-      const int64_t z0 = az.first_tap(oz), z1 = az.last_tap(oz);
-      const int64_t y0 = ay.first_tap(oy), y1 = ay.last_tap(oy);
-      const int64_t padded_lines = padded(az, oz) * padded(ay, oy);
-      for (int64_t ox = 0; ox < ax.out; ++ox, to += channels) {
-        const int64_t x0 = ax.first_tap(ox), x1 = ax.last_tap(ox);
-        int64_t count = 0;
-        for (int64_t kz = z0; kz < z1; ++kz) {
-          const int64_t iz = oz * az.stride - az.begin + kz * az.dilation;
-          for (int64_t ky = y0; ky < y1; ++ky) {
-            const int64_t iy = oy * ay.stride - ay.begin + ky * ay.dilation;
-            const int64_t ix = ox * ax.stride - ax.begin;
-            const T* from = base + ((iz * ay.in + iy) * ax.in + ix) * channels;
-            for (int64_t kx = x0; kx < x1; ++kx) rows[count++] = from + kx * ax.dilation * channels;
-          }
-        }
-        pixel<T>(rows, count, padding_counts ? padded_lines * padded(ax, ox) : count, channels, to);
-      }
-    }
-  });
+                         auto** rows = reinterpret_cast<const T**>(scratch.of(worker));
+                         for (int64_t line = begin; line < end; ++line) {
+                           const int64_t oy = line % ay.out, oz = line / ay.out % az.out,
+                                         image = line / (ay.out * az.out);
+                           const T* base = in_data + image * image_size;
+                           T* to = out_data + line * ax.out * channels;
+                           const int64_t z0 = az.first_tap(oz), z1 = az.last_tap(oz);
+                           const int64_t y0 = ay.first_tap(oy), y1 = ay.last_tap(oy);
+                           const int64_t padded_lines = padded(az, oz) * padded(ay, oy);
+                           for (int64_t ox = 0; ox < ax.out; ++ox, to += channels) {
+                             const int64_t x0 = ax.first_tap(ox), x1 = ax.last_tap(ox);
+                             int64_t count = 0;
+                             for (int64_t kz = z0; kz < z1; ++kz) {
+                               const int64_t iz = oz * az.stride - az.begin + kz * az.dilation;
+                               for (int64_t ky = y0; ky < y1; ++ky) {
+                                 const int64_t iy = oy * ay.stride - ay.begin + ky * ay.dilation;
+                                 const int64_t ix = ox * ax.stride - ax.begin;
+                                 const T* from = base + ((iz * ay.in + iy) * ax.in + ix) * channels;
+                                 for (int64_t kx = x0; kx < x1; ++kx)
+                                   rows[count++] = from + kx * ax.dilation * channels;
+                               }
+                             }
+                             pixel<T>(rows, count,
+                                      padding_counts ? padded_lines * padded(ax, ox) : count,
+                                      channels, to);
+                           }
+                         }
+                       });
 }
 
 template <typename T>
@@ -116,24 +125,26 @@ void PoolStep::whole(runtime::StepContext& c, const Tensor& x, Tensor& y, int64_
   constexpr int64_t kChannels = 64;
   const int64_t pieces = (channels + kChannels - 1) / kChannels;
   const int64_t cost = std::max<int64_t>(1, pixels * std::min(channels, kChannels));
-  const WorkerScratch scratch(c, kind == PoolKind::kMax ? static_cast<size_t>(pixels) * sizeof(void*) : 0);
+  const WorkerScratch scratch(
+      c, kind == PoolKind::kMax ? static_cast<size_t>(pixels) * sizeof(void*) : 0);
   c.pool->parallel_for(images * pieces, std::max<int64_t>(1, kTaskElements / cost),
                        [&](int64_t begin, int64_t end, int worker) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % pieces * kChannels, some = std::min(kChannels, channels - first);
-      const T* from = in_data + i / pieces * pixels * channels + first;
-      T* to = out_data + i / pieces * channels + first;
-      if (kind == PoolKind::kMax || pixels == 0) {
-        auto** rows = reinterpret_cast<const T**>(scratch.of(worker));
-        for (int64_t p = 0; p < pixels; ++p) rows[p] = from + p * channels;
-        pixel<T>(rows, pixels, pixels, some, to);
-      } else if constexpr (std::is_same_v<T, float>) {
-        table->global_f32(from, pixels, channels, some, to);
-      } else {
-        bytes<T>().global(from, pixels, channels, some, to, average(pixels));
-      }
-    }
-  });
+                         for (int64_t i = begin; i < end; ++i) {
+                           const int64_t first = i % pieces * kChannels,
+                                         some = std::min(kChannels, channels - first);
+                           const T* from = in_data + i / pieces * pixels * channels + first;
+                           T* to = out_data + i / pieces * channels + first;
+                           if (kind == PoolKind::kMax || pixels == 0) {
+                             auto** rows = reinterpret_cast<const T**>(scratch.of(worker));
+                             for (int64_t p = 0; p < pixels; ++p) rows[p] = from + p * channels;
+                             pixel<T>(rows, pixels, pixels, some, to);
+                           } else if constexpr (std::is_same_v<T, float>) {
+                             table->global_f32(from, pixels, channels, some, to);
+                           } else {
+                             bytes<T>().global(from, pixels, channels, some, to, average(pixels));
+                           }
+                         }
+                       });
 }
 
 void PoolStep::operator()(runtime::StepContext& c) const {
@@ -153,12 +164,17 @@ void PoolStep::operator()(runtime::StepContext& c) const {
   Tensor& y = c.make(0, dtype, dims);
   const int64_t pixels = base::element_count(spatial);
   const auto run = [&]<typename T>() {
-    if (global) whole<T>(c, x, y, pixels);
-    else slide<T>(c, x, y, axes);
+    if (global)
+      whole<T>(c, x, y, pixels);
+    else
+      slide<T>(c, x, y, axes);
   };
-  if (dtype == DType::kFloat32) run.template operator()<float>();
-  else if (dtype == DType::kUint8) run.template operator()<uint8_t>();
-  else run.template operator()<int8_t>();
+  if (dtype == DType::kFloat32)
+    run.template operator()<float>();
+  else if (dtype == DType::kUint8)
+    run.template operator()<uint8_t>();
+  else
+    run.template operator()<int8_t>();
   if (recode) c.outputs[0] = mapped(c, *recode, Tensor(y), recoded);
 }
 
@@ -169,7 +185,8 @@ std::optional<runtime::Bound> bind_pool(const ir::Node& node, const runtime::Bin
   if (!c.has(0) || !c.has_output(0) || c.has_output(1)) return {};
   const runtime::Wire &x = c.in(0), &y = c.outputs[0];
   if (!channels_last(x) || !channels_last(y) || x.rank < 3 || (!global && x.rank > 5)) return {};
-  PoolStep step{kind, global, node.attr_int("count_include_pad", 0) != 0, {}, nullptr, x.dtype, {}, {}, {}};
+  PoolStep step{kind, global, node.attr_int("count_include_pad", 0) != 0, {}, nullptr, x.dtype, {},
+                {},   {}};
   step.table = &kp::table(c.isa);
   if (!global) {
     step.window = window_of(node, {});

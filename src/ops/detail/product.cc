@@ -14,8 +14,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 bool eight_bits(DType type) { return type == DType::kUint8 || type == DType::kInt8; }
 
 int32_t code_of(float real, float scale, const ByteNumbers& n) {
-  return static_cast<int32_t>(
-      saturated(std::nearbyintf(real / scale), n.zero, tensor::lowest(n.out), tensor::highest(n.out)));
+  return static_cast<int32_t>(saturated(std::nearbyintf(real / scale), n.zero,
+                                        tensor::lowest(n.out), tensor::highest(n.out)));
 }
 
 int32_t to_int32(double v) {
@@ -34,7 +34,8 @@ std::optional<std::vector<int32_t>> byte_bias(const runtime::Wire& b, float sx,
     const double unit = static_cast<double>(sx) * static_cast<double>(w);
     const int64_t at = t->count() == 1 ? 0 : i;
     if (t->dtype() == DType::kFloat32) {
-      bias.push_back(to_int32(static_cast<double>(t->data<float>()[static_cast<size_t>(at)]) / unit));
+      bias.push_back(
+          to_int32(static_cast<double>(t->data<float>()[static_cast<size_t>(at)]) / unit));
     } else if (t->dtype() == DType::kInt32 && b.quant) {
       const auto& scales = b.quant->scales;
       const auto& zeros = b.quant->zero_points;
@@ -42,7 +43,8 @@ std::optional<std::vector<int32_t>> byte_bias(const runtime::Wire& b, float sx,
       const float scale = scales[scales.size() == 1 ? 0 : k];
       const int32_t zero = zeros.empty() ? 0 : zeros[zeros.size() == 1 ? 0 : k];
       const int32_t value = t->data<int32_t>()[static_cast<size_t>(at)];
-      if (zero == 0 && scale == multiplier(sx, w)) bias.push_back(value);
+      if (zero == 0 && scale == multiplier(sx, w))
+        bias.push_back(value);
       else
         bias.push_back(to_int32((static_cast<double>(value) - static_cast<double>(zero)) *
                                 static_cast<double>(scale) / unit));
@@ -88,7 +90,8 @@ bool set_output(ByteNumbers& n, const runtime::Wire& out, const Bounds& bounds) 
 std::optional<ByteNumbers> byte_numbers(const ir::Node& node, const runtime::Wire& x,
                                         const runtime::Wire& w, const runtime::Wire* b,
                                         const runtime::Wire& y, int axis, int64_t n) {
-  if (!x.quant || !w.quant || !x.quant->per_tensor() || !eight_bits(x.dtype) || !eight_bits(w.dtype))
+  if (!x.quant || !w.quant || !x.quant->per_tensor() || !eight_bits(x.dtype) ||
+      !eight_bits(w.dtype))
     return {};
   ByteNumbers r;
   r.a_signed = x.dtype == DType::kInt8;

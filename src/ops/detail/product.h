@@ -1,5 +1,5 @@
-// Products of kernels/gemm_f32 and gemm_u8s8 as operators use them: packed constants, the numbers of the
-// quantized forms, and the split over the pool.
+// Products of kernels/gemm_f32 and gemm_u8s8 as operators use them: packed constants, the numbers
+// of the quantized forms, and the split over the pool.
 #pragma once
 
 #include <memory>
@@ -34,20 +34,21 @@ Bounds bounds_of(const ir::Node& node);
 struct ByteNumbers {
   bool a_signed = false, w_signed = true;
   int32_t za = 0;
-  std::vector<int32_t> zw;     // 0 (zeros), 1 or n elements
-  std::vector<int32_t> bias;   // n or none; in units of the product of the scales
-  std::vector<float> scale;    // n or 1 (then the same for all); none for s32
+  std::vector<int32_t> zw;    // 0 (zeros), 1 or n elements
+  std::vector<int32_t> bias;  // n or none; in units of the product of the scales
+  std::vector<float> scale;   // n or 1 (then the same for all); none for s32
   kernels::GemmOutput kind = kernels::GemmOutput::s32;
   DType out = DType::kInt32;
-  float min = 0, max = 0;      // f32
+  float min = 0, max = 0;                  // f32
   int32_t zero = 0, qmin = 0, qmax = 255;  // u8, s8
 };
-// Sets kind, out, zero point and range for an output wire that is quantized or float; `bounds` are in reals.
-// False if the wire is neither.
+// Sets kind, out, zero point and range for an output wire that is quantized or float; `bounds` are
+// in reals. False if the wire is neither.
 bool set_output(ByteNumbers& numbers, const runtime::Wire& out, const Bounds& bounds);
-// The numbers of an operator between quantized wires x, w, optional bias b and y, as docs/architecture.md defines
-// them. `axis`: the axis of w that its scales and zero points may lie along; n: its length, or -1 if w is per tensor
-// and no constant. nullopt if these wires have other forms.
+// The numbers of an operator between quantized wires x, w, optional bias b and y, as
+// docs/architecture.md defines them. `axis`: the axis of w that its scales and zero points may lie
+// along; n: its length, or -1 if w is per tensor and no constant. nullopt if these wires have other
+// forms.
 std::optional<ByteNumbers> byte_numbers(const ir::Node& node, const runtime::Wire& x,
                                         const runtime::Wire& w, const runtime::Wire* b,
                                         const runtime::Wire& y, int axis, int64_t n);

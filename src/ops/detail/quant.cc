@@ -19,7 +19,8 @@ ScaleMap scale_map(std::span<const int64_t> dims, std::span<const int64_t> scale
     if (!std::ranges::equal(want, scale))
       base::fail_input("E17", "a scale of shape {} for blocks of {} along axis {} of {}",
                        tensor::to_string(scale), block, a, tensor::to_string(dims));
-    return {s.outer, s.length, s.inner, block, want[static_cast<size_t>(a)], ScaleMap::Kind::kBlock};
+    return {
+        s.outer, s.length, s.inner, block, want[static_cast<size_t>(a)], ScaleMap::Kind::kBlock};
   }
   if (base::element_count(scale) == 1) return m;
   if (scale.size() != 1)
@@ -35,8 +36,8 @@ namespace {
 
 void check_zero_point(const Tensor& scale, const Tensor* zero_point) {
   if (zero_point && zero_point->count() != scale.count())
-    base::fail_input("E17", "a scale of shape {} and a zero point of {}", tensor::to_string(scale.dims()),
-                     tensor::to_string(zero_point->dims()));
+    base::fail_input("E17", "a scale of shape {} and a zero point of {}",
+                     tensor::to_string(scale.dims()), tensor::to_string(zero_point->dims()));
 }
 
 float narrowed(float v, DType precision) {
@@ -50,9 +51,15 @@ std::vector<T> integers(const Tensor& t) {
   std::vector<T> v(static_cast<size_t>(t.count()));
   const auto copy = [&](auto span) { std::ranges::copy(span, v.begin()); };
   switch (t.dtype()) {
-    case DType::kUint8: copy(t.data<uint8_t>()); break;
-    case DType::kInt8: copy(t.data<int8_t>()); break;
-    case DType::kInt32: copy(t.data<int32_t>()); break;
+    case DType::kUint8:
+      copy(t.data<uint8_t>());
+      break;
+    case DType::kInt8:
+      copy(t.data<int8_t>());
+      break;
+    case DType::kInt32:
+      copy(t.data<int32_t>());
+      break;
     default:
       for (size_t i = 0; i < v.size(); ++i)
         v[i] = static_cast<T>(tensor::as_int64(t, static_cast<int64_t>(i)));
@@ -120,13 +127,12 @@ std::vector<int32_t> centred(const Tensor& x, const Tensor* zero_point, Dims zer
   std::vector<int32_t> v = integers<int32_t>(x);
   if (!zero_point) return v;
   if (broadcast_dims(zero_dims, x.dims()) != x.dims())
-    base::fail_input("E17", "a zero point of shape {} for a tensor of {}", tensor::to_string(zero_dims),
-                     tensor::to_string(x.dims()));
+    base::fail_input("E17", "a zero point of shape {} for a tensor of {}",
+                     tensor::to_string(zero_dims), tensor::to_string(x.dims()));
   const std::vector<int32_t> zeros = integers<int32_t>(*zero_point);
   size_t e = 0;
-  walk<1>(x.dims(), {broadcast_strides(zero_dims, x.dims())}, [&](const std::array<int64_t, 1>& at) {
-    v[e++] -= zeros[static_cast<size_t>(at[0])];
-  });
+  walk<1>(x.dims(), {broadcast_strides(zero_dims, x.dims())},
+          [&](const std::array<int64_t, 1>& at) { v[e++] -= zeros[static_cast<size_t>(at[0])]; });
   return v;
 }
 

@@ -16,16 +16,18 @@ inline int64_t saturated(float rounded, int64_t zero_point, int64_t low, int64_t
   return v >= static_cast<double>(high) ? high : static_cast<int64_t>(v);
 }
 
-// Which scale serves which elements of a tensor: one for all, one per slice of `axis`, or one per block of
-// `block` elements along `axis`.
+// Which scale serves which elements of a tensor: one for all, one per slice of `axis`, or one per
+// block of `block` elements along `axis`.
 struct ScaleMap {
   int64_t outer = 1, length = 1, inner = 1, block = 0, blocks = 1;
   enum class Kind : uint8_t { kTensor, kAxis, kBlock } kind = Kind::kTensor;
 };
 // An Error (E17, E22) if the shape of the scale does not fit.
-ScaleMap scale_map(std::span<const int64_t> dims, std::span<const int64_t> scale, int64_t axis, int64_t block);
+ScaleMap scale_map(std::span<const int64_t> dims, std::span<const int64_t> scale, int64_t axis,
+                   int64_t block);
 
-// Calls f(element, count, scale): `count` consecutive elements from `element` share scale number `scale`.
+// Calls f(element, count, scale): `count` consecutive elements from `element` share scale number
+// `scale`.
 template <typename F>
 void for_each_run(const ScaleMap& m, F&& f) {
   if (m.kind == ScaleMap::Kind::kTensor) {
@@ -53,8 +55,8 @@ struct QuantizeOptions {
 };
 Tensor quantize(const Tensor& x, const Tensor& scale, const Tensor* zero_point,
                 const QuantizeOptions& options);
-Tensor dequantize(const Tensor& x, const Tensor& scale, const Tensor* zero_point, int64_t axis, int64_t block,
-                  DType to);
+Tensor dequantize(const Tensor& x, const Tensor& scale, const Tensor* zero_point, int64_t axis,
+                  int64_t block, DType to);
 
 // The elements of an integer tensor minus its zero point, which broadcasts to it (nullptr: none).
 std::vector<int32_t> centred(const Tensor& x, const Tensor* zero_point, Dims zero_dims);
@@ -68,7 +70,8 @@ int64_t single_int(const Tensor& t);
 
 // M of docs/architecture.md: float(double(sx) * sw / sy).
 inline float multiplier(float sx, float sw, float sy) {
-  return static_cast<float>(static_cast<double>(sx) * static_cast<double>(sw) / static_cast<double>(sy));
+  return static_cast<float>(static_cast<double>(sx) * static_cast<double>(sw) /
+                            static_cast<double>(sy));
 }
 inline float multiplier(float sx, float sw) {
   return static_cast<float>(static_cast<double>(sx) * static_cast<double>(sw));

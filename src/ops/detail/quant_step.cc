@@ -18,17 +18,21 @@ constexpr int64_t kPiece = 16384;
 
 template <typename T>
 const kq::Codes<T>& codes(const kq::Table& table) {
-  if constexpr (std::is_same_v<T, uint8_t>) return table.u8;
-  else if constexpr (std::is_same_v<T, int8_t>) return table.s8;
-  else if constexpr (std::is_same_v<T, uint16_t>) return table.u16;
-  else return table.s16;
+  if constexpr (std::is_same_v<T, uint8_t>)
+    return table.u8;
+  else if constexpr (std::is_same_v<T, int8_t>)
+    return table.s8;
+  else if constexpr (std::is_same_v<T, uint16_t>)
+    return table.u16;
+  else
+    return table.s16;
 }
 
-// Calls run(begin, end) for pieces of n elements, columns(first_row, rows) for pieces of a matrix whose columns have
-// their own format, or slice(begin, n, k) for runs of format k.
+// Calls run(begin, end) for pieces of n elements, columns(first_row, rows) for pieces of a matrix
+// whose columns have their own format, or slice(begin, n, k) for runs of format k.
 template <typename Run, typename Columns, typename Slice>
-void for_each_piece(const IntegerFormat& f, std::span<const int64_t> dims, runtime::ThreadPool& pool,
-                    Run run, Columns columns, Slice slice) {
+void for_each_piece(const IntegerFormat& f, std::span<const int64_t> dims,
+                    runtime::ThreadPool& pool, Run run, Columns columns, Slice slice) {
   const int64_t count = base::element_count(dims);
   if (count == 0) return;
   if (f.per_tensor()) {
@@ -73,8 +77,10 @@ template <typename T>
 void dequantize_as(const kq::Table& table, const IntegerFormat& f, std::span<const int64_t> dims,
                    const T* x, float* y, runtime::ThreadPool& pool) {
   const auto run = [&](const T* from, float* to, int64_t n, size_t i) {
-    if constexpr (std::is_same_v<T, int32_t>) table.dequantize_s32(from, to, n, f.scales[i], f.zeros[i]);
-    else codes<T>(table).dequantize(from, to, n, f.scales[i], f.zeros[i]);
+    if constexpr (std::is_same_v<T, int32_t>)
+      table.dequantize_s32(from, to, n, f.scales[i], f.zeros[i]);
+    else
+      codes<T>(table).dequantize(from, to, n, f.scales[i], f.zeros[i]);
   };
   const auto length = static_cast<int64_t>(f.scales.size());
   for_each_piece(
@@ -85,7 +91,8 @@ void dequantize_as(const kq::Table& table, const IntegerFormat& f, std::span<con
         if constexpr (std::is_same_v<T, int32_t>)
           table.dequantize_s32_columns(from, to, rows, length, f.scales.data(), f.zeros.data());
         else
-          codes<T>(table).dequantize_columns(from, to, rows, length, f.scales.data(), f.zeros.data());
+          codes<T>(table).dequantize_columns(from, to, rows, length, f.scales.data(),
+                                             f.zeros.data());
       },
       [&](int64_t begin, int64_t n, size_t i) { run(x + begin, y + begin, n, i); });
 }
@@ -121,23 +128,34 @@ std::optional<IntegerFormat> integer_format(const ir::Node& node, const runtime:
 void quantize_all(const kq::Table& table, const IntegerFormat& f, std::span<const int64_t> dims,
                   const float* x, void* y, runtime::ThreadPool& pool) {
   switch (f.dtype) {
-    case DType::kUint8: return quantize_as(table, f, dims, x, static_cast<uint8_t*>(y), pool);
-    case DType::kInt8: return quantize_as(table, f, dims, x, static_cast<int8_t*>(y), pool);
-    case DType::kUint16: return quantize_as(table, f, dims, x, static_cast<uint16_t*>(y), pool);
-    case DType::kInt16: return quantize_as(table, f, dims, x, static_cast<int16_t*>(y), pool);
-    default: base::fail_unsupported("quantization to {}", tensor::name(f.dtype));
+    case DType::kUint8:
+      return quantize_as(table, f, dims, x, static_cast<uint8_t*>(y), pool);
+    case DType::kInt8:
+      return quantize_as(table, f, dims, x, static_cast<int8_t*>(y), pool);
+    case DType::kUint16:
+      return quantize_as(table, f, dims, x, static_cast<uint16_t*>(y), pool);
+    case DType::kInt16:
+      return quantize_as(table, f, dims, x, static_cast<int16_t*>(y), pool);
+    default:
+      base::fail_unsupported("quantization to {}", tensor::name(f.dtype));
   }
 }
 
 void dequantize_all(const kq::Table& table, const IntegerFormat& f, std::span<const int64_t> dims,
                     const void* x, float* y, runtime::ThreadPool& pool) {
   switch (f.dtype) {
-    case DType::kUint8: return dequantize_as(table, f, dims, static_cast<const uint8_t*>(x), y, pool);
-    case DType::kInt8: return dequantize_as(table, f, dims, static_cast<const int8_t*>(x), y, pool);
-    case DType::kUint16: return dequantize_as(table, f, dims, static_cast<const uint16_t*>(x), y, pool);
-    case DType::kInt16: return dequantize_as(table, f, dims, static_cast<const int16_t*>(x), y, pool);
-    case DType::kInt32: return dequantize_as(table, f, dims, static_cast<const int32_t*>(x), y, pool);
-    default: base::fail_unsupported("dequantization of {}", tensor::name(f.dtype));
+    case DType::kUint8:
+      return dequantize_as(table, f, dims, static_cast<const uint8_t*>(x), y, pool);
+    case DType::kInt8:
+      return dequantize_as(table, f, dims, static_cast<const int8_t*>(x), y, pool);
+    case DType::kUint16:
+      return dequantize_as(table, f, dims, static_cast<const uint16_t*>(x), y, pool);
+    case DType::kInt16:
+      return dequantize_as(table, f, dims, static_cast<const int16_t*>(x), y, pool);
+    case DType::kInt32:
+      return dequantize_as(table, f, dims, static_cast<const int32_t*>(x), y, pool);
+    default:
+      base::fail_unsupported("dequantization of {}", tensor::name(f.dtype));
   }
 }
 

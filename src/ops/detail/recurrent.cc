@@ -15,8 +15,8 @@ using Kind = CellActivation::Kind;
 struct Named {
   const char* name;
   Kind kind;
-  bool alpha, beta;       // takes one from the lists
-  double alpha0, beta0;   // otherwise
+  bool alpha, beta;      // takes one from the lists
+  double alpha0, beta0;  // otherwise
 };
 constexpr Named kActivations[] = {
     {"sigmoid", Kind::kSigmoid, false, false, 0, 0},
@@ -32,7 +32,8 @@ constexpr Named kActivations[] = {
     {"softplus", Kind::kSoftplus, false, false, 0, 0},
 };
 
-std::vector<CellActivation> read_activations(const ir::Node& node, const CellForm& form, int64_t directions) {
+std::vector<CellActivation> read_activations(const ir::Node& node, const CellForm& form,
+                                             int64_t directions) {
   std::vector<std::string> names = node.attr_strings("activations");
   if (names.empty())
     for (int64_t d = 0; d < directions; ++d)
@@ -45,9 +46,12 @@ std::vector<CellActivation> read_activations(const ir::Node& node, const CellFor
   size_t a = 0, b = 0;
   std::vector<CellActivation> list;
   for (std::string name : names) {
-    std::ranges::transform(name, name.begin(), [](char ch) { return ch >= 'A' && ch <= 'Z' ? char(ch + 32) : ch; });
-    const auto* it = std::ranges::find_if(kActivations, [&](const Named& n) { return name == n.name; });
-    if (it == std::end(kActivations)) base::fail_input("E22", "there is no activation {}", base::quoted(name));
+    std::ranges::transform(name, name.begin(),
+                           [](char ch) { return ch >= 'A' && ch <= 'Z' ? char(ch + 32) : ch; });
+    const auto* it =
+        std::ranges::find_if(kActivations, [&](const Named& n) { return name == n.name; });
+    if (it == std::end(kActivations))
+      base::fail_input("E22", "there is no activation {}", base::quoted(name));
     CellActivation f{it->kind, it->alpha0, it->beta0};
     if (it->alpha && a < alphas.size()) f.alpha = static_cast<double>(alphas[a++]);
     if (it->beta && b < betas.size()) f.beta = static_cast<double>(betas[b++]);
@@ -59,14 +63,15 @@ std::vector<CellActivation> read_activations(const ir::Node& node, const CellFor
 int64_t direction_count(const ir::Node& node) {
   const std::string d = node.attr_string("direction", "forward");
   if (d == "bidirectional") return 2;
-  if (d != "forward" && d != "reverse") base::fail_input("E22", "attribute direction is {}", base::quoted(d));
+  if (d != "forward" && d != "reverse")
+    base::fail_input("E22", "attribute direction is {}", base::quoted(d));
   return 1;
 }
 
 void expect(const ComputeContext& c, size_t input, const Dims& dims, const char* what) {
   if (c.has(input) && c.in(input).dims() != dims)
-    base::fail_input("E17", "{} has shape {}; {} is needed", what, tensor::to_string(c.in(input).dims()),
-                     tensor::to_string(dims));
+    base::fail_input("E17", "{} has shape {}; {} is needed", what,
+                     tensor::to_string(c.in(input).dims()), tensor::to_string(dims));
 }
 
 // [rows][columns] -> [columns][rows], for each of n matrices.
@@ -104,12 +109,16 @@ void run(ComputeContext& c, const CellForm& form, MakeCell<T> make) {
   const auto y_at = [&](int64_t t, int64_t d, int64_t n) {
     return r.batch_first ? ((n * S + t) * D + d) * h : ((t * D + d) * B + n) * h;
   };
-  const auto state_at = [&](int64_t d, int64_t n) { return r.batch_first ? (n * D + d) * h : (d * B + n) * h; };
-  const auto x_at = [&](int64_t t, int64_t n) { return (r.batch_first ? n * S + t : t * B + n) * r.inputs; };
+  const auto state_at = [&](int64_t d, int64_t n) {
+    return r.batch_first ? (n * D + d) * h : (d * B + n) * h;
+  };
+  const auto x_at = [&](int64_t t, int64_t n) {
+    return (r.batch_first ? n * S + t : t * B + n) * r.inputs;
+  };
   std::vector<T> y(c.wants(0) ? static_cast<size_t>(S * D * B * h) : 0);
   std::vector<T> last(static_cast<size_t>(D * B * h)), last_cell(form.cell_state ? last.size() : 0);
-  std::vector<T> sums(static_cast<size_t>(gates)), now(static_cast<size_t>(h)), next(static_cast<size_t>(h)),
-      cell(static_cast<size_t>(h));
+  std::vector<T> sums(static_cast<size_t>(gates)), now(static_cast<size_t>(h)),
+      next(static_cast<size_t>(h)), cell(static_cast<size_t>(h));
   for (int64_t d = 0; d < D; ++d) {
     const bool backward = reverse_only || d == 1;
     for (int64_t n = 0; n < B; ++n) {
@@ -126,7 +135,8 @@ void run(ComputeContext& c, const CellForm& form, MakeCell<T> make) {
         const int64_t t = backward ? length - 1 - k : k;
         std::ranges::fill(sums, T(0));
         if (weights.bias) std::copy_n(weights.bias + d * 2 * gates, gates, sums.begin());
-        add_product(x.data<T>().data() + x_at(t, n), r.inputs, wt.data() + d * gates * r.inputs, gates, sums.data());
+        add_product(x.data<T>().data() + x_at(t, n), r.inputs, wt.data() + d * gates * r.inputs,
+                    gates, sums.data());
         step(d, sums.data(), now.data(), next.data(), cell.data());
         std::swap(now, next);
         if (!y.empty()) std::copy_n(now.begin(), h, y.begin() + y_at(t, d, n));
@@ -152,17 +162,28 @@ template <typename T>
 T CellActivation::operator()(T x) const {
   const T a = static_cast<T>(alpha), b = static_cast<T>(beta);
   switch (kind) {
-    case Kind::kSigmoid: return T(1) / (T(1) + std::exp(-x));
-    case Kind::kTanh: return std::tanh(x);
-    case Kind::kRelu: return x > 0 ? x : T(0);
-    case Kind::kAffine: return a * x + b;
-    case Kind::kLeakyRelu: return x >= 0 ? x : a * x;
-    case Kind::kThresholdedRelu: return x > a ? x : T(0);
-    case Kind::kScaledTanh: return a * std::tanh(b * x);
-    case Kind::kHardSigmoid: return std::clamp(a * x + b, T(0), T(1));
-    case Kind::kElu: return x >= 0 ? x : a * (std::exp(x) - T(1));
-    case Kind::kSoftsign: return x / (T(1) + std::abs(x));
-    case Kind::kSoftplus: return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+    case Kind::kSigmoid:
+      return T(1) / (T(1) + std::exp(-x));
+    case Kind::kTanh:
+      return std::tanh(x);
+    case Kind::kRelu:
+      return x > 0 ? x : T(0);
+    case Kind::kAffine:
+      return a * x + b;
+    case Kind::kLeakyRelu:
+      return x >= 0 ? x : a * x;
+    case Kind::kThresholdedRelu:
+      return x > a ? x : T(0);
+    case Kind::kScaledTanh:
+      return a * std::tanh(b * x);
+    case Kind::kHardSigmoid:
+      return std::clamp(a * x + b, T(0), T(1));
+    case Kind::kElu:
+      return x >= 0 ? x : a * (std::exp(x) - T(1));
+    case Kind::kSoftsign:
+      return x / (T(1) + std::abs(x));
+    case Kind::kSoftplus:
+      return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
   }
   return x;
 }
@@ -182,10 +203,11 @@ void infer_recurrent(InferContext& c, const CellForm& form) {
   if (const int64_t h = c.node.attr_int("hidden_size", -1); h > 0) hidden = ir::Dim(h);
   const ir::Shape y = batch_first ? ir::Shape{batch, steps, directions, hidden}
                                   : ir::Shape{steps, directions, batch, hidden};
-  const ir::Shape state = batch_first ? ir::Shape{batch, directions, hidden}
-                                      : ir::Shape{directions, batch, hidden};
+  const ir::Shape state =
+      batch_first ? ir::Shape{batch, directions, hidden} : ir::Shape{directions, batch, hidden};
   const size_t outputs = form.cell_state ? 3 : 2;
-  for (size_t i = 0; i < std::min(outputs, c.output_count()); ++i) c.out(i, c.elem(0), i == 0 ? y : state);
+  for (size_t i = 0; i < std::min(outputs, c.output_count()); ++i)
+    c.out(i, c.elem(0), i == 0 ? y : state);
 }
 
 Recurrence read_recurrence(const ComputeContext& c, const CellForm& form) {
@@ -195,7 +217,8 @@ Recurrence read_recurrence(const ComputeContext& c, const CellForm& form) {
   r.directions = direction_count(node);
   const Tensor &x = c.in(0), &w = c.in(1), &rec = c.in(2);
   if (x.rank() != 3 || w.rank() != 3 || rec.rank() != 3)
-    base::fail_input("E17", "X, W and R need 3 axes; they have {}, {} and {}", x.rank(), w.rank(), rec.rank());
+    base::fail_input("E17", "X, W and R need 3 axes; they have {}, {} and {}", x.rank(), w.rank(),
+                     rec.rank());
   r.steps = x.dim(r.batch_first ? 1 : 0);
   r.batch = x.dim(r.batch_first ? 0 : 1);
   r.inputs = x.dim(2);
@@ -207,7 +230,8 @@ Recurrence read_recurrence(const ComputeContext& c, const CellForm& form) {
   expect(c, 2, {r.directions, gates, r.hidden}, "R");
   expect(c, 3, {r.directions, 2 * gates}, "B");
   const size_t s = static_cast<size_t>(form.sequence_input);
-  const Dims state = r.batch_first ? Dims{r.batch, r.directions, r.hidden} : Dims{r.directions, r.batch, r.hidden};
+  const Dims state =
+      r.batch_first ? Dims{r.batch, r.directions, r.hidden} : Dims{r.directions, r.batch, r.hidden};
   expect(c, s, {r.batch}, "sequence_lens");
   expect(c, s + 1, state, "initial_h");
   if (form.cell_state) {

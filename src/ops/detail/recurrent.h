@@ -12,8 +12,17 @@ namespace tersor::ops::detail {
 // One activation function of a cell, with its alpha and beta.
 struct CellActivation {
   enum class Kind : uint8_t {
-    kSigmoid, kTanh, kRelu, kAffine, kLeakyRelu, kThresholdedRelu, kScaledTanh, kHardSigmoid, kElu,
-    kSoftsign, kSoftplus
+    kSigmoid,
+    kTanh,
+    kRelu,
+    kAffine,
+    kLeakyRelu,
+    kThresholdedRelu,
+    kScaledTanh,
+    kHardSigmoid,
+    kElu,
+    kSoftsign,
+    kSoftplus
   };
   Kind kind = Kind::kTanh;
   double alpha = 0, beta = 0;
@@ -31,18 +40,19 @@ struct CellForm {
 
 struct Recurrence {
   int64_t steps = 0, batch = 0, inputs = 0, hidden = 0, directions = 1;
-  bool batch_first = false;           // layout = 1
-  double clip = 0;                    // 0: none
+  bool batch_first = false;                 // layout = 1
+  double clip = 0;                          // 0: none
   std::vector<CellActivation> activations;  // of all directions, one after the other
-  std::vector<int64_t> lengths;       // by batch row
+  std::vector<int64_t> lengths;             // by batch row
 };
 
 void infer_recurrent(InferContext& c, const CellForm& form);
 // Checks every input against the others; E17 names what does not fit.
 Recurrence read_recurrence(const ComputeContext& c, const CellForm& form);
 
-// One step of one row: `x` holds the gates' sums of the inputs and biases of W, `h` the previous state [hidden], `next`
-// the new one, `cell` the cell state (LSTM), updated in place. `direction` counts from 0.
+// One step of one row: `x` holds the gates' sums of the inputs and biases of W, `h` the previous
+// state [hidden], `next` the new one, `cell` the cell state (LSTM), updated in place. `direction`
+// counts from 0.
 template <typename T>
 using CellStep = std::function<void(int64_t direction, T* x, const T* h, T* next, T* cell)>;
 // Makes the step from widened weights: R [directions][gates * hidden][hidden] transposed to
@@ -54,10 +64,12 @@ struct CellWeights {
   const T* peephole = nullptr;   // likewise
 };
 template <typename T>
-using MakeCell = CellStep<T> (*)(const ComputeContext& c, const Recurrence& r, const CellWeights<T>& w);
+using MakeCell = CellStep<T> (*)(const ComputeContext& c, const Recurrence& r,
+                                 const CellWeights<T>& w);
 
 // Runs all directions and writes Y, Y_h, Y_c.
-void run_recurrent(ComputeContext& c, const CellForm& form, MakeCell<float> in_float, MakeCell<double> in_double);
+void run_recurrent(ComputeContext& c, const CellForm& form, MakeCell<float> in_float,
+                   MakeCell<double> in_double);
 
 // y[j] += sum over k of x[k] * w[k][j], for a row of n.
 template <typename T>

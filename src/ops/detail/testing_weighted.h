@@ -50,7 +50,8 @@ inline Tensor run_step(const StepCase& c, base::Isa isa, int threads = 2, size_t
     const WireCase& w = c.inputs[i];
     const bool last = c.channels_last && !w.constant && w.tensor.rank() >= 3;
     memory.push_back(last ? detail::physical(w.tensor, w.tensor.rank()) : w.tensor);
-    if (last && w.tensor.count() == 1) memory.back() = w.tensor.reshaped(Dims(w.tensor.dims().size(), 1));
+    if (last && w.tensor.count() == 1)
+      memory.back() = w.tensor.reshaped(Dims(w.tensor.dims().size(), 1));
     runtime::Wire wire;
     wire.present = w.tensor.defined();
     wire.dtype = w.tensor.dtype();
@@ -82,7 +83,8 @@ inline Tensor run_step(const StepCase& c, base::Isa isa, int threads = 2, size_t
   if (c.channels_last)
     for (Tensor& y : results) {
       if (!y.defined()) continue;
-      // [n, spatial..., c] -> [n, c, spatial...]: reading it as [n, h, w, c] -> rows by the inverse permutation.
+      // [n, spatial..., c] -> [n, c, spatial...]: reading it as [n, h, w, c] -> rows by the inverse
+      // permutation.
       ir::Node back = make_node("Transpose", {}, 1, 1);
       std::vector<int64_t> perm = {0, y.rank() - 1};
       for (int64_t i = 1; i + 1 < y.rank(); ++i) perm.push_back(i);
@@ -119,7 +121,8 @@ class Random {
     for (int64_t i = 0; i < n; ++i) {
       q.scales.push_back(real(0.001F, 0.05F));
       q.zero_points.push_back(
-          zero_points ? static_cast<int32_t>(number(tensor::lowest(type), tensor::highest(type))) : 0);
+          zero_points ? static_cast<int32_t>(number(tensor::lowest(type), tensor::highest(type)))
+                      : 0);
     }
     if (n > 1) q.axis = axis;
     return q;
@@ -130,8 +133,9 @@ class Random {
 };
 
 inline Tensor scale_tensor(const QuantParams& q) {
-  return Tensor::of<float>(q.scales.size() == 1 ? Dims{} : Dims{static_cast<int64_t>(q.scales.size())},
-                           std::span<const float>(q.scales));
+  return Tensor::of<float>(
+      q.scales.size() == 1 ? Dims{} : Dims{static_cast<int64_t>(q.scales.size())},
+      std::span<const float>(q.scales));
 }
 inline Tensor zero_tensor(const QuantParams& q, DType type) {
   const Dims dims = q.scales.size() == 1 ? Dims{} : Dims{static_cast<int64_t>(q.scales.size())};
@@ -146,11 +150,13 @@ inline void expect_same(const Tensor& got, const Tensor& want, const std::string
     ASSERT_EQ(tensor::as_double(got, i), tensor::as_double(want, i)) << what << ", element " << i;
 }
 // Within `bound` of the exact result: the caller computes it from lengths and magnitudes.
-inline void expect_near(const Tensor& got, const Tensor& want, double bound, const std::string& what) {
+inline void expect_near(const Tensor& got, const Tensor& want, double bound,
+                        const std::string& what) {
   ASSERT_TRUE(got.defined()) << what << ": nothing is bound";
   ASSERT_EQ(got.dims(), want.dims()) << what;
   for (int64_t i = 0; i < want.count(); ++i)
-    ASSERT_NEAR(tensor::as_double(got, i), tensor::as_double(want, i), bound) << what << ", element " << i;
+    ASSERT_NEAR(tensor::as_double(got, i), tensor::as_double(want, i), bound)
+        << what << ", element " << i;
 }
 
 }  // namespace tersor::ops::testing

@@ -1,5 +1,5 @@
-// Computing in float or double whatever narrower type is stored: inputs are converted at the door, outputs
-// on the way out.
+// Computing in float or double whatever narrower type is stored: inputs are converted at the door,
+// outputs on the way out.
 #pragma once
 
 #include <type_traits>
@@ -44,9 +44,12 @@ template <typename T>
 class WideOutput {
  public:
   WideOutput(ComputeContext& c, size_t index, DType dtype, Dims dims)
-      : c_(c), index_(index), dtype_(dtype),
-        wide_(dtype == tensor::dtype_of<T>() ? c.out(index, dtype, std::move(dims))
-                                             : Tensor::empty(tensor::dtype_of<T>(), std::move(dims))) {}
+      : c_(c),
+        index_(index),
+        dtype_(dtype),
+        wide_(dtype == tensor::dtype_of<T>()
+                  ? c.out(index, dtype, std::move(dims))
+                  : Tensor::empty(tensor::dtype_of<T>(), std::move(dims))) {}
   std::span<T> data() { return wide_.template mutable_data<T>(); }
   T* begin() { return data().data(); }
   void finish() {

@@ -18,7 +18,8 @@ std::vector<float> corrected_bias(const ir::Node& node, const Tensor& weight, co
   const int64_t outputs = weight.dim(transposed ? 1 : 0);
   const int64_t inputs = weight.dim(transposed ? 0 : 1);  // of one group
   const int64_t groups = is_gemm(node) ? 1 : node.attr_int("group", 1);
-  if (groups <= 0 || outputs % groups != 0 || static_cast<int64_t>(mean.size()) != inputs * groups) return {};
+  if (groups <= 0 || outputs % groups != 0 || static_cast<int64_t>(mean.size()) != inputs * groups)
+    return {};
   const int64_t taps = outputs * inputs > 0 ? weight.count() / (outputs * inputs) : 0;
   const auto w = weight.data<float>(), r = rounded.data<float>();
   std::vector<float> out;
@@ -28,7 +29,8 @@ std::vector<float> corrected_bias(const ir::Node& node, const Tensor& weight, co
     for (int64_t c = 0; c < inputs; ++c) {
       double error = 0;
       for (int64_t t = 0; t < taps; ++t) {
-        const auto i = static_cast<size_t>(transposed ? c * outputs + m : (m * inputs + c) * taps + t);
+        const auto i =
+            static_cast<size_t>(transposed ? c * outputs + m : (m * inputs + c) * taps + t);
         error += static_cast<double>(r[i]) - static_cast<double>(w[i]);
       }
       shift += error * mean[static_cast<size_t>(first + c)];

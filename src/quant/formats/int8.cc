@@ -28,7 +28,8 @@ struct Around {
     int64_t i = 0;
     for (int64_t b = 0; b < before; ++b)
       for (int64_t s = 0; s < size; ++s)
-        for (int64_t a = 0; a < after; ++a, ++i) visit(static_cast<size_t>(s), static_cast<size_t>(i));
+        for (int64_t a = 0; a < after; ++a, ++i)
+          visit(static_cast<size_t>(s), static_cast<size_t>(i));
   }
 };
 
@@ -62,13 +63,15 @@ Tensor dequantize_from(const Tensor& codes, const Format& format) {
 
 Format asymmetric_u8(const stats::Range& range) {
   const float lo = std::min(range.lo, 0.0F), hi = std::max(range.hi, 0.0F);
-  Format f{.dtype = DType::kUint8, .params = {.scales = {1}, .zero_points = {0}}, .range = {lo, hi}};
+  Format f{
+      .dtype = DType::kUint8, .params = {.scales = {1}, .zero_points = {0}}, .range = {lo, hi}};
   const double width = static_cast<double>(hi) - static_cast<double>(lo);
   if (!(width > 0)) return f;
   float scale = std::max(static_cast<float>(width / 255), kTiny);
   if (lo == 0)
     while (scale > kTiny && scale * 255.0F > hi) scale = std::nextafter(scale, 0.0F);
-  const double zero = std::clamp(std::nearbyint(-static_cast<double>(lo) / static_cast<double>(scale)), 0.0, 255.0);
+  const double zero =
+      std::clamp(std::nearbyint(-static_cast<double>(lo) / static_cast<double>(scale)), 0.0, 255.0);
   f.params.scales[0] = scale;
   f.params.zero_points[0] = static_cast<int32_t>(zero);
   f.range = {static_cast<float>(-zero) * scale, static_cast<float>(255 - zero) * scale};
@@ -79,8 +82,11 @@ Format symmetric_s8(const Tensor& weight, int axis) {
   const Around around(weight.dims(), axis);
   std::vector<float> largest(static_cast<size_t>(around.size), 0.0F);
   const auto w = weight.data<float>();
-  around.each([&](size_t slice, size_t i) { largest[slice] = std::max(largest[slice], std::fabs(w[i])); });
-  Format f{.dtype = DType::kInt8, .params = {.scales = {}, .zero_points = {}, .axis = axis}, .range = {}};
+  around.each(
+      [&](size_t slice, size_t i) { largest[slice] = std::max(largest[slice], std::fabs(w[i])); });
+  Format f{.dtype = DType::kInt8,
+           .params = {.scales = {}, .zero_points = {}, .axis = axis},
+           .range = {}};
   for (float m : largest) {
     // A slice of zeros has any scale.
     f.params.scales.push_back(m > 0 ? std::max(m / 127.0F, kTiny) : 1.0F / 127.0F);
@@ -94,7 +100,8 @@ void make_room_for_bias(Format& weight, float input_scale, std::span<const float
   const bool per_channel = weight.params.scales.size() == bias.size();
   for (size_t c = 0; c < bias.size(); ++c) {
     float& scale = weight.params.scales[per_channel ? c : 0];
-    const double least = std::fabs(static_cast<double>(bias[c])) / (kLargest * static_cast<double>(input_scale));
+    const double least =
+        std::fabs(static_cast<double>(bias[c])) / (kLargest * static_cast<double>(input_scale));
     if (static_cast<double>(scale) < least) scale = static_cast<float>(least);
   }
 }

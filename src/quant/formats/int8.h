@@ -8,25 +8,28 @@
 
 namespace tersor::quant {
 
-// Unsigned, asymmetric: real = (q - zero_point) * scale with q in 0..255. The range is widened to contain zero, and
-// zero is exactly representable. A range that starts at zero has zero point 0 and never reaches beyond range.hi.
+// Unsigned, asymmetric: real = (q - zero_point) * scale with q in 0..255. The range is widened to
+// contain zero, and zero is exactly representable. A range that starts at zero has zero point 0 and
+// never reaches beyond range.hi.
 Format asymmetric_u8(const stats::Range& range);
 
-// Signed, symmetric, q in -127..127, zero point 0. axis -1: one scale for the whole tensor. Scales are positive.
-// [Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference"]
+// Signed, symmetric, q in -127..127, zero point 0. axis -1: one scale for the whole tensor. Scales
+// are positive. [Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+// Integer-Arithmetic-Only Inference"]
 Format symmetric_s8(const Tensor& weight, int axis);
 
-// Raises the scales of `weight` so far that every bias fits its 32 bits, with a bit to spare, at the scale
-// input_scale * weight_scale.
+// Raises the scales of `weight` so far that every bias fits its 32 bits, with a bit to spare, at
+// the scale input_scale * weight_scale.
 void make_room_for_bias(Format& weight, float input_scale, std::span<const float> bias);
 
 // round(x / scale), half to even, saturated; int8 or uint8 as the format says.
 Tensor quantize(const Tensor& real, const Format& format);
 // (q - zero_point) * scale in float32.
 Tensor dequantize(const Tensor& codes, const Format& format);
-// int32 biases at input_scale * weight scale, computed as runtimes do: one float product per channel.
+// int32 biases at input_scale * weight scale, computed as runtimes do: one float product per
+// channel.
 struct Bias {
-  Tensor codes;   // int32 [channels]
+  Tensor codes;  // int32 [channels]
   QuantParams params;
 };
 Bias quantize_bias(std::span<const float> bias, float input_scale, const Format& weight);

@@ -8,8 +8,8 @@
 
 namespace tersor::quant {
 
-// Bit i: input i stays float32. -1: the operator of ai.onnx has no form in `half` at this opset. 0 for operators that
-// know no floats.
+// Bit i: input i stays float32. -1: the operator of ai.onnx has no form in `half` at this opset. 0
+// for operators that know no floats.
 int float_inputs(std::string_view op, int64_t opset, DType half);
 
 }  // namespace tersor::quant

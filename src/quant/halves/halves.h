@@ -29,14 +29,17 @@ struct Halves {
   int64_t casts = 0;      // Cast nodes added
 };
 
-// Every float32 value of every graph becomes a half, but what an operator's schema, its numbers or the user keep in
-// float32; Casts stand between the two. `ranges`: of values by name, from data; may be empty. A value that reaches beyond the
-// type's largest number, a constant that would become 0, and tiny values under a root, logarithm or division keep their
-// nodes in float32, each with its reason (not if `naive`).
-Halves to_halves(const ir::Model& model, const HalvesRecipe& recipe, const stats::Statistics& ranges);
+// Every float32 value of every graph becomes a half, but what an operator's schema, its numbers or
+// the user keep in float32; Casts stand between the two. `ranges`: of values by name, from data;
+// may be empty. A value that reaches beyond the type's largest number, a constant that would become
+// 0, and tiny values under a root, logarithm or division keep their nodes in float32, each with its
+// reason (not if `naive`).
+Halves to_halves(const ir::Model& model, const HalvesRecipe& recipe,
+                 const stats::Statistics& ranges);
 // The values whose ranges to_halves() asks for.
 std::map<std::string, int> half_points(const ir::Model& model);
-// Every half becomes float32, exactly. `io`: inputs and outputs too; otherwise they keep their types.
+// Every half becomes float32, exactly. `io`: inputs and outputs too; otherwise they keep their
+// types.
 ir::Model to_float32(const ir::Model& model, bool io);
 
 }  // namespace tersor::quant

@@ -14,7 +14,8 @@ bool is_half(int64_t type) { return is_half(static_cast<DType>(type)); }
 
 void widen(ir::Graph& g) {
   for (ir::Value& v : g.values) {
-    if (v.constant && is_half(v.constant->dtype())) v.constant = tensor::cast(*v.constant, DType::kFloat32);
+    if (v.constant && is_half(v.constant->dtype()))
+      v.constant = tensor::cast(*v.constant, DType::kFloat32);
     if (is_half(v.type.elem)) v.type.elem = DType::kFloat32;
   }
   for (ir::Node& node : g.nodes) {
@@ -60,20 +61,24 @@ ir::Model to_float32(const ir::Model& model, bool io) {
   if (!io) {
     for (ir::ValueId id : std::vector<ir::ValueId>(g.inputs)) {
       if (!is_half(before[id])) continue;
-      const ir::ValueId wide = g.add_value(g.fresh_name(g.values[id].name + "_float"), g.values[id].type);
+      const ir::ValueId wide =
+          g.add_value(g.fresh_name(g.values[id].name + "_float"), g.values[id].type);
       g.replace_uses(id, wide);
       g.values[id].type.elem = before[id];
-      g.nodes.insert(g.nodes.begin(), cast(id, wide, DType::kFloat32, g.values[wide].name + "/Cast"));
+      g.nodes.insert(g.nodes.begin(),
+                     cast(id, wide, DType::kFloat32, g.values[wide].name + "/Cast"));
     }
     for (ir::ValueId& out : g.outputs) {
-      if (static_cast<size_t>(out) >= before.size() || !is_half(before[out]) || g.constant(out)) continue;
+      if (static_cast<size_t>(out) >= before.size() || !is_half(before[out]) || g.constant(out))
+        continue;
       ir::Value copy = g.values[out];
       copy.type.elem = before[out];
       g.values[out].name = g.fresh_name(copy.name + "_float");
       g.values[out].declared = false;
       g.values.push_back(std::move(copy));
       const auto narrow = static_cast<ir::ValueId>(g.values.size() - 1);
-      g.nodes.push_back(cast(out, narrow, static_cast<DType>(before[out]), g.values[narrow].name + "/Cast"));
+      g.nodes.push_back(
+          cast(out, narrow, static_cast<DType>(before[out]), g.values[narrow].name + "/Cast"));
       out = narrow;
     }
   }

@@ -23,15 +23,18 @@ constexpr int64_t kBfloat16Opset = 22;  // the first with Conv and pooling in bf
 bool is_standard(const ir::Node& node) { return node.domain.empty() || node.domain == "ai.onnx"; }
 
 double largest(DType half) { return half == DType::kFloat16 ? 65504.0 : 3.3895313892515355e38; }
-double smallest_normal(DType half) { return half == DType::kFloat16 ? 6.103515625e-05 : 1.1754943508222875e-38; }
+double smallest_normal(DType half) {
+  return half == DType::kFloat16 ? 6.103515625e-05 : 1.1754943508222875e-38;
+}
 
 // What a graph shows the bodies inside it.
 struct Scope {
-  std::unordered_map<std::string, DType> types;             // of values that were float32
-  std::unordered_map<std::string, Tensor> constants;   // float32 initializers
+  std::unordered_map<std::string, DType> types;       // of values that were float32
+  std::unordered_map<std::string, Tensor> constants;  // float32 initializers
   const Scope* outer = nullptr;
   template <typename Map>
-  static const typename Map::mapped_type* find(const Scope* s, Map Scope::* map, const std::string& name) {
+  static const typename Map::mapped_type* find(const Scope* s, Map Scope::*map,
+                                               const std::string& name) {
     for (; s; s = s->outer)
       if (const auto it = (s->*map).find(name); it != (s->*map).end()) return &it->second;
     return nullptr;
@@ -80,7 +83,8 @@ class Converter {
       for (size_t v = 0; v < count; ++v) {
         const ir::Value& value = g_.values[v];
         const Tensor* constant = value.constant ? &*value.constant : nullptr;
-        was_float_[v] = constant ? constant->dtype() == DType::kFloat32 : value.type.elem == DType::kFloat32;
+        was_float_[v] =
+            constant ? constant->dtype() == DType::kFloat32 : value.type.elem == DType::kFloat32;
         if (constant && was_float_[v]) scope_.constants[value.name] = *constant;
       }
       find_captures();
@@ -150,7 +154,8 @@ class Converter {
         g_.values[made].constant = narrow;
         return other_[id] = made;
       }
-      const ValueId made = add(name + (want == DType::kFloat32 ? "_float" : "_half"), std::move(type));
+      const ValueId made =
+          add(name + (want == DType::kFloat32 ? "_float" : "_half"), std::move(type));
       cast(id, made, want);
       return other_[id] = made;
     }
@@ -171,7 +176,8 @@ class Converter {
       if (all_float_) return "its graph stays in float32";
       if (!is_standard(node)) return "its operator is not one of ONNX";
       if (float_mask < 0)
-        return fmt::format("the operator has no {} form in opset {}", tensor::name(half_), c_.opset_);
+        return fmt::format("the operator has no {} form in opset {}", tensor::name(half_),
+                           c_.opset_);
       for (const std::string& glob : c_.recipe_.keep)
         if (glob_match(glob, node.name) || glob_match(glob, node.op)) return "kept as asked";
       if (c_.recipe_.naive) return {};
@@ -195,33 +201,37 @@ class Converter {
       for (float v : t.data<float>()) {
         const double a = std::fabs(static_cast<double>(v));
         if (std::isfinite(v) && a > limit)
-          return fmt::format("constant {} holds {:.4g}; {} ends at {:.6g}", base::quoted(name), v, tensor::name(half_), limit);
+          return fmt::format("constant {} holds {:.4g}; {} ends at {:.6g}", base::quoted(name), v,
+                             tensor::name(half_), limit);
       }
       if (t.count() <= kSingleNumbers) {
         const Tensor back = tensor::cast(tensor::cast(t, half_), DType::kFloat32);
         for (int64_t i = 0; i < t.count(); ++i)
           if (tensor::as_double(t, i) != 0 && tensor::as_double(back, i) == 0)
-            return fmt::format("constant {} holds {:.4g}, which {} turns into 0", base::quoted(name),
-                               tensor::as_double(t, i), tensor::name(half_));
+            return fmt::format("constant {} holds {:.4g}, which {} turns into 0",
+                               base::quoted(name), tensor::as_double(t, i), tensor::name(half_));
       }
       return {};
     }
     const stats::MinMax* range(ValueId id) const {
       const auto it = c_.ranges_.tensors.find(g_.values[id].name);
-      return it == c_.ranges_.tensors.end() || it->second.range.empty() ? nullptr : &it->second.range;
+      return it == c_.ranges_.tensors.end() || it->second.range.empty() ? nullptr
+                                                                        : &it->second.range;
     }
     // Of a value that a node reads or makes.
     std::string beyond(ValueId id) const {
       constexpr double kHeadroom = 0.9;  // data are samples
       const stats::MinMax* r = range(id);
       if (!r) return {};
-      const double most = std::max(std::fabs(static_cast<double>(r->min)), std::fabs(static_cast<double>(r->max)));
+      const double most =
+          std::max(std::fabs(static_cast<double>(r->min)), std::fabs(static_cast<double>(r->max)));
       if (most > kHeadroom * largest(half_))
-        return fmt::format("value {} reaches {:.4g}; {} ends at {:.6g}", base::quoted(g_.values[id].name), most,
-                           tensor::name(half_), largest(half_));
+        return fmt::format("value {} reaches {:.4g}; {} ends at {:.6g}",
+                           base::quoted(g_.values[id].name), most, tensor::name(half_),
+                           largest(half_));
       if (most < smallest_normal(half_) && most > 0)
-        return fmt::format("value {} stays below {:.3g}, where {} loses its digits", base::quoted(g_.values[id].name),
-                           most, tensor::name(half_));
+        return fmt::format("value {} stays below {:.3g}, where {} loses its digits",
+                           base::quoted(g_.values[id].name), most, tensor::name(half_));
       return {};
     }
     // Roots, logarithms and divisors make small errors of small numbers large.
@@ -231,13 +241,14 @@ class Converter {
                              (node.op == "Pow" && input == 0) || (node.op == "Div" && input == 1);
       const stats::MinMax* r = sensitive ? range(id) : nullptr;
       if (!r || r->min <= 0 || static_cast<double>(r->min) >= smallest_normal(half_)) return {};
-      return fmt::format("value {} goes down to {:.3g}, where {} loses its digits", base::quoted(g_.values[id].name),
-                         r->min, tensor::name(half_));
+      return fmt::format("value {} goes down to {:.3g}, where {} loses its digits",
+                         base::quoted(g_.values[id].name), r->min, tensor::name(half_));
     }
 
     void convert(ir::Node node) {
-      const bool floats = std::ranges::any_of(node.inputs, [&](ValueId id) { return was_float(id); }) ||
-                          std::ranges::any_of(node.outputs, [&](ValueId id) { return was_float(id); });
+      const bool floats =
+          std::ranges::any_of(node.inputs, [&](ValueId id) { return was_float(id); }) ||
+          std::ranges::any_of(node.outputs, [&](ValueId id) { return was_float(id); });
       const bool control = !ir::subgraphs(node).empty();
       const bool asks_shape = is_standard(node) && (node.op == "Shape" || node.op == "Size");
       if ((!floats && !control) || asks_shape) return place(std::move(node));
@@ -282,11 +293,14 @@ class Converter {
 
     void change_attributes(ir::Node& node) {
       const auto code = static_cast<int64_t>(half_);
-      const auto is_float = [](int64_t type) { return type == static_cast<int64_t>(DType::kFloat32); };
+      const auto is_float = [](int64_t type) {
+        return type == static_cast<int64_t>(DType::kFloat32);
+      };
       if (node.op == "Cast" && is_float(node.attr_int("to", 0))) node.set("to", code);
       for (const char* key : {"dtype", "output_datatype"})
         if (node.has(key) && is_float(node.attr_int(key, 0))) node.set(key, code);
-      if ((node.op == "RandomNormal" || node.op == "RandomUniform") && !node.has("dtype")) node.set("dtype", code);
+      if ((node.op == "RandomNormal" || node.op == "RandomUniform") && !node.has("dtype"))
+        node.set("dtype", code);
       if (node.op == "Constant") {
         if (const ir::Attribute* a = node.find("value_float")) {
           const float v = std::get<float>(a->data);
@@ -298,7 +312,8 @@ class Converter {
           node.set("value", Tensor::of<float>({static_cast<int64_t>(v.size())}, v));
         }
       }
-      if (node.op == "ConstantOfShape" && !node.has("value")) node.set("value", Tensor::of<float>({1}, {0.0F}));
+      if (node.op == "ConstantOfShape" && !node.has("value"))
+        node.set("value", Tensor::of<float>({1}, {0.0F}));
       if (node.op == "Constant" || node.op == "ConstantOfShape")
         if (const Tensor* t = node.attr_tensor("value"); t && t->dtype() == DType::kFloat32)
           node.set("value", tensor::cast(*t, half_));
@@ -350,7 +365,9 @@ void narrow_storage(ir::Graph& g, DType half, int64_t& casts) {
   for (size_t v = 0; v < count; ++v) {
     const auto& constant = g.values[v].constant;
     const auto id = static_cast<ValueId>(v);
-    if (!constant || constant->dtype() != DType::kFloat32 || constant->count() < kFewest || g.is_output(id)) continue;
+    if (!constant || constant->dtype() != DType::kFloat32 || constant->count() < kFewest ||
+        g.is_output(id))
+      continue;
     if (std::ranges::find(g.inputs, id) != g.inputs.end()) continue;
     const Tensor narrow = tensor::cast(*constant, half);
     const bool fits = std::ranges::all_of(constant->data<float>(), [&](float x) {
@@ -370,7 +387,8 @@ void narrow_storage(ir::Graph& g, DType half, int64_t& casts) {
     widen.push_back(std::move(n));
     ++casts;
   }
-  g.nodes.insert(g.nodes.begin(), std::make_move_iterator(widen.begin()), std::make_move_iterator(widen.end()));
+  g.nodes.insert(g.nodes.begin(), std::make_move_iterator(widen.begin()),
+                 std::make_move_iterator(widen.end()));
 }
 
 }  // namespace
@@ -382,7 +400,8 @@ std::map<std::string, int> half_points(const ir::Model& model) {
   return points;
 }
 
-Halves to_halves(const ir::Model& model, const HalvesRecipe& recipe, const stats::Statistics& ranges) {
+Halves to_halves(const ir::Model& model, const HalvesRecipe& recipe,
+                 const stats::Statistics& ranges) {
   Halves out{.model = model, .kept = {}, .converted = 0, .casts = 0};
   ir::Model& m = out.model;
   passes::run_pass(m, "inline_functions");
