@@ -1,7 +1,8 @@
-#include <jpeglib.h>
-
 #include <csetjmp>
 #include <cstdio>
+
+// Needs size_t and FILE before it.
+#include <jpeglib.h>
 
 #include "base/limits.h"
 #include "calib/decoders.h"
