@@ -47,6 +47,7 @@ struct Comparison {
   std::vector<SampleComparison> samples;  // classifiers only; the first `keep_samples`
   bool classifier = false;
   double top1_agree = 1;  // share of samples with the same label
+  // Largest change of the probability of the original's label.
   double max_probability_change = 0;
   std::optional<Accuracy> accuracy_a, accuracy_b;            // with labels
   std::optional<std::pair<double, double>> top1_delta_ci95;  // of accuracy_b - accuracy_a, paired

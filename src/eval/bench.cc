@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "calib/dataset.h"
 #include "engine/session.h"
 
@@ -41,28 +42,54 @@ std::unique_ptr<calib::Dataset> random_data(const BenchOptions& options,
   return calib::open_dataset(spec, inputs);
 }
 
-// One batch.
-std::vector<Tensor> inputs_for(const ir::Model& model, const BenchOptions& options,
-                               const Open& open) {
+// The inputs of one run, and how many samples they hold.
+std::pair<std::vector<Tensor>, int64_t> inputs_for(const ir::Model& model,
+                                                   const BenchOptions& options, const Open& open) {
   const std::vector<calib::InputSpec> inputs = calib::input_specs(model.graph);
-  if (inputs.empty()) return {};
+  if (inputs.empty()) return {{}, 1};
   const auto data = open ? open(model) : random_data(options, inputs);
   calib::Batcher batcher(*data, inputs, options.batch);
   calib::Batch batch;
-  batcher.next(batch);
+  if (!batcher.next(batch)) base::fail_input("E24", "there are no samples");
   std::vector<Tensor> values;
   for (auto& [name, tensor] : batch.inputs) values.push_back(std::move(tensor));
-  const bool whole = values.empty() || values[0].rank() == 0 || options.batch <= 1 ||
-                     values[0].dim(0) % options.batch == 0;
-  if (!whole)
+  const bool rows = values[0].rank() > 0;
+  const int64_t count = rows && batcher.batch() > 1 ? values[0].dim(0) : batch.count;
+  if (batcher.batch() == options.batch && count < options.batch)
+    base::fail_input("E26", "a batch of {} needs as many samples of equal shape; there {} {}",
+                     options.batch, count == 1 ? "is" : "are", count);
+  if (options.batch > 1 && rows && values[0].dim(0) % options.batch != 0)
     base::fail_input("E26", "the model fixes its batch to {}; --batch {} does not fit",
                      values[0].dim(0), options.batch);
-  return values;
+  return {std::move(values), count};
+}
+
+// What is not a dimension of any model is a typing mistake.
+void check_symbols(const std::vector<Named>& models, const BenchOptions& options) {
+  std::vector<std::string> known;
+  for (const auto& [name, model] : models)
+    for (const calib::InputSpec& input : calib::input_specs(model->graph))
+      if (input.shape)
+        for (const ir::Dim& d : *input.shape)
+          if (!d.known() && !d.symbol.empty()) known.push_back(d.symbol);
+  for (const auto& [symbol, size] : options.symbols) {
+    if (std::ranges::find(known, symbol) == known.end()) {
+      const std::string near = base::nearest(symbol, known);
+      throw Error(ErrorKind::kUsage, "E50",
+                  fmt::format("no input has a dimension {}", base::quoted(symbol)),
+                  near.empty() ? "'tersor inspect' names the dimensions"
+                               : fmt::format("did you mean {}?", base::quoted(near)));
+    }
+    if (size < 1)
+      throw Error(ErrorKind::kUsage, "E50",
+                  fmt::format("the dimension {} cannot have size {}", base::quoted(symbol), size));
+  }
 }
 
 struct Runner {
   std::unique_ptr<engine::Session> session;
   std::vector<Tensor> inputs;
+  int64_t batch = 1;    // samples in one run
   int64_t repeats = 1;  // runs in one round
   std::vector<double> seconds;
 
@@ -79,8 +106,10 @@ constexpr double kRoundSeconds = 0.02;
 Runner prepare(const ir::Model& model, const BenchOptions& options, int threads, const Open& open) {
   engine::SessionOptions session_options;
   session_options.threads = threads;
+  auto [inputs, batch] = inputs_for(model, options, open);
   Runner r{std::make_unique<engine::Session>(engine::compile(model), session_options),
-           inputs_for(model, options, open),
+           std::move(inputs),
+           batch,
            1,
            {}};
   r.session->run(r.inputs);
@@ -96,6 +125,8 @@ Runner prepare(const ir::Model& model, const BenchOptions& options, int threads,
 std::vector<Timing> bench(const std::vector<Named>& models, const BenchOptions& options,
                           const Open& open) {
   std::vector<Timing> rows;
+  if (models.empty()) return rows;
+  check_symbols(models, options);
   for (int threads : options.threads) {
     std::vector<Runner> runners;
     for (const auto& [name, model] : models)
@@ -107,7 +138,7 @@ std::vector<Timing> bench(const std::vector<Named>& models, const BenchOptions& 
     } while (since(start) < limit || runners[0].seconds.size() < 3);
     for (size_t i = 0; i < models.size(); ++i) {
       const std::vector<double>& s = runners[i].seconds;
-      Timing t{.model = models[i].first, .threads = threads, .batch = options.batch};
+      Timing t{.model = models[i].first, .threads = threads, .batch = runners[i].batch};
       t.p50_ms = 1e3 * at_share(s, 0.5);
       t.p90_ms = 1e3 * at_share(s, 0.9);
       t.min_ms = 1e3 * *std::ranges::min_element(s);

@@ -14,35 +14,45 @@ bool is_class_output(const Tensor& t) {
 
 int64_t class_count(const Tensor& output) { return output.dim(1); }
 
-Verdict judge(std::span<const float> scores) {
+bool are_probabilities(std::span<const float> scores) {
+  double sum = 0;
+  for (float s : scores) {
+    if (!(s >= 0)) return false;
+    sum += static_cast<double>(s);
+  }
+  return std::fabs(sum - 1) < 1e-3;
+}
+
+double probability_of(std::span<const float> scores, int64_t label, bool probabilities) {
+  const double own = static_cast<double>(scores[static_cast<size_t>(label)]);
+  if (probabilities) return own;
+  const double top = static_cast<double>(*std::ranges::max_element(scores));
+  double total = 0;
+  for (float s : scores) total += std::exp(static_cast<double>(s) - top);
+  return std::exp(own - top) / total;
+}
+
+Verdict judge(std::span<const float> scores, bool probabilities) {
   Verdict v;
   if (scores.empty()) return v;
   size_t first = 0;
-  double sum = 0;
-  bool probabilities = true;
   for (size_t i = 0; i < scores.size(); ++i) {
     if (!std::isfinite(scores[i])) v.finite = false;
     if (scores[i] > scores[first]) first = i;
-    sum += static_cast<double>(scores[i]);
-    probabilities &= scores[i] >= 0;
   }
   v.label = static_cast<int64_t>(first);
   if (!v.finite) return v;
-  float second = -HUGE_VALF;
+  size_t second = first == 0 ? 1 : 0;
   for (size_t i = 0; i < scores.size(); ++i)
-    if (i != first) second = std::max(second, scores[i]);
-  if (probabilities && std::fabs(sum - 1) < 1e-3) {
-    v.probability = static_cast<double>(scores[first]);
-    v.margin = v.probability - static_cast<double>(second);
-    return v;
-  }
-  const double top = static_cast<double>(scores[first]);
-  double total = 0;
-  for (float s : scores) total += std::exp(static_cast<double>(s) - top);
-  v.probability = 1 / total;
-  v.margin = (1 - std::exp(static_cast<double>(second) - top)) / total;
+    if (i != first && scores[i] > scores[second]) second = i;
+  v.probability = probability_of(scores, v.label, probabilities);
+  v.margin = v.probability;
+  if (second < scores.size())
+    v.margin -= probability_of(scores, static_cast<int64_t>(second), probabilities);
   return v;
 }
+
+Verdict judge(std::span<const float> scores) { return judge(scores, are_probabilities(scores)); }
 
 bool in_top(std::span<const float> scores, int64_t label, int64_t k) {
   if (label < 0 || label >= static_cast<int64_t>(scores.size())) return false;

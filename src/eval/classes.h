@@ -21,9 +21,14 @@ struct Verdict {
   double margin = 0;       // to the probability of the second label
   bool finite = true;
 };
-// Softmax is applied where the scores are no probabilities yet (all >= 0, sum within 1e-3 of 1).
-// Softmax is computed in double.
+// True if all scores are >= 0 and their sum is within 1e-3 of 1.
+bool are_probabilities(std::span<const float> scores);
+// Softmax is applied (in double) unless the scores are probabilities. Two models are judged alike
+// only if that is decided once, for the original: rounding spoils the sum of the other's.
+Verdict judge(std::span<const float> scores, bool probabilities);
 Verdict judge(std::span<const float> scores);
+// The probability of one label; the scores are finite.
+double probability_of(std::span<const float> scores, int64_t label, bool probabilities);
 // True if `label` is among the k largest scores.
 bool in_top(std::span<const float> scores, int64_t label, int64_t k);
 

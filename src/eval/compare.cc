@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "engine/session.h"
+#include "eval/accuracy.h"
 #include "eval/classes.h"
 #include "eval/conditions.h"
+#include "eval/layers.h"
 #include "stats/difference.h"
+#include "stats/min_max.h"
 
 namespace tersor::eval {
 namespace {
@@ -40,30 +43,6 @@ void check_fit(const ir::Graph& a, const ir::Graph& b) {
                      signature(a, a.outputs), signature(b, b.outputs));
 }
 
-// A layer of the original and the value that stands for it in the other model.
-struct Layer {
-  std::string name, other, node, op;
-};
-
-std::vector<Layer> common_layers(const ir::Graph& a, const ir::Graph& b) {
-  std::vector<Layer> layers;
-  std::set<std::string> in_b;
-  for (const ir::Node& node : b.nodes)
-    for (ir::ValueId id : node.outputs)
-      if (id != ir::kNone) in_b.insert(b.values[id].name);
-  for (const ir::Node& node : a.nodes) {
-    const ir::ValueId id = node.output(0);
-    if (id == ir::kNone || a.values[id].type.elem != DType::kFloat32) continue;
-    const std::string& name = a.values[id].name;
-    const std::string stored = name + "_q";
-    if (in_b.contains(stored))
-      layers.push_back({name, stored, node.name, node.op});
-    else if (in_b.contains(name) && a.is_output(id))
-      layers.push_back({name, name, node.name, node.op});
-  }
-  return layers;
-}
-
 std::unique_ptr<engine::Session> session_of(const ir::Model& model, std::set<std::string> keep,
                                             int threads) {
   engine::CompileOptions compile;
@@ -85,27 +64,38 @@ std::span<const float> row(const Tensor& output, int64_t i) {
   return output.data<float>().subspan(static_cast<size_t>(i * k), static_cast<size_t>(k));
 }
 
-struct Hits {
-  int64_t n = 0, top1 = 0, top5 = 0, classes = 0;
-  void add(std::span<const float> scores, int64_t truth) {
-    ++n;
-    classes = static_cast<int64_t>(scores.size());
-    top1 += judge(scores).label == truth;
-    top5 += in_top(scores, truth, 5);
-  }
-  Accuracy accuracy() const {
-    Accuracy a{.n = n, .top1 = double(top1) / double(n), .top5 = {}};
-    if (classes > 5) a.top5 = double(top5) / double(n);
-    return a;
-  }
-};
-
 // Which output holds the classes: the only class output, or the first.
 std::optional<size_t> class_output(std::span<const Tensor> outputs, int64_t count) {
   for (size_t i = 0; i < outputs.size(); ++i)
     if (is_class_output(outputs[i]) && outputs[i].dim(0) >= count) return i;
   return {};
 }
+
+// Whether an output is the same for every sample.
+class Constancy {
+ public:
+  void add(const Tensor& output, int64_t count) {
+    if (differs_) return;
+    // Without a batch axis there is one value for all samples of the run.
+    const bool rows = output.rank() > 0 && output.dim(0) >= count && count > 0;
+    if (!rows || output.count() == 0) {
+      differs_ = true;
+      return;
+    }
+    const size_t size = static_cast<size_t>(output.count() / output.dim(0));
+    for (int64_t i = 0; i < count; ++i, ++samples_) {
+      const auto one = output.data<float>().subspan(static_cast<size_t>(i) * size, size);
+      if (samples_ == 0) first_.assign(one.begin(), one.end());
+      differs_ |= !std::ranges::equal(one, first_);
+    }
+  }
+  bool constant() const { return samples_ > 1 && !differs_; }
+
+ private:
+  int64_t samples_ = 0;
+  bool differs_ = false;
+  std::vector<float> first_;
+};
 
 class Comparer {
  public:
@@ -115,16 +105,14 @@ class Comparer {
     check_fit(a.graph, b.graph);
     std::set<std::string> keep_a, keep_b;
     if (options.layers) {
-      layers_ = common_layers(a.graph, b.graph);
-      for (const Layer& l : layers_) {
-        keep_a.insert(l.name);
-        keep_b.insert(l.other);
-      }
+      layers_.emplace(common_layers(a.graph, b.graph));
+      keep_a = layers_->keep_of_original();
+      keep_b = layers_->keep_of_other();
     }
     a_ = session_of(a, keep_a, options.threads);
     b_ = session_of(b, keep_b, options.threads);
     outputs_.resize(a.graph.outputs.size());
-    layer_differences_.resize(layers_.size());
+    constants_.resize(outputs_.size());
   }
 
   Comparison run() {
@@ -136,7 +124,10 @@ class Comparer {
     calib::Batch batch;
     if (options_.advance && !options_.advance(0, total)) calib::fail_interrupted();
     while (batcher.next(batch)) {
+      const bool first = result_.n == 0;
       add(batch);
+      // Before hours of work end in an error.
+      if (first) check_measured(conditions_, result_.classifier, hits_a_.count() > 0);
       if (options_.advance && !options_.advance(result_.n, total)) calib::fail_interrupted();
     }
     if (result_.n == 0) base::fail_input("E24", "there are no samples to compare on");
@@ -147,21 +138,12 @@ class Comparer {
  private:
   void add(calib::Batch& batch) {
     const std::vector<Tensor> inputs = take_inputs(batch);
-    std::map<std::string, Tensor> seen;
-    engine::Tap keep, check;
-    if (options_.layers) {
-      keep = [&](const engine::TapView& view) { seen[view.name] = view.to_rows(); };
-      check = [&](const engine::TapView& view) {
-        for (size_t i = 0; i < layers_.size(); ++i) {
-          if (layers_[i].other != view.name) continue;
-          const auto it = seen.find(layers_[i].name);
-          const Tensor other = view.to_rows();
-          if (it != seen.end() && it->second.count() == other.count())
-            layer_differences_[i].add(it->second.data<float>(), other.data<float>());
-        }
-      };
+    engine::Tap remember, difference;
+    if (layers_) {
+      remember = layers_->remember();
+      difference = layers_->compare();
     }
-    const std::vector<Tensor> a = a_->run(inputs, keep), b = b_->run(inputs, check);
+    const std::vector<Tensor> a = a_->run(inputs, remember), b = b_->run(inputs, difference);
     for (size_t i = 0; i < outputs_.size(); ++i) {
       if (a[i].dtype() == DType::kString || b[i].dtype() == DType::kString) continue;
       const Tensor fa = tensor::to_float32(a[i]), fb = tensor::to_float32(b[i]);
@@ -170,6 +152,9 @@ class Comparer {
                          base::quoted(original_.graph.values[original_.graph.outputs[i]].name),
                          tensor::to_string(a[i].dims()), tensor::to_string(b[i].dims()));
       outputs_[i].add(fa.data<float>(), fb.data<float>());
+      constants_[i].add(fa, batch.count);
+      if (bad_source_.empty() && stats::first_non_finite(fa.data<float>()))
+        bad_source_ = batch.sources[0];
     }
     if (const auto k = class_output(a, batch.count))
       add_classes(batch, tensor::to_float32(a[*k]), tensor::to_float32(b[*k]));
@@ -179,22 +164,23 @@ class Comparer {
   void add_classes(const calib::Batch& batch, const Tensor& a, const Tensor& b) {
     result_.classifier = true;
     for (int64_t i = 0; i < batch.count; ++i) {
-      const Verdict va = judge(row(a, i)), vb = judge(row(b, i));
+      const std::span<const float> ra = row(a, i), rb = row(b, i);
+      const bool probabilities = are_probabilities(ra);
+      const Verdict va = judge(ra, probabilities), vb = judge(rb, probabilities);
       const size_t s = static_cast<size_t>(i);
       ++judged_;
       agree_ += va.label == vb.label;
       if (va.finite && vb.finite) {
-        // The original's label in both.
-        const double change = std::fabs(va.probability - vb.probability);
+        const double change =
+            std::fabs(va.probability - probability_of(rb, va.label, probabilities));
         result_.max_probability_change = std::max(result_.max_probability_change, change);
       }
       const std::optional<int64_t> truth = batch.labels[s];
       if (truth) {
-        hits_a_.add(row(a, i), *truth);
-        hits_b_.add(row(b, i), *truth);
-        const int change = (vb.label == *truth) - (va.label == *truth);
-        changes_ += change;
-        squares_ += change * change;
+        hits_a_.add(ra, *truth);
+        hits_b_.add(rb, *truth);
+        gained_ += vb.label == *truth && va.label != *truth;
+        lost_ += va.label == *truth && vb.label != *truth;
       }
       if (static_cast<int64_t>(result_.samples.size()) < options_.keep_samples)
         result_.samples.push_back({batch.sources[s], va.label, vb.label, va.probability,
@@ -209,21 +195,17 @@ class Comparer {
       result_.outputs.push_back({g.values[g.outputs[i]].name, d.sqnr_db(), d.cosine(), d.max_abs(),
                                  d.other_non_finite() == 0});
     }
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      const stats::Difference& d = layer_differences_[i];
+    for (size_t i = 0; layers_ && i < layers_->layers().size(); ++i) {
+      const Layer& l = layers_->layers()[i];
+      const stats::Difference& d = (*layers_)[i];
       if (d.count() > 0)
-        result_.layers.push_back({layers_[i].name, layers_[i].node, layers_[i].op, d.sqnr_db(),
-                                  d.cosine(), d.max_abs()});
+        result_.layers.push_back({l.value, l.node, l.op, d.sqnr_db(), d.cosine(), d.max_abs()});
     }
     if (judged_ > 0) result_.top1_agree = double(agree_) / double(judged_);
-    if (hits_a_.n > 0) {
+    if (hits_a_.count() > 0) {
       result_.accuracy_a = hits_a_.accuracy();
       result_.accuracy_b = hits_b_.accuracy();
-      // Normal approximation of the mean of paired differences, each -1, 0 or 1.
-      const double n = double(hits_a_.n), mean = double(changes_) / n;
-      const double variance = std::max(0.0, double(squares_) / n - mean * mean);
-      const double half = 1.959963985 * std::sqrt(variance / n);
-      result_.top1_delta_ci95 = std::pair{mean - half, mean + half};
+      result_.top1_delta_ci95 = paired_interval(hits_a_.count(), gained_, lost_);
     }
     if (conditions_.empty() && result_.classifier)
       conditions_.push_back(parse_condition("top1_agree<0.95"));
@@ -233,16 +215,28 @@ class Comparer {
       result_.warnings.push_back({"W23", "random data: the comparison is not meaningful"});
     if (data_.skipped() > 0)
       result_.warnings.push_back({"W24", fmt::format("{} bad items left out", data_.skipped())});
+    if (!bad_source_.empty())
+      result_.warnings.push_back(
+          {"W25", fmt::format("the original gives values that are not finite, first for {}",
+                              base::quoted(bad_source_))});
+    hits_a_.warn(result_.warnings);
+    for (size_t i = 0; i < constants_.size(); ++i)
+      if (constants_[i].constant())
+        result_.warnings.push_back(
+            {"W28", fmt::format("output {} of the original is the same for all {} samples",
+                                base::quoted(result_.outputs[i].name), result_.n)});
   }
 
   const ir::Model& original_;
   calib::Dataset& data_;
   const Options& options_;
   std::vector<Condition> conditions_;
-  std::vector<Layer> layers_;
+  std::optional<LayerDifferences> layers_;
   std::unique_ptr<engine::Session> a_, b_;
-  std::vector<stats::Difference> outputs_, layer_differences_;
-  int64_t judged_ = 0, agree_ = 0, changes_ = 0, squares_ = 0;
+  std::vector<stats::Difference> outputs_;
+  std::vector<Constancy> constants_;  // by output
+  std::string bad_source_;
+  int64_t judged_ = 0, agree_ = 0, gained_ = 0, lost_ = 0;
   Hits hits_a_, hits_b_;
   Comparison result_;
 };
@@ -280,13 +274,16 @@ Evaluation evaluate(const ir::Model& model, calib::Dataset& data, const Options&
     done += batch.count;
     if (options.advance && !options.advance(done, total)) calib::fail_interrupted();
   }
-  if (hits.n == 0) base::fail_input("E24", "there are no samples");
+  if (hits.count() == 0) base::fail_input("E24", "there are no samples");
   Evaluation e;
   e.accuracy = hits.accuracy();
   e.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   e.data_summary = data.summary();
   if (data.synthetic())
     e.warnings.push_back({"W23", "random data: the accuracy is not meaningful"});
+  if (data.skipped() > 0)
+    e.warnings.push_back({"W24", fmt::format("{} bad items left out", data.skipped())});
+  hits.warn(e.warnings);
   return e;
 }
 

@@ -14,9 +14,9 @@ struct Options {
   std::vector<std::string> fail_if;
   calib::Advance advance;
 };
-// Runs both models on every sample of `data`. A layer of the original is compared with the value of
-// the same name of the other, or with what that holds of it in 8 bits (`<name>_q`). E26 if inputs
-// or outputs do not fit.
+// Runs both models on every sample of `data`. Layers as common_layers() finds them. E26 if inputs
+// or outputs do not fit; E50 for a condition that cannot be read or checked, after the first
+// samples.
 Comparison compare(const ir::Model& original, const ir::Model& compressed, calib::Dataset& data,
                    const Options& options);
 // E22 if the data have no labels, or the model no class output.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
-#include <optional>
+#include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -12,9 +12,30 @@
 namespace tersor::eval {
 namespace {
 
-constexpr std::array<const char*, 8> kMeasures{
-    "top1_agree", "top1_drop", "top1_a",  "top1_b",
-    "sqnr",       "cosine",    "max_abs", "probability_change"};
+enum class Needs { kNothing, kClasses, kLabels };
+
+struct Measure {
+  const char* name;
+  bool below_is_bad;
+  bool share;  // of 1, may be written with %
+  const char* unit;
+  Needs needs;
+};
+constexpr std::array kMeasures{
+    Measure{"top1_agree", true, true, "", Needs::kClasses},
+    Measure{"top1_drop", false, true, "", Needs::kLabels},
+    Measure{"top1_a", true, true, "", Needs::kLabels},
+    Measure{"top1_b", true, true, "", Needs::kLabels},
+    Measure{"sqnr", true, false, " dB", Needs::kNothing},
+    Measure{"cosine", true, false, "", Needs::kNothing},
+    Measure{"max_abs", false, false, "", Needs::kNothing},
+    Measure{"probability_change", false, true, "", Needs::kClasses},
+};
+
+const Measure* measure_of(std::string_view name) {
+  const auto it = std::ranges::find(kMeasures, name, &Measure::name);
+  return it == kMeasures.end() ? nullptr : &*it;
+}
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw Error(
@@ -29,25 +50,24 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(from, text.find_last_not_of(" \t") - from + 1));
 }
 
-// The worst value of a measure; nullopt if this comparison does not have it.
-std::optional<double> value_of(const Comparison& c, const std::string& measure) {
-  const auto worst = [&](auto get, bool smallest) -> std::optional<double> {
-    std::optional<double> v;
-    for (const OutputComparison& o : c.outputs)
-      v = !v ? get(o) : smallest ? std::min(*v, get(o)) : std::max(*v, get(o));
-    return v;
+// The worst value of a measure, and the output that has it where there are several.
+std::pair<double, std::string> value_of(const Comparison& c, const std::string& measure) {
+  if (measure == "top1_agree") return {c.top1_agree, {}};
+  if (measure == "probability_change") return {c.max_probability_change, {}};
+  if (measure == "top1_a") return {c.accuracy_a->top1, {}};
+  if (measure == "top1_b") return {c.accuracy_b->top1, {}};
+  if (measure == "top1_drop") return {c.accuracy_a->top1 - c.accuracy_b->top1, {}};
+  const auto get = [&](const OutputComparison& o) {
+    return measure == "sqnr" ? o.sqnr_db : measure == "cosine" ? o.cosine : -o.max_abs;
   };
-  if (measure == "sqnr") return worst([](const OutputComparison& o) { return o.sqnr_db; }, true);
-  if (measure == "cosine") return worst([](const OutputComparison& o) { return o.cosine; }, true);
-  if (measure == "max_abs")
-    return worst([](const OutputComparison& o) { return o.max_abs; }, false);
-  if (measure == "top1_agree") return c.classifier ? std::optional(c.top1_agree) : std::nullopt;
-  if (measure == "probability_change")
-    return c.classifier ? std::optional(c.max_probability_change) : std::nullopt;
-  if (!c.accuracy_a || !c.accuracy_b) return {};
-  if (measure == "top1_a") return c.accuracy_a->top1;
-  if (measure == "top1_b") return c.accuracy_b->top1;
-  return c.accuracy_a->top1 - c.accuracy_b->top1;
+  const OutputComparison& worst = *std::ranges::min_element(c.outputs, {}, get);
+  return {measure == "max_abs" ? worst.max_abs : get(worst),
+          c.outputs.size() > 1 ? " of output " + base::quoted(worst.name) : ""};
+}
+
+std::string number_text(const Measure& m, double value) {
+  if (m.share) return fmt::format("{:.6g} %", 100 * value);
+  return fmt::format("{:.6g}{}", value, m.unit);
 }
 
 }  // namespace
@@ -59,8 +79,10 @@ Condition parse_condition(std::string_view text) {
   if (at == std::string::npos) refuse(text, "there is no < or >");
   c.measure = trimmed(std::string_view(c.text).substr(0, at));
   c.below = c.text[at] == '<';
-  if (std::ranges::find(kMeasures, c.measure) == kMeasures.end()) {
-    const std::vector<std::string> names(kMeasures.begin(), kMeasures.end());
+  const Measure* m = measure_of(c.measure);
+  if (!m) {
+    std::vector<std::string> names;
+    for (const Measure& known : kMeasures) names.emplace_back(known.name);
     const std::string near = base::nearest(c.measure, names);
     refuse(text,
            fmt::format("there is no measure {}{}", base::quoted(c.measure),
@@ -70,28 +92,42 @@ Condition parse_condition(std::string_view text) {
   const bool percent = number.ends_with('%');
   if (percent) number = trimmed(std::string_view(number).substr(0, number.size() - 1));
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), c.limit);
-  if (error != std::errc() || end != number.data() + number.size() || number.empty())
+  if (error != std::errc() || end != number.data() + number.size() || !std::isfinite(c.limit))
     refuse(text, fmt::format("{} is no number", base::quoted(number)));
+  if (percent && !m->share) refuse(text, fmt::format("{} is no share of 100 %", c.measure));
   if (percent) c.limit /= 100;
+  if (m->share && std::fabs(c.limit) > 1)
+    refuse(text, fmt::format("{} is a share: write it with %, or from 0 to 1", c.measure));
+  if (c.below != m->below_is_bad)
+    refuse(text, fmt::format("it would fail where {} is good; it says when to fail: {}{}...",
+                             c.measure, c.measure, m->below_is_bad ? '<' : '>'));
   return c;
+}
+
+void check_measured(const std::vector<Condition>& conditions, bool classifier, bool labels) {
+  for (const Condition& c : conditions) {
+    const Needs needs = measure_of(c.measure)->needs;
+    const bool classes = needs == Needs::kNothing || classifier;
+    if (classes && (needs != Needs::kLabels || labels)) continue;
+    throw Error(ErrorKind::kUsage, "E50",
+                fmt::format("the condition {} cannot be checked: {}", base::quoted(c.text),
+                            classes ? "there are no labels" : "the model has no class output"),
+                "--labels gives labels; sqnr, cosine and max_abs work for any model");
+  }
 }
 
 std::vector<std::string> broken(const Comparison& comparison,
                                 const std::vector<Condition>& conditions) {
   std::vector<std::string> sentences;
+  check_measured(conditions, comparison.classifier, comparison.accuracy_a.has_value());
   for (const Condition& c : conditions) {
-    const auto value = value_of(comparison, c.measure);
-    if (!value)
-      throw Error(ErrorKind::kUsage, "E50",
-                  fmt::format("the condition {} cannot be checked: {}", base::quoted(c.text),
-                              c.measure == "top1_agree" || c.measure == "probability_change"
-                                  ? "the model has no class output"
-                                  : "it needs labels and a class output"),
-                  "--labels gives labels; sqnr, cosine and max_abs work for any model");
-    const bool fails = c.below ? !(*value >= c.limit) : !(*value <= c.limit);
-    if (fails)
-      sentences.push_back(fmt::format("{} is {:.4g}, {} {:.4g}", c.measure, *value,
-                                      c.below ? "below" : "above", c.limit));
+    if (comparison.outputs.empty()) break;
+    const auto [value, where] = value_of(comparison, c.measure);
+    const bool fails = c.below ? !(value >= c.limit) : !(value <= c.limit);
+    if (!fails) continue;
+    const Measure& m = *measure_of(c.measure);
+    sentences.push_back(fmt::format("{}{} is {}, {} {}", c.measure, where, number_text(m, value),
+                                    c.below ? "below" : "above", number_text(m, c.limit)));
   }
   for (const OutputComparison& o : comparison.outputs)
     if (!o.finite)

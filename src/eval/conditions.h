@@ -10,14 +10,16 @@
 namespace tersor::eval {
 
 // `measure` is one of top1_agree, top1_drop, top1_a, top1_b, sqnr, cosine, max_abs,
-// probability_change; `percent` where the number was written with %.
+// probability_change; of several outputs the worst counts.
 struct Condition {
   std::string text, measure;
   bool below = true;  // the comparison fails where the measure is below the limit, otherwise above
   double limit = 0;
 };
-// E50 says what is wrong and what there is.
+// E50 says what is wrong and what there is; also for what would fail where the measure is good.
 Condition parse_condition(std::string_view text);
+// E50 where a condition asks for what there is not: a class output, labels.
+void check_measured(const std::vector<Condition>& conditions, bool classifier, bool labels);
 // What is broken, one sentence each; E50 where a condition asks for what this comparison does not
 // have.
 std::vector<std::string> broken(const Comparison& comparison,
