@@ -9,22 +9,27 @@ import onnx
 OUT = pathlib.Path(__file__).resolve().parents[1] / "src/quant/halves/half_types.inc"
 
 
+OTHER_OUTPUTS = 1 << 30  # outputs but the first stay float32
+
+
 def takes(param, dtype):
     return f"tensor({dtype})" in param.types
 
 
 def row(schema):
-    """(float16, bfloat16): mask of the inputs that stay float32, or -1 where the operator has no such form."""
+    """(float16, bfloat16): mask of the inputs that stay float32 (and OTHER_OUTPUTS), or -1 where the operator has no such form."""
     answer = []
     for dtype in ("float16", "bfloat16"):
         inputs = [p for p in schema.inputs if takes(p, "float")]
         outputs = [p for p in schema.outputs if takes(p, "float")]
         narrow = [p for p in inputs + outputs if takes(p, dtype)]
-        if not narrow or any(not takes(p, dtype) for p in outputs):
+        others = [p for p in schema.outputs[1:] if takes(p, "float") and not takes(p, dtype)]
+        first = schema.outputs[0] if schema.outputs else None
+        if not narrow or (first and takes(first, "float") and not takes(first, dtype)):
             answer.append(-1)
             continue
         mask = sum(1 << i for i, p in enumerate(schema.inputs) if takes(p, "float") and not takes(p, dtype))
-        answer.append(mask)
+        answer.append(mask | OTHER_OUTPUTS if others else mask)
     return tuple(answer)
 
 

@@ -27,6 +27,25 @@ double smallest_normal(DType half) {
   return half == DType::kFloat16 ? 6.103515625e-05 : 1.1754943508222875e-38;
 }
 
+bool stays_float(int mask, size_t input) { return input < 30 && (mask >> input & 1); }
+
+// Numbers that stand for infinity, as in the masks of attention: the largest finite half serves as
+// well.
+constexpr double kAsGoodAsInfinite = 1e30;
+
+Tensor narrowed(const Tensor& t, DType half, bool naive) {
+  const bool any = !naive && std::ranges::any_of(t.data<float>(), [](float v) {
+    return std::isfinite(v) && std::fabs(static_cast<double>(v)) >= kAsGoodAsInfinite;
+  });
+  if (!any) return tensor::cast(t, half);
+  Tensor bounded = Tensor::empty(DType::kFloat32, t.dims());
+  const auto most = static_cast<float>(largest(half));
+  std::ranges::transform(t.data<float>(), bounded.mutable_data<float>().begin(), [&](float v) {
+    return std::isfinite(v) ? std::clamp(v, -most, most) : v;
+  });
+  return tensor::cast(bounded, half);
+}
+
 // What a graph shows the bodies inside it.
 struct Scope {
   std::unordered_map<std::string, DType> types;       // of values that were float32
@@ -149,7 +168,7 @@ class Converter {
       ir::Type type = g_.values[id].type;
       type.elem = want;
       if (t) {
-        const Tensor narrow = tensor::cast(*t, want);
+        const Tensor narrow = narrowed(*t, want, c_.recipe_.naive);
         const ValueId made = add(name + "_half", ir::Type::tensor(want, ir::to_shape(t->dims())));
         g_.values[made].constant = narrow;
         return other_[id] = made;
@@ -183,7 +202,7 @@ class Converter {
       if (c_.recipe_.naive) return {};
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         const ValueId id = node.inputs[i];
-        if (!was_float(id) || (i < 31 && (float_mask >> i & 1))) continue;
+        if (!was_float(id) || stays_float(float_mask, i)) continue;
         if (const Tensor* t = constant(id)) {
           if (std::string why = unfit(*t, g_.values[id].name); !why.empty()) return why;
         } else if (std::string why = out_of_range(id, node, i); !why.empty()) {
@@ -200,7 +219,7 @@ class Converter {
       const double limit = largest(half_);
       for (float v : t.data<float>()) {
         const double a = std::fabs(static_cast<double>(v));
-        if (std::isfinite(v) && a > limit)
+        if (std::isfinite(v) && a > limit && a < kAsGoodAsInfinite)
           return fmt::format("constant {} holds {:.4g}; {} ends at {:.6g}", base::quoted(name), v,
                              tensor::name(half_), limit);
       }
@@ -262,12 +281,13 @@ class Converter {
       const bool casts_itself = is_standard(node) && (node.op == "Cast" || node.op == "CastLike");
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (casts_itself && i == 0) continue;  // takes whatever comes
-        const bool stays = !half || (i < 31 && mask >= 0 && (mask >> i & 1));
+        const bool stays = !half || stays_float(mask, i);
         node.inputs[i] = in_type(node.inputs[i], stays ? DType::kFloat32 : half_);
       }
       for (ValueId id : node.outputs) {
         if (!was_float(id)) continue;
-        set(id, half ? half_ : DType::kFloat32);
+        const bool narrow = half && (id == node.outputs[0] || !(mask & kOtherOutputs));
+        set(id, narrow ? half_ : DType::kFloat32);
         publish(id);
       }
       if (half) change_attributes(node);
@@ -316,7 +336,7 @@ class Converter {
         node.set("value", Tensor::of<float>({1}, {0.0F}));
       if (node.op == "Constant" || node.op == "ConstantOfShape")
         if (const Tensor* t = node.attr_tensor("value"); t && t->dtype() == DType::kFloat32)
-          node.set("value", tensor::cast(*t, half_));
+          node.set("value", narrowed(*t, half_, c_.recipe_.naive));
     }
 
     void finish_outputs() {
