@@ -3,6 +3,7 @@
 #include "kernels/softmax/softmax.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernels/elementwise/elementwise.h"
@@ -92,6 +93,21 @@ void softmax(ComputeContext& c) {
                  });
 }
 
+// Over 16 running values, for the compiler to vectorize.
+template <typename F>
+float folded(std::span<const float> row, float start, F f) {
+  constexpr size_t kLanes = 16;
+  std::array<float, kLanes> lanes;
+  lanes.fill(start);
+  size_t i = 0;
+  for (; i + kLanes <= row.size(); i += kLanes)
+    for (size_t k = 0; k < kLanes; ++k) lanes[k] = f(lanes[k], row[i + k]);
+  float result = start;
+  for (; i < row.size(); ++i) result = f(result, row[i]);
+  for (float v : lanes) result = f(result, v);
+  return result;
+}
+
 // The same by kernels, row by row on the pool, for 16-bit floats.
 struct NarrowSoftmax {
   ir::Node node;
@@ -115,33 +131,35 @@ struct NarrowSoftmax {
     const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
     auto* to = reinterpret_cast<uint16_t*>(y.raw_mutable());
     const int64_t n = split.length;
-    s.pool->parallel_for(split.outer * split.inner, std::max<int64_t>(1, 1024 / n),
-                         [&](int64_t begin, int64_t end, int) {
-                           std::vector<uint16_t> codes(static_cast<size_t>(n));
-                           std::vector<float> row(static_cast<size_t>(n));
-                           const auto rounded = [&] {
-                             narrow(row.data(), codes.data(), n);
-                             widen(codes.data(), row.data(), n);
-                           };
-                           for (int64_t r = begin; r < end; ++r) {
-                             const int64_t at = r / split.inner * n * split.inner + r % split.inner;
-                             for (int64_t i = 0; i < n; ++i)
-                               codes[static_cast<size_t>(i)] = from[at + i * split.inner];
-                             widen(codes.data(), row.data(), n);
-                             const float top = *std::ranges::max_element(row);
-                             for (float& v : row) v -= top;
-                             rounded();
-                             exp(row.data(), row.data(), n, {});
-                             rounded();
-                             double sum = 0;
-                             for (float v : row) sum += static_cast<double>(v);
-                             const auto total = static_cast<float>(stored_as(type, sum));
-                             for (float& v : row) v /= total;
-                             narrow(row.data(), codes.data(), n);
-                             for (int64_t i = 0; i < n; ++i)
-                               to[at + i * split.inner] = codes[static_cast<size_t>(i)];
-                           }
-                         });
+    s.pool->parallel_for(
+        split.outer * split.inner, std::max<int64_t>(1, 1024 / n),
+        [&](int64_t begin, int64_t end, int) {
+          std::vector<uint16_t> codes(static_cast<size_t>(n));
+          std::vector<float> row(static_cast<size_t>(n));
+          const auto rounded = [&] {
+            narrow(row.data(), codes.data(), n);
+            widen(codes.data(), row.data(), n);
+          };
+          for (int64_t r = begin; r < end; ++r) {
+            const int64_t at = r / split.inner * n * split.inner + r % split.inner;
+            for (int64_t i = 0; i < n; ++i)
+              codes[static_cast<size_t>(i)] = from[at + i * split.inner];
+            widen(codes.data(), row.data(), n);
+            const float top =
+                folded(row, -HUGE_VALF, [](float a, float b) { return a > b ? a : b; });
+            for (float& v : row) v -= top;
+            rounded();
+            exp(row.data(), row.data(), n, {});
+            rounded();
+            // Halves summed in float32, as numpy does.
+            const float sum = folded(row, 0, [](float a, float b) { return a + b; });
+            const auto total = static_cast<float>(stored_as(type, static_cast<double>(sum)));
+            for (float& v : row) v /= total;
+            narrow(row.data(), codes.data(), n);
+            for (int64_t i = 0; i < n; ++i)
+              to[at + i * split.inner] = codes[static_cast<size_t>(i)];
+          }
+        });
   }
 };
 
