@@ -76,16 +76,25 @@ class BertLayer(nn.Module):
         return self.norms[1](x + self.narrow(nn.functional.gelu(self.wide(x))))
 
 
+MAKERS = {}  # by name of what was exported
+
+
+def made(name):
+    """The network of an exported file, with the same weights."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    return MAKERS[name]()
+
+
 def export(name, make, example, inputs, outputs, dynamic, dynamo, opset):
     """`make` gives the network; the file is CACHE/<name>.onnx."""
+    MAKERS[name] = make
     path = CACHE / f"{name}.onnx"
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(0)
-        torch.set_num_threads(1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = make()
+            network = made(name)
             options = {"dynamic_shapes": dynamic, "external_data": False} if dynamo else {
                 "dynamic_axes": dynamic}
             torch.onnx.export(network, example, str(path) + ".part", input_names=inputs,
@@ -117,6 +126,26 @@ def mobilenet_v2(dynamo=False, opset=17):
 def mobilenet_v3(opset=17):
     return picture_network(f"mobilenet_v3_small_opset{opset}", lambda: settle(
         torchvision.models.mobilenet_v3_small(), (3, 224, 224)), opset=opset)
+
+
+def resnet50(opset=17):
+    return picture_network(f"resnet50_script_opset{opset}", lambda: settle(
+        torchvision.models.resnet50(), (3, 224, 224), batches=1), opset=opset)
+
+
+# The shapes of sentence-transformers' MiniLM-L6 and of BERT-base, with few words.
+MINILM = {"hidden": 384, "heads": 12, "layers": 6, "words": 1000}
+BERT_BASE = {"hidden": 768, "heads": 12, "layers": 12, "words": 1000}
+
+
+def encoder(name, sizes, opset=17):
+    """An encoder for any batch and up to 128 tokens."""
+    ids = torch.randint(0, 500, (2, 16))
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    dynamic = {n: {0: "batch", 1: "sequence"} for n in names + ["hidden"]}
+    dynamic["logits"] = {0: "batch"}
+    return export(name, lambda: Bert(**sizes).eval(), (ids, torch.ones_like(ids),
+                  torch.zeros_like(ids)), names, ["hidden", "logits"], dynamic, False, opset)
 
 
 def bert(dynamo=False, opset=17):
