@@ -91,6 +91,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   const auto form = ConvForm::of(node, w.constant->dims());
   if (!form) return {};
   ConvForm f = *form;
+  f.expected = y.dims;
   if (c.has(3)) {
     if (c.in(3).dtype != DType::kFloat32 || y.quant || !channels_last(c.in(3))) return {};
     f.residual = 3;

@@ -167,6 +167,7 @@ std::optional<runtime::Bound> bind_integer(const ir::Node& node, const runtime::
   auto form = ConvForm::of(node, c.in(1).constant->dims());
   ByteNumbers numbers;
   if (!form || !weight_zeros(c, 3, numbers)) return {};
+  form->expected = c.outputs[0].dims;
   if (!numbers.zw.empty() && numbers.zw.size() != 1 &&
       static_cast<int64_t>(numbers.zw.size()) != form->outputs)
     return {};
@@ -189,6 +190,7 @@ std::optional<runtime::Bound> bind_qlinear(const ir::Node& node, const runtime::
     return {};
   auto form = ConvForm::of(node, c.in(3).constant->dims());
   if (!form) return {};
+  if (!last) form->expected = c.outputs[0].dims;
   const auto per_filter = [&](size_t i) {
     return c.in(i).constant->count() == 1 || c.in(i).constant->count() == form->outputs;
   };

@@ -20,6 +20,9 @@ struct Avx2 {
   struct bytes {
     __m256i v;
   };
+  struct s16 {
+    __m256i v;
+  };
 #define TERSOR_VERB [[gnu::always_inline]] static inline
 
   // All ones in the first n lanes.
@@ -58,6 +61,14 @@ struct Avx2 {
   TERSOR_VERB s32 add(s32 a, s32 b) { return {_mm256_add_epi32(a.v, b.v)}; }
   TERSOR_VERB s32 sub(s32 a, s32 b) { return {_mm256_sub_epi32(a.v, b.v)}; }
   TERSOR_VERB s32 mul(s32 a, s32 b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
+  template <int kCount>
+  TERSOR_VERB s32 shift_left(s32 a) {
+    return {_mm256_slli_epi32(a.v, kCount)};
+  }
+  template <int kCount>
+  TERSOR_VERB s32 shift_right(s32 a) {
+    return {_mm256_srai_epi32(a.v, kCount)};
+  }
   TERSOR_VERB f32 to_f32(s32 a) { return _mm256_cvtepi32_ps(a.v); }
   TERSOR_VERB s32 round(f32 a) { return {_mm256_cvtps_epi32(a)}; }
   TERSOR_VERB __m128i low_bytes(s32 a) {
@@ -72,6 +83,37 @@ struct Avx2 {
     uint8_t buffer[16];
     _mm_storeu_si128(reinterpret_cast<__m128i*>(buffer), low_bytes(a));
     std::memcpy(p, buffer, static_cast<size_t>(n));
+  }
+
+  TERSOR_VERB s16 set_words(int16_t x) { return {_mm256_set1_epi16(x)}; }
+  TERSOR_VERB s16 load_words(const int16_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  TERSOR_VERB void store(int16_t* p, s16 a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+  }
+  TERSOR_VERB s16 load_widened(const uint8_t* p) {
+    return {_mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  TERSOR_VERB s16 load_widened_partial(const uint8_t* p, int n) {
+    uint8_t buffer[16] = {};
+    std::memcpy(buffer, p, static_cast<size_t>(n));
+    return load_widened(buffer);
+  }
+  TERSOR_VERB s16 load_pair(const int16_t* p) {
+    int32_t x;
+    std::memcpy(&x, p, 4);
+    return {_mm256_set1_epi32(x)};
+  }
+  TERSOR_VERB s16 add(s16 a, s16 b) { return {_mm256_add_epi16(a.v, b.v)}; }
+  TERSOR_VERB s16 sub(s16 a, s16 b) { return {_mm256_sub_epi16(a.v, b.v)}; }
+  TERSOR_VERB s16 bit_xor(s16 a, s16 b) { return {_mm256_xor_si256(a.v, b.v)}; }
+  template <int kCount>
+  TERSOR_VERB s16 shift_left(s16 a) {
+    return {_mm256_slli_epi16(a.v, kCount)};
+  }
+  TERSOR_VERB s32 dot2(s32 c, s16 a, s16 b) {
+    return {_mm256_add_epi32(c.v, _mm256_madd_epi16(a.v, b.v))};
   }
 
   TERSOR_VERB bytes load_bytes(const void* p) {

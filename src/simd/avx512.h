@@ -20,6 +20,9 @@ struct Avx512 {
   struct bytes {
     __m512i v;
   };
+  struct s16 {
+    __m512i v;
+  };
 #define TERSOR_VERB [[gnu::always_inline]] static inline
 
   TERSOR_VERB __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1); }
@@ -52,6 +55,14 @@ struct Avx512 {
   TERSOR_VERB s32 add(s32 a, s32 b) { return {_mm512_add_epi32(a.v, b.v)}; }
   TERSOR_VERB s32 sub(s32 a, s32 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
   TERSOR_VERB s32 mul(s32 a, s32 b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+  template <int kCount>
+  TERSOR_VERB s32 shift_left(s32 a) {
+    return {_mm512_slli_epi32(a.v, kCount)};
+  }
+  template <int kCount>
+  TERSOR_VERB s32 shift_right(s32 a) {
+    return {_mm512_srai_epi32(a.v, kCount)};
+  }
   TERSOR_VERB f32 to_f32(s32 a) { return _mm512_cvtepi32_ps(a.v); }
   TERSOR_VERB s32 round(f32 a) { return {_mm512_cvtps_epi32(a)}; }
   TERSOR_VERB void store_low_bytes(void* p, s32 a) {
@@ -59,6 +70,32 @@ struct Avx512 {
   }
   TERSOR_VERB void store_low_bytes_partial(void* p, s32 a, int n) {
     _mm_mask_storeu_epi8(p, mask(n), _mm512_cvtepi32_epi8(a.v));
+  }
+
+  TERSOR_VERB s16 set_words(int16_t x) { return {_mm512_set1_epi16(x)}; }
+  TERSOR_VERB s16 load_words(const int16_t* p) { return {_mm512_loadu_si512(p)}; }
+  TERSOR_VERB void store(int16_t* p, s16 a) { _mm512_storeu_si512(p, a.v); }
+  TERSOR_VERB s16 load_widened(const uint8_t* p) {
+    return {_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  TERSOR_VERB s16 load_widened_partial(const uint8_t* p, int n) {
+    const auto in = n < 32 ? (1u << n) - 1 : ~0u;
+    return {_mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(in, p))};
+  }
+  TERSOR_VERB s16 load_pair(const int16_t* p) {
+    int32_t x;
+    std::memcpy(&x, p, 4);
+    return {_mm512_set1_epi32(x)};
+  }
+  TERSOR_VERB s16 add(s16 a, s16 b) { return {_mm512_add_epi16(a.v, b.v)}; }
+  TERSOR_VERB s16 sub(s16 a, s16 b) { return {_mm512_sub_epi16(a.v, b.v)}; }
+  TERSOR_VERB s16 bit_xor(s16 a, s16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
+  template <int kCount>
+  TERSOR_VERB s16 shift_left(s16 a) {
+    return {_mm512_slli_epi16(a.v, kCount)};
+  }
+  TERSOR_VERB s32 dot2(s32 c, s16 a, s16 b) {
+    return {_mm512_add_epi32(c.v, _mm512_madd_epi16(a.v, b.v))};
   }
 
   TERSOR_VERB bytes load_bytes(const void* p) { return {_mm512_loadu_si512(p)}; }

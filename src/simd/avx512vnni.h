@@ -1,4 +1,4 @@
-// The vector language on AVX-512 with VNNI: Avx512 with a dot4 of one instruction.
+// The vector language on AVX-512 with VNNI: Avx512 with dot2 and dot4 of one instruction.
 #pragma once
 
 #include "simd/avx512.h"
@@ -8,6 +8,9 @@ namespace tersor::simd {
 struct Avx512Vnni : Avx512 {
   [[gnu::always_inline]] static inline s32 dot4(s32 c, bytes a, bytes b) {
     return {_mm512_dpbusd_epi32(c.v, a.v, b.v)};
+  }
+  [[gnu::always_inline]] static inline s32 dot2(s32 c, s16 a, s16 b) {
+    return {_mm512_dpwssd_epi32(c.v, a.v, b.v)};
   }
 };
 

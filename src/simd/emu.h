@@ -2,9 +2,9 @@
 // a struct with the same members; kernels are templates over it. Emu<128> is what ships as
 // `portable`.
 //
-// Types: f32 and s32 hold kLanes elements, bytes holds kBytes = 4 * kLanes. `_partial` verbs touch
-// only the first n elements (0 <= n <= count) and read the rest as zero. min, max follow x86: the
-// second operand when either is a NaN. Overflow of s32 wraps.
+// Types: f32 and s32 hold kLanes elements, s16 2 * kLanes, bytes kBytes = 4 * kLanes. `_partial`
+// verbs touch only the first n elements (0 <= n <= count) and read the rest as zero. min, max
+// follow x86: the second operand when either is a NaN. Overflow of s32 and s16 wraps.
 #pragma once
 
 #include <cmath>
@@ -26,6 +26,9 @@ struct Emu {
   };
   struct bytes {
     uint8_t v[kBytes];
+  };
+  struct s16 {
+    int16_t v[2 * kLanes];
   };
 
   template <typename T, typename F>
@@ -94,6 +97,15 @@ struct Emu {
   static s32 mul(s32 a, s32 b) {
     return each<s32>([&](int i) { return wrap(bits(a.v[i]) * bits(b.v[i])); });
   }
+  template <int kCount>
+  static s32 shift_left(s32 a) {
+    return each<s32>([&](int i) { return wrap(bits(a.v[i]) << kCount); });
+  }
+  // Copies of the sign come in.
+  template <int kCount>
+  static s32 shift_right(s32 a) {
+    return each<s32>([&](int i) { return a.v[i] >> kCount; });
+  }
   // Nearest float, ties to even.
   static f32 to_f32(s32 a) {
     return each<f32>([&](int i) { return static_cast<float>(a.v[i]); });
@@ -108,6 +120,43 @@ struct Emu {
   static void store_low_bytes(void* p, s32 a) { store_low_bytes_partial(p, a, kLanes); }
   static void store_low_bytes_partial(void* p, s32 a, int n) {
     for (int i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = static_cast<uint8_t>(a.v[i]);
+  }
+
+  // s16
+  static s16 set_words(int16_t x) {
+    return words([&](int) { return x; });
+  }
+  static s16 load_words(const int16_t* p) {
+    return words([&](int i) { return p[i]; });
+  }
+  static void store(int16_t* p, s16 a) { std::memcpy(p, a.v, sizeof a.v); }
+  // 2 * kLanes uint8, widened.
+  static s16 load_widened(const uint8_t* p) { return load_widened_partial(p, 2 * kLanes); }
+  static s16 load_widened_partial(const uint8_t* p, int n) {
+    return words([&](int i) { return i < n ? p[i] : 0; });
+  }
+  // The same two words in every lane.
+  static s16 load_pair(const int16_t* p) {
+    return words([&](int i) { return p[i % 2]; });
+  }
+  static s16 add(s16 a, s16 b) {
+    return words([&](int i) { return a.v[i] + b.v[i]; });
+  }
+  static s16 sub(s16 a, s16 b) {
+    return words([&](int i) { return a.v[i] - b.v[i]; });
+  }
+  static s16 bit_xor(s16 a, s16 b) {
+    return words([&](int i) { return a.v[i] ^ b.v[i]; });
+  }
+  template <int kCount>
+  static s16 shift_left(s16 a) {
+    return words([&](int i) { return a.v[i] * (1 << kCount); });
+  }
+  // c[i] + a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1].
+  static s32 dot2(s32 c, s16 a, s16 b) {
+    for (int i = 0; i < 2 * kLanes; ++i)
+      c.v[i / 2] = wrap(bits(c.v[i / 2]) + bits(a.v[i] * b.v[i]));
+    return c;
   }
 
   // bytes
@@ -183,6 +232,12 @@ struct Emu {
   static void unzip(const s32 (&a)[4], s32 (&r)[4]) { unzip_lanes(a, r); }
 
  private:
+  template <typename F>
+  static s16 words(F f) {
+    s16 r;
+    for (int i = 0; i < 2 * kLanes; ++i) r.v[i] = static_cast<int16_t>(static_cast<uint16_t>(f(i)));
+    return r;
+  }
   static uint8_t saturate(int32_t x, int offset, int low, int high) {
     const int64_t y = int64_t{x} + offset;
     return static_cast<uint8_t>(y < low ? low : y > high ? high : y);

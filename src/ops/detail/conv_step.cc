@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/dwconv/dwconv.h"
+#include "kernels/winograd/winograd.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/quant.h"
 
@@ -109,6 +110,32 @@ struct ByteConv {
     call.out_stride = call.epilogue.residual_stride = shape.oc;
     call.out = c.make(0, product.numbers.out, dims).raw_mutable();
     product.run(c, call, shape.pixels());
+  }
+};
+
+struct ByteWinograd {
+  ConvForm form;
+  kernels::WinogradWeights weights;
+  std::shared_ptr<const Buffer> packed;
+  ByteEpilogue epilogue;
+  std::vector<uint8_t> padding;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(form.x);
+    Dims dims;
+    const ConvShape shape = form.place(x.dims(), dims);
+    kernels::GemmU8S8Call call = epilogue.call();
+    call.a = kernels::RowSource::pixels(x.raw(), shape, padding.data(), false);
+    call.epilogue.residual = residual_of(form, c, dims);
+    call.out_stride = call.epilogue.residual_stride = shape.oc;
+    call.out = c.make(0, epilogue.numbers.out, dims).raw_mutable();
+    const int64_t tiles = kernels::winograd_tiles(shape);
+    const auto split = kernels::winograd_split(weights, tiles, c.pool->size());
+    const WorkerScratch scratch(c, kernels::winograd_scratch_bytes(weights, split.m_chunk));
+    c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
+      for (int64_t i = begin; i < end; ++i)
+        kernels::winograd_run(weights, call, split.rows(i), split.columns(i), scratch.of(worker));
+    });
   }
 };
 
@@ -254,6 +281,22 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       ByteDepthwise step{form, &row, std::move(memory), std::move(numbers),
                          std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
       return {call_of(std::move(step)), row.name, true};
+    }
+  }
+  if (numbers.w_signed && numbers.zw.empty() && !form.zero_point && form.expected.size() == 4) {
+    ConvShape expected = shape;
+    expected.oh = form.expected[2];
+    expected.ow = form.expected[3];
+    if (const auto* row = kernels::select_winograd(expected, isa)) {
+      auto memory = Buffer::allocate(kernels::winograd_packed_bytes(*row, shape));
+      std::vector<int32_t> sums(static_cast<size_t>(shape.oc));
+      const auto weights =
+          kernels::winograd_pack(*row, shape, reinterpret_cast<const int8_t*>(weight.raw()),
+                                 reinterpret_cast<int16_t*>(memory->data()), sums.data());
+      ByteWinograd step{form, weights, std::move(memory),
+                        ByteEpilogue(std::move(numbers), std::move(sums)),
+                        std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
+      return {call_of(std::move(step)), row->name, true};
     }
   }
   const kernels::MatrixLayout layout = kernels::conv_layout(shape);

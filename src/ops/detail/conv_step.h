@@ -12,6 +12,7 @@ struct ConvForm {
   size_t x = 0;                                 // which input of the node
   std::optional<size_t> residual = {};          // likewise; added before the clip
   std::optional<size_t> zero_point = {};  // the input that holds x's zero point, if no constant
+  Dims expected = {};  // of the output, logical, -1 where unknown; for the choice of a kernel
 
   // The form of a node with a weight of these dimensions. nullopt if there are more than two
   // spatial axes; an Error if attributes and weight contradict each other.

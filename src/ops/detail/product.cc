@@ -156,13 +156,15 @@ ByteProduct::ByteProduct(const kernels::MatrixLayout& layout, const void* b, Byt
   if (scale.size() == 1) scale.assign(n, scale[0]);
 }
 
-kernels::GemmU8S8Call ByteProduct::call() const {
+namespace {
+
+kernels::GemmU8S8Call call_with(const ByteNumbers& numbers, const std::vector<int32_t>& folded,
+                                const std::vector<float>& scale) {
   kernels::GemmU8S8Call call;
   call.a_signed = numbers.a_signed;
   auto& e = call.epilogue;
   e.kind = numbers.kind;
   e.bias = folded.data();
-  e.b_zero = b_zero.empty() ? nullptr : b_zero.data();
   e.scale = scale.empty() ? nullptr : scale.data();
   if (e.kind == kernels::GemmOutput::f32) {
     e.min = numbers.min;
@@ -171,6 +173,26 @@ kernels::GemmU8S8Call ByteProduct::call() const {
   e.zero = numbers.zero;
   e.qmin = numbers.qmin;
   e.qmax = numbers.qmax;
+  return call;
+}
+
+}  // namespace
+
+ByteEpilogue::ByteEpilogue(ByteNumbers given, std::vector<int32_t> column_sums)
+    : numbers(std::move(given)), folded(std::move(column_sums)), scale(numbers.scale) {
+  const auto zero = static_cast<uint32_t>(numbers.za + (numbers.a_signed ? 128 : 0));
+  for (size_t n = 0; n < folded.size(); ++n) {
+    const auto bias = static_cast<uint32_t>(numbers.bias.empty() ? 0 : numbers.bias[n]);
+    folded[n] = static_cast<int32_t>(bias - zero * static_cast<uint32_t>(folded[n]));
+  }
+  if (scale.size() == 1) scale.assign(folded.size(), scale[0]);
+}
+
+kernels::GemmU8S8Call ByteEpilogue::call() const { return call_with(numbers, folded, scale); }
+
+kernels::GemmU8S8Call ByteProduct::call() const {
+  kernels::GemmU8S8Call call = call_with(numbers, folded, scale);
+  call.epilogue.b_zero = b_zero.empty() ? nullptr : b_zero.data();
   return call;
 }
 

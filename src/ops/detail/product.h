@@ -63,6 +63,17 @@ struct FloatProduct {
   std::string name() const { return weights.row->name; }
 };
 
+// The numbers of int8 weights without zero points, ready for a call.
+struct ByteEpilogue {
+  ByteNumbers numbers;
+  std::vector<int32_t> folded;
+  std::vector<float> scale;  // one per column
+
+  ByteEpilogue(ByteNumbers numbers, std::vector<int32_t> column_sums);
+  // The call with everything but a and out filled in.
+  kernels::GemmU8S8Call call() const;
+};
+
 struct ByteProduct {
   std::shared_ptr<const Buffer> packed;
   kernels::GemmU8S8Weights weights;

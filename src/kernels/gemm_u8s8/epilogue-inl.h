@@ -1,0 +1,110 @@
+// What turns int32 sums into results, over the vector language. Included inside the target region
+// and the namespace of one ISA. No include guard.
+
+// What leaves: the sums of one tile, row by row of kVecs vectors, through the epilogue. The clamp
+// to [qmin, qmax] comes before rounding, which is the same because the bounds are integers, and
+// keeps the conversion in range; a NaN (of a scale) becomes qmin.
+template <typename S, int kVecs, GemmOutput kKind>
+void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
+  using F = typename S::f32;
+  using I = typename S::s32;
+  constexpr int kLanes = S::kLanes;
+  const GemmU8S8Epilogue& e = *t.epilogue;
+  const F low = S::set(kKind == GemmOutput::f32 ? e.min : static_cast<float>(e.qmin - e.zero));
+  const F high = S::set(kKind == GemmOutput::f32 ? e.max : static_cast<float>(e.qmax - e.zero));
+  const I zero = S::set(e.zero);
+  for (int v = 0; v < kVecs; ++v) {
+    const int offset = v * kLanes, left = t.cols - offset;
+    if (left <= 0) return;
+    const bool whole = left >= kLanes;
+    const int64_t n = t.n0 + offset;
+    const auto ints = [&](const int32_t* p) {
+      return !p ? S::set(int32_t{0}) : whole ? S::load(p + n) : S::load_partial(p + n, left);
+    };
+    const auto floats = [&](const float* p) {
+      return !p ? S::set(0.0f) : whole ? S::load(p + n) : S::load_partial(p + n, left);
+    };
+    const I bias = ints(e.bias), b_zero = ints(e.b_zero);
+    const F scale = floats(e.scale), fbias = floats(e.fbias);
+    for (int m = 0; m < rows; ++m) {
+      I acc = S::add(S::load(sums + m * kVecs * kLanes + offset), bias);
+      if (e.b_zero) acc = S::sub(acc, S::mul(b_zero, S::set(t.row_sums[m])));
+      const int64_t at = m * t.out_stride + offset;
+      if constexpr (kKind == GemmOutput::s32) {
+        int32_t* out = static_cast<int32_t*>(t.out) + at;
+        if (whole)
+          S::store(out, acc);
+        else
+          S::store_partial(out, acc, left);
+      } else if constexpr (kKind == GemmOutput::f32) {
+        float* out = static_cast<float*>(t.out) + at;
+        F y = S::add(S::mul(S::to_f32(acc), scale), fbias);
+        if (t.residual) {
+          const float* residual = t.residual + m * e.residual_stride + offset;
+          y = S::add(y, whole ? S::load(residual) : S::load_partial(residual, left));
+        }
+        y = S::min(high, S::max(low, y));
+        if (whole)
+          S::store(out, y);
+        else
+          S::store_partial(out, y, left);
+      } else {
+        uint8_t* out = static_cast<uint8_t*>(t.out) + at;
+        const F y = S::min(S::max(S::mul(S::to_f32(acc), scale), low), high);
+        const I q = S::add(S::round(y), zero);
+        if (whole)
+          S::store_low_bytes(out, q);
+        else
+          S::store_low_bytes_partial(out, q, left);
+      }
+    }
+  }
+}
+
+// The same for whole rows of two vectors to bytes, two rows at once. Only the upper end needs a
+// bound for `round`; what is saturated stays outside [qmin, qmax] or at its end.
+template <typename S, GemmOutput kKind>
+void finish_pairs(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
+  using F = typename S::f32;
+  using I = typename S::s32;
+  constexpr int kLanes = S::kLanes;
+  const GemmU8S8Epilogue& e = *t.epilogue;
+  const F high = S::set(65536.0f);
+  I bias[2];
+  F scale[2];
+#pragma GCC unroll 2
+  for (int v = 0; v < 2; ++v) {
+    bias[v] = e.bias ? S::load(e.bias + t.n0 + v * kLanes) : S::set(int32_t{0});
+    scale[v] = S::load(e.scale + t.n0 + v * kLanes);
+  }
+  uint8_t* out = static_cast<uint8_t*>(t.out);
+  for (int m = 0; m < rows; m += 2) {
+    const int second = m + 1 < rows ? m + 1 : m;
+    I q[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int32_t* sum = sums + ((i < 2 ? m : second) * 2 + i % 2) * kLanes;
+      const F y = S::mul(S::to_f32(S::add(S::load(sum), bias[i % 2])), scale[i % 2]);
+      q[i] = S::round(S::min(high, y));
+    }
+    const auto bytes = kKind == GemmOutput::u8 ? S::clamp_u8(S::join_u8(q, e.zero), e.qmin, e.qmax)
+                                               : S::clamp_s8(S::join_s8(q, e.zero), e.qmin, e.qmax);
+    S::store_halves(out + m * t.out_stride, out + second * t.out_stride, bytes);
+  }
+}
+
+template <typename S, int kVecs>
+void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
+  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
+    if (t.epilogue->kind == GemmOutput::u8) return finish_pairs<S, GemmOutput::u8>(t, rows, sums);
+    if (t.epilogue->kind == GemmOutput::s8) return finish_pairs<S, GemmOutput::s8>(t, rows, sums);
+  }
+  switch (t.epilogue->kind) {
+    case GemmOutput::s32:
+      return finish<S, kVecs, GemmOutput::s32>(t, rows, sums);
+    case GemmOutput::f32:
+      return finish<S, kVecs, GemmOutput::f32>(t, rows, sums);
+    default:
+      return finish<S, kVecs, GemmOutput::u8>(t, rows, sums);
+  }
+}

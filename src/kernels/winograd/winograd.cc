@@ -1,0 +1,148 @@
+#include "kernels/winograd/winograd.h"
+
+#include <algorithm>
+
+namespace tersor::kernels {
+
+#define ROW(isa, mr, nr, channels)                                             \
+  namespace isa {                                                              \
+  void winograd_transform_##mr##x##nr(const WinogradBlock& b) noexcept;        \
+  void winograd_panel_##mr##x##nr(const WinogradBlock& b, int64_t p) noexcept; \
+  }
+#include "kernels/winograd/rows.inc"
+#undef ROW
+
+namespace {
+
+constexpr WinogradRow kRows[] = {
+#define ROW(isa, mr, nr, channels)      \
+  {"winograd_" #isa "_" #mr "x" #nr,    \
+   base::Isa::isa,                      \
+   mr,                                  \
+   nr,                                  \
+   channels,                            \
+   isa::winograd_transform_##mr##x##nr, \
+   isa::winograd_panel_##mr##x##nr},
+#include "kernels/winograd/rows.inc"
+#undef ROW
+};
+
+// Transformed pixels and products of a block are to stay in L2.
+constexpr int64_t kBlockBytes = 512 << 10;
+
+int64_t block_tiles(const WinogradWeights& w, int64_t tiles) noexcept {
+  const int64_t each = 36 * (w.padded_c() * 2 + w.row->nr * 4);
+  const int64_t fit = std::max<int64_t>(w.row->mr, kBlockBytes / each);
+  const int64_t blocks = (tiles + fit - 1) / fit;
+  return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
+}
+
+size_t input_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
+  return static_cast<size_t>(36 * tiles * w.padded_c()) * sizeof(int16_t);
+}
+
+// Three weights times G of winograd.h.
+void times_g(const int* g, int step, int* r) noexcept {
+  const int a = g[0], b = g[step], c = g[2 * step];
+  r[0] = 15 * a;
+  r[1] = a + 2 * b + 4 * c;
+  r[2] = -5 * (a + b + c);
+  r[3] = 5 * (a - b + c);
+  r[4] = -4 * a + 2 * b - c;
+  r[5] = 15 * c;
+}
+
+}  // namespace
+
+std::span<const WinogradRow> winograd_rows() noexcept { return kRows; }
+
+bool winograd_fits(const ConvShape& s) noexcept {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.groups == 1 && s.c * 9 * 255 * 128 < int64_t{1} << 29;
+}
+
+const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcept {
+  if (!winograd_fits(s) || s.c < 32 || s.oc < 32 || s.oh < 1 || s.ow < 1) return nullptr;
+  const int64_t tiles = winograd_tiles(s);
+  if (tiles < 12) return nullptr;
+  const WinogradRow* best = kRows;
+  for (const WinogradRow& row : kRows)
+    if (isa.has(row.isa)) best = &row;
+  return best;
+}
+
+size_t winograd_packed_bytes(const WinogradRow& row, const ConvShape& s) noexcept {
+  const WinogradWeights w{&row, nullptr, s.c, s.oc};
+  return static_cast<size_t>(w.panels() * 36 * w.padded_c() * row.nr) * sizeof(int16_t);
+}
+
+WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& s, const int8_t* b,
+                              int16_t* packed, int32_t* column_sums) noexcept {
+  const WinogradWeights w{&row, packed, s.c, s.oc};
+  const int64_t width = w.padded_c(), nr = row.nr, f_stride = width * nr;
+  std::fill(packed, packed + w.panels() * 36 * f_stride, int16_t{0});
+  std::fill(column_sums, column_sums + s.oc, 0);
+  for (int64_t n = 0; n < s.oc; ++n)
+    for (int64_t c = 0; c < s.c; ++c) {
+      const int8_t* from = b + (n * s.c + c) * 9;
+      int g[9], rows[18], all[6];
+      for (int i = 0; i < 9; ++i) {
+        g[i] = from[i];
+        column_sums[n] += g[i];
+      }
+      for (int x = 0; x < 3; ++x) {
+        times_g(g + x, 3, all);
+        for (int y = 0; y < 6; ++y) rows[y * 3 + x] = all[y];
+      }
+      int16_t* to = packed + n / nr * 36 * f_stride + (c / 2 * nr + n % nr) * 2 + c % 2;
+      for (int y = 0; y < 6; ++y) {
+        times_g(rows + y * 3, 1, all);
+        for (int x = 0; x < 6; ++x) to[(y * 6 + x) * f_stride] = static_cast<int16_t>(all[x]);
+      }
+    }
+  return w;
+}
+
+int64_t winograd_tiles(const ConvShape& s) noexcept {
+  return s.n * ((s.oh + 3) / 4) * ((s.ow + 3) / 4);
+}
+
+WorkSplit winograd_split(const WinogradWeights& w, int64_t tiles, int threads) noexcept {
+  WorkSplit s;
+  s.m = tiles;
+  s.panels = w.panels();
+  s.m_chunk = std::max<int64_t>(tiles, 1);
+  s.panel_chunk = std::max<int64_t>(s.panels, 1);
+  if (threads <= 1) return s;
+  // Pixels are transformed again for each range of panels, weights are read again for each range of
+  // tiles: the latter only where there are tiles enough.
+  const int64_t parts = 2 * static_cast<int64_t>(threads);
+  if (tiles >= parts * 2 * w.row->mr)
+    s.m_chunk = (tiles + parts - 1) / parts;
+  else
+    s.panel_chunk = std::max<int64_t>(1, (s.panels + threads - 1) / threads);
+  return s;
+}
+
+size_t winograd_scratch_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
+  const int64_t block = block_tiles(w, tiles);
+  return input_bytes(w, block) + static_cast<size_t>(36 * (block * w.row->nr + 16)) * 4 + 64;
+}
+
+void winograd_run(const WinogradWeights& w, const GemmU8S8Call& call, Range tiles, Range panels,
+                  std::byte* scratch) noexcept {
+  if (tiles.size() <= 0 || panels.size() <= 0) return;
+  const int64_t size = block_tiles(w, tiles.size());
+  WinogradBlock b;
+  b.weights = &w;
+  b.call = &call;
+  b.inputs = reinterpret_cast<int16_t*>(scratch);
+  b.outputs = reinterpret_cast<int32_t*>(scratch + (input_bytes(w, size) + 63) / 64 * 64);
+  for (int64_t begin = tiles.begin; begin < tiles.end; begin += size) {
+    b.tiles = {begin, std::min(begin + size, tiles.end)};
+    w.row->transform(b);
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel) w.row->panel(b, panel);
+  }
+}
+
+}  // namespace tersor::kernels
