@@ -98,7 +98,8 @@ void transform(const WinogradBlock& b) noexcept {
   b.call->a_signed ? transform_tiles<S, true>(b) : transform_tiles<S, false>(b);
 }
 
-// kRows rows of `a`, `width` words each, times a panel.
+// kRows rows of `a`, `width` words each, times a panel. The next panel is asked for meanwhile: its
+// weights are read once, and the hardware's fetching ahead ends with each page.
 template <typename S, int kVecs, int kRows>
 void multiply(const int16_t* a, int64_t width, const int16_t* b, int32_t* out) noexcept {
   using I = typename S::s32;
@@ -112,7 +113,10 @@ void multiply(const int16_t* a, int64_t width, const int16_t* b, int32_t* out) n
   for (int64_t k = 0; k < width; k += 2, b += kVecs * kLanes * 2) {
     W column[kVecs];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) column[v] = S::load_words(b + v * kLanes * 2);
+    for (int v = 0; v < kVecs; ++v) {
+      column[v] = S::load_words(b + v * kLanes * 2);
+      __builtin_prefetch(b + (width * kVecs + v * 2) * kLanes, 0, 2);
+    }
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m) {
       const W x = S::load_pair(a + m * width + k);
