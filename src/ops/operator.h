@@ -127,6 +127,8 @@ struct Traits {
   uint32_t data_inputs = 1;
   bool variadic = false;  // all inputs are data inputs (Concat, Sum)
   LayoutClass layout = LayoutClass::kRows;
+  // From an input in rows, bind can also write a channels-last output.
+  bool lays_out = false;
   // True if output 0 may share the bytes of input 0 (Reshape, Identity).
   bool view = false;
   // bind understands the plan-only float attributes "clip_min" and "clip_max" (each optional): the

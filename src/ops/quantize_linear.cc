@@ -1,6 +1,8 @@
 // QuantizeLinear (10, 13, 19, 21, 23, 24, 25) and com.microsoft's: y = saturate(rint(x / scale) +
 // zero point), per tensor, axis or block; the quotient in the precision of the scale unless
 // attribute `precision` says otherwise.
+#include <algorithm>
+
 #include "ops/detail/bind.h"
 #include "ops/detail/quant.h"
 #include "ops/detail/quant_step.h"
@@ -42,6 +44,21 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   auto format = integer_format(node, c, c.in(0), to);
   if (!format) return {};
   const auto& table = kernels::quantize::table(c.isa);
+  if (channels_last(c.outputs[0]) && !channels_last(c.in(0))) {
+    if (!format->per_tensor() || tensor::bits(to) != 8 || c.in(0).rank < 3) return {};
+    return runtime::Bound{
+        [f = *std::move(format), &table](runtime::StepContext& step) {
+          return guarded([&] {
+            const Tensor& x = step.in(0);
+            Dims dims = x.dims();
+            std::rotate(dims.begin() + 1, dims.begin() + 2, dims.end());
+            Tensor& y = step.make(0, f.dtype, dims);
+            quantize_pixels(table, f, x.dims(), x.data<float>().data(), y.raw_mutable(),
+                            *step.pool);
+          });
+        },
+        "quantize_pixels_" + tensor::name(to) + "_" + std::string(base::name(table.isa))};
+  }
   return runtime::Bound{[f = *std::move(format), &table](runtime::StepContext& step) {
                           return guarded([&] {
                             const Tensor& x = step.in(0);
@@ -59,7 +76,7 @@ constexpr Operator quantizes(const char* domain, int since) {
           .since = since,
           .infer = infer,
           .reference = reference,
-          .traits = {.layout = LayoutClass::kAny},
+          .traits = {.layout = LayoutClass::kAny, .lays_out = true},
           .bind = bind};
 }
 

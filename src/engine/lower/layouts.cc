@@ -13,6 +13,7 @@ class Assigner {
   explicit Assigner(Lowering& l) : l_(l), g_(l.graph()), layout_(g_.values.size(), Layout::kRows) {}
 
   Layouts run() {
+    find_spread();
     std::vector<ir::Node> placed;
     placed.reserve(g_.nodes.size());
     for (ir::Node& node : g_.nodes) {
@@ -20,7 +21,8 @@ class Assigner {
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         const ir::ValueId id = node.inputs[i];
         if (id == ir::kNone || g_.values[id].constant) continue;
-        const bool data = want == Layout::kChannelsLast && is_data(node, i) && rank(id) >= 3;
+        const bool data =
+            want == Layout::kChannelsLast && is_data(node, i) && rank(id) >= 3 && !lays_out(node);
         const Layout need = data ? Layout::kChannelsLast : Layout::kRows;
         node.inputs[i] = converted(id, need, placed);
       }
@@ -42,9 +44,41 @@ class Assigner {
     return op && (op->traits.variadic || (i < 32 && (op->traits.data_inputs >> i & 1)));
   }
 
+  // Values that operators which want channels-last read and nobody else.
+  void find_spread() {
+    wanted_last_.assign(g_.values.size(), true);
+    std::vector<bool> read(g_.values.size(), false);
+    for (const ir::Node& node : g_.nodes) {
+      const ops::Operator* op = l_.op(node);
+      const bool wants = op && op->bind && !l_.constraints.rows_only.contains(l_.key(node)) &&
+                         op->traits.layout == ops::LayoutClass::kChannelsLast;
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        const ir::ValueId id = node.inputs[i];
+        if (id == ir::kNone) continue;
+        read[id] = true;
+        if (!wants || !is_data(node, i)) wanted_last_[id] = false;
+      }
+      for (const auto& body : ir::subgraphs(node))
+        for (const std::string& name : ir::captured_names(*body))
+          if (const ir::ValueId id = g_.find(name); id != ir::kNone) wanted_last_[id] = false;
+    }
+    for (ir::ValueId id : g_.outputs) wanted_last_[id] = false;
+    for (size_t id = 0; id < read.size(); ++id) wanted_last_[id] = wanted_last_[id] && read[id];
+  }
+
+  // The node reads rows and writes channels-last.
+  bool lays_out(const ir::Node& node) const {
+    const ops::Operator* op = l_.op(node);
+    const ir::ValueId x = node.input(0), y = node.output(0);
+    return op && op->traits.lays_out && x != ir::kNone && y != ir::kNone && rank(y) >= 3 &&
+           static_cast<size_t>(y) < wanted_last_.size() && wanted_last_[y] &&
+           layout_[x] == Layout::kRows;
+  }
+
   Layout choose(const ir::Node& node) const {
     const ops::Operator* op = l_.op(node);
     if (!op || !op->bind || l_.constraints.rows_only.contains(l_.key(node))) return Layout::kRows;
+    if (lays_out(node)) return Layout::kChannelsLast;
     if (op->traits.layout == ops::LayoutClass::kRows || node.outputs.empty()) return Layout::kRows;
     const ir::ValueId out = node.output(0);
     if (out == ir::kNone || rank(out) < 3) return Layout::kRows;
@@ -103,6 +137,7 @@ class Assigner {
   Lowering& l_;
   ir::Graph& g_;
   std::vector<Layout> layout_;
+  std::vector<bool> wanted_last_;
   std::map<ir::ValueId, ir::ValueId> conversions_;
   std::unordered_map<std::string, ir::ValueId> captured_rows_;
 };

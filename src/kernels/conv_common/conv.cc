@@ -57,7 +57,7 @@ namespace {
 // at column x0 of `line`.
 std::byte* gather_line(const ConvShape& s, const std::byte* line, const std::byte* padding,
                        int64_t x0, int element, std::byte* to) noexcept {
-  const int64_t pixel = s.c * element, row = s.group_inputs() * element;
+  const int64_t pixel = s.pixel_stride() * element, row = s.group_inputs() * element;
   if (x0 >= 0 && x0 + s.kw <= s.w && s.dilation_w == 1 && s.groups == 1) {
     const int64_t bytes = s.kw * row;
     const std::byte* from = line + x0 * pixel;
@@ -80,6 +80,62 @@ std::byte* gather_line(const ConvShape& s, const std::byte* line, const std::byt
 
 }  // namespace
 
+namespace {
+
+struct PixelAt {
+  int64_t ox, oy, image;
+  PixelAt(const ConvShape& s, int64_t m) noexcept
+      : ox(m % s.ow), oy(m / s.ow % s.oh), image(m / (s.ow * s.oh)) {}
+  void advance(const ConvShape& s, int64_t count) noexcept {
+    ox += count;
+    if (ox < s.ow) return;
+    ox = 0;
+    if (++oy == s.oh) oy = 0, ++image;
+  }
+};
+
+// Pointers of `rows` pixels of one line of the output, from column ox on.
+void point_at_line(const ConvShape& s, const std::byte* image, const std::byte* padding,
+                   const PixelAt& at, int rows, int mr, int element, const void** out) noexcept {
+  const int64_t pixel = s.pixel_stride() * element, step = s.stride_w * pixel;
+  const int64_t x_first = at.ox * s.stride_w - s.pad_left;
+  for (int64_t ky = 0; ky < s.kh; ++ky) {
+    const int64_t y = at.oy * s.stride_h - s.pad_top + ky * s.dilation_h;
+    const bool inside = y >= 0 && y < s.h;
+    for (int64_t kx = 0; kx < s.kw; ++kx, out += mr) {
+      const int64_t x0 = x_first + kx * s.dilation_w;
+      // Columns [begin, end) lie inside the image.
+      int64_t begin = x0 >= 0 ? 0 : (-x0 + s.stride_w - 1) / s.stride_w;
+      int64_t end = x0 < s.w ? (s.w - x0 + s.stride_w - 1) / s.stride_w : 0;
+      begin = inside ? std::min<int64_t>(begin, rows) : rows;
+      end = std::clamp<int64_t>(end, begin, rows);
+      const std::byte* from = image + (y * s.w + x0) * pixel;
+      for (int64_t i = 0; i < begin; ++i) out[i] = padding;
+      for (int64_t i = begin; i < end; ++i) out[i] = from + i * step;
+      for (int64_t i = end; i < rows; ++i) out[i] = padding;
+    }
+  }
+}
+
+// The positions of one output pixel, one after the other.
+std::byte* gather_pixel(const ConvShape& s, const std::byte* image, const std::byte* padding,
+                        const PixelAt& at, int element, std::byte* to) noexcept {
+  const int64_t pixel = s.pixel_stride() * element, row = s.group_inputs() * element;
+  for (int64_t ky = 0; ky < s.kh; ++ky) {
+    const int64_t y = at.oy * s.stride_h - s.pad_top + ky * s.dilation_h;
+    if (y >= 0 && y < s.h) {
+      to = gather_line(s, image + y * s.w * pixel, padding, at.ox * s.stride_w - s.pad_left,
+                       element, to);
+    } else {
+      for (int64_t kx = 0; kx < s.kw; ++kx, to += row)
+        std::memcpy(to, padding, static_cast<size_t>(row));
+    }
+  }
+  return to;
+}
+
+}  // namespace
+
 void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int element, int64_t offset,
                const void** pointers, std::byte* gather) noexcept {
   const auto* data = static_cast<const std::byte*>(source.data);
@@ -90,34 +146,19 @@ void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int elemen
   }
   const ConvShape& s = *source.conv;
   const auto* padding = static_cast<const std::byte*>(source.padding);
-  const int64_t row_bytes = s.group_inputs() * element, pixel = s.c * element;
-  int64_t ox = m0 % s.ow, oy = m0 / s.ow % s.oh, image = m0 / (s.ow * s.oh);
-  for (int i = 0; i < rows; ++i) {
-    const int64_t y0 = oy * s.stride_h - s.pad_top, x0 = ox * s.stride_w - s.pad_left;
-    const void** out = pointers + i;
-    if (source.im2col) *out = gather;
-    for (int64_t ky = 0; ky < s.kh; ++ky) {
-      const int64_t y = y0 + ky * s.dilation_h;
-      const bool inside = y >= 0 && y < s.h;
-      const std::byte* line = data + (image * s.h + y) * s.w * pixel + offset * element;
-      if (source.im2col) {
-        if (inside) {
-          gather = gather_line(s, line, padding, x0, element, gather);
-        } else {
-          for (int64_t kx = 0; kx < s.kw; ++kx, gather += row_bytes)
-            std::memcpy(gather, padding, static_cast<size_t>(row_bytes));
-        }
-        continue;
-      }
-      for (int64_t kx = 0; kx < s.kw; ++kx, out += mr) {
-        const int64_t x = x0 + kx * s.dilation_w;
-        *out = inside && x >= 0 && x < s.w ? line + x * pixel : padding;
-      }
+  const int64_t image_bytes = s.h * s.w * s.pixel_stride() * element;
+  PixelAt at(s, m0);
+  for (int i = 0; i < rows;) {
+    const int run = source.im2col ? 1 : static_cast<int>(std::min<int64_t>(rows - i, s.ow - at.ox));
+    const std::byte* image = data + at.image * image_bytes + offset * element;
+    if (source.im2col) {
+      pointers[i] = gather;
+      gather = gather_pixel(s, image, padding, at, element, gather);
+    } else {
+      point_at_line(s, image, padding, at, run, mr, element, pointers + i);
     }
-    if (++ox == s.ow) {
-      ox = 0;
-      if (++oy == s.oh) oy = 0, ++image;
-    }
+    at.advance(s, run);
+    i += run;
   }
 }
 

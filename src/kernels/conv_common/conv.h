@@ -20,7 +20,9 @@ struct ConvShape {
   int64_t stride_h = 1, stride_w = 1;
   int64_t dilation_h = 1, dilation_w = 1;
   int64_t pad_top = 0, pad_left = 0;
+  int64_t pixel = 0;  // elements from pixel to pixel of the input; 0: c
 
+  int64_t pixel_stride() const noexcept { return pixel > 0 ? pixel : c; }
   int64_t positions() const noexcept { return kh * kw; }
   int64_t pixels() const noexcept { return n * oh * ow; }
   int64_t group_inputs() const noexcept { return c / groups; }
@@ -28,8 +30,8 @@ struct ConvShape {
   bool depthwise() const noexcept { return groups == c && groups == oc && groups > 1; }
   // The rows are the input's own pixels: treat it as a matrix product (RowSource::dense).
   bool pointwise() const noexcept {
-    return kh == 1 && kw == 1 && stride_h == 1 && stride_w == 1 && pad_top == 0 && pad_left == 0 &&
-           oh == h && ow == w;
+    return pixel_stride() == c && kh == 1 && kw == 1 && stride_h == 1 && stride_w == 1 &&
+           pad_top == 0 && pad_left == 0 && oh == h && ow == w;
   }
 };
 

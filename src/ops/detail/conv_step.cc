@@ -6,6 +6,7 @@
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/winograd/winograd.h"
 #include "ops/detail/bind.h"
+#include "ops/detail/conv_lines.h"
 #include "ops/detail/quant.h"
 
 namespace tersor::ops::detail {
@@ -38,6 +39,7 @@ struct FloatConv {
   ConvForm form;
   FloatProduct product;
   bool flatten;
+  std::optional<ConvLines> lines;
   Bounds bounds;
   std::vector<float> bias, zeros;
 
@@ -46,7 +48,12 @@ struct FloatConv {
     Dims dims;
     const ConvShape shape = form.place(x.dims(), dims);
     kernels::GemmF32Call call;
-    call.a = source_of(x.data<float>().data(), shape, zeros.data(), flatten);
+    call.a = source_of(x.raw(), shape, zeros.data(), flatten);
+    ConvLines::Padded padded;
+    if (lines) {
+      padded = lines->pad(c, x.raw(), shape, zeros.data(), sizeof(float));
+      call.a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
+    }
     call.residual = residual_of(form, c, dims);
     call.out_stride = call.residual_stride = shape.oc;
     call.bias = bias.empty() ? nullptr : bias.data();
@@ -89,6 +96,7 @@ struct ByteConv {
   ConvForm form;
   ByteProduct product;
   bool flatten;
+  std::optional<ConvLines> lines;
   std::vector<uint8_t> padding;
 
   void operator()(runtime::StepContext& c) const {
@@ -106,6 +114,11 @@ struct ByteConv {
       pad = own_padding.data();
     }
     call.a = source_of(x.raw(), shape, pad, flatten);
+    ConvLines::Padded padded;
+    if (lines) {
+      padded = lines->pad(c, x.raw(), shape, pad, 1);
+      call.a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
+    }
     call.epilogue.residual = residual_of(form, c, dims);
     call.out_stride = call.epilogue.residual_stride = shape.oc;
     call.out = c.make(0, product.numbers.out, dims).raw_mutable();
@@ -249,13 +262,19 @@ runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor
         bounds, std::move(b), std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
     return {call_of(std::move(step)), row.name};
   }
-  const kernels::MatrixLayout layout = kernels::conv_layout(shape);
-  FloatProduct product(layout, weight.data<float>().data(), -1, isa);
+  std::optional<ConvLines> lines;
+  if (ConvLines::wanted(shape)) lines.emplace(shape, 1);
+  const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
+  const float* w = weight.data<float>().data();
+  FloatProduct product(layout, lines ? lines->weights(w).data() : w, -1, isa);
   const std::string name = product.name();
-  FloatConv step{
-      form,           std::move(product),
-      layout.flatten, bounds,
-      std::move(b),   std::vector<float>(static_cast<size_t>(shape.group_inputs()), 0.0F)};
+  FloatConv step{form,
+                 std::move(product),
+                 layout.flatten,
+                 lines,
+                 bounds,
+                 std::move(b),
+                 std::vector<float>(static_cast<size_t>(shape.group_inputs()), 0.0F)};
   return {call_of(std::move(step)), name};
 }
 
@@ -299,10 +318,14 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       return {call_of(std::move(step)), row->name, true};
     }
   }
-  const kernels::MatrixLayout layout = kernels::conv_layout(shape);
-  ByteProduct product(layout, weight.raw(), std::move(numbers), -1, isa);
+  // Zeros against the excess of a row are zeros only where the weights' zero point is 0.
+  std::optional<ConvLines> lines;
+  if (ConvLines::wanted(shape) && numbers.w_signed && numbers.zw.empty()) lines.emplace(shape, 4);
+  const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
+  const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
+  ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);
   const std::string name = product.name();
-  ByteConv step{form, std::move(product), layout.flatten,
+  ByteConv step{form, std::move(product), layout.flatten, lines,
                 std::vector<uint8_t>(static_cast<size_t>(shape.group_inputs()), pad)};
   return {call_of(std::move(step)), name, true};
 }

@@ -125,6 +125,25 @@ std::optional<IntegerFormat> integer_format(const ir::Node& node, const runtime:
   return f;
 }
 
+void quantize_pixels(const kq::Table& table, const IntegerFormat& f, std::span<const int64_t> dims,
+                     const float* x, void* y, runtime::ThreadPool& pool) {
+  const int64_t channels = dims[1], plane = base::element_count(dims.subspan(2));
+  const int64_t image = channels * plane;
+  const auto run = [&]<typename T>(T* to) {
+    const kq::Format<T> format{.scale = f.scales[0], .zero = f.zeros[0]};
+    for (int64_t n = 0; n < dims[0]; ++n)
+      pool.parallel_for(plane, std::max<int64_t>(64, kPiece / std::max<int64_t>(1, channels)),
+                        [&](int64_t begin, int64_t end, int) {
+                          codes<T>(table).planes_to_pixels(x + n * image, to + n * image, channels,
+                                                           plane, begin, end, format);
+                        });
+  };
+  if (f.dtype == DType::kUint8)
+    run(static_cast<uint8_t*>(y));
+  else
+    run(static_cast<int8_t*>(y));
+}
+
 void quantize_all(const kq::Table& table, const IntegerFormat& f, std::span<const int64_t> dims,
                   const float* x, void* y, runtime::ThreadPool& pool) {
   switch (f.dtype) {

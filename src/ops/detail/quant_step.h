@@ -29,6 +29,10 @@ std::optional<IntegerFormat> integer_format(const ir::Node& node, const runtime:
 void quantize_all(const kernels::quantize::Table& table, const IntegerFormat& format,
                   std::span<const int64_t> dims, const float* x, void* y,
                   runtime::ThreadPool& pool);
+// From ONNX order, `dims` [n, channels, spatial...], to channels-last; per tensor, 8 bits.
+void quantize_pixels(const kernels::quantize::Table& table, const IntegerFormat& format,
+                     std::span<const int64_t> dims, const float* x, void* y,
+                     runtime::ThreadPool& pool);
 void dequantize_all(const kernels::quantize::Table& table, const IntegerFormat& format,
                     std::span<const int64_t> dims, const void* x, float* y,
                     runtime::ThreadPool& pool);
