@@ -44,6 +44,10 @@ struct Avx2 {
     asm("" : "+x"(a));
     return a;
   }
+  TERSOR_VERB s32 keep(s32 a) {
+    asm("" : "+x"(a.v));
+    return a;
+  }
 
   TERSOR_VERB s32 set(int32_t x) { return {_mm256_set1_epi32(x)}; }
   TERSOR_VERB s32 load(const int32_t* p) {

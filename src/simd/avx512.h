@@ -42,6 +42,10 @@ struct Avx512 {
     asm("" : "+v"(a));
     return a;
   }
+  TERSOR_VERB s32 keep(s32 a) {
+    asm("" : "+v"(a.v));
+    return a;
+  }
 
   TERSOR_VERB s32 set(int32_t x) { return {_mm512_set1_epi32(x)}; }
   TERSOR_VERB s32 load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }

@@ -73,6 +73,7 @@ struct Emu {
 
   // a, in a register: compilers would load it again for each use.
   static f32 keep(f32 a) { return a; }
+  static s32 keep(s32 a) { return a; }
 
   // s32
   static s32 set(int32_t x) {

@@ -1,5 +1,6 @@
 #include "simd/avx2.h"
 
+#include <array>
 #include <utility>
 
 #include "kernels/gemm_u8s8/gemm_u8s8.h"

@@ -1,7 +1,8 @@
 // What turns int32 sums into results, over the vector language. Included inside the target region
 // and the namespace of one ISA. No include guard.
 
-// What leaves: the sums of one tile, row by row of kVecs vectors, through the epilogue. The clamp
+// What leaves: the sums of one tile, the bias in them, row by row of kVecs vectors, through the
+// epilogue. The clamp
 // to [qmin, qmax] comes before rounding, which is the same because the bounds are integers, and
 // keeps the conversion in range; a NaN (of a scale) becomes qmin.
 template <typename S, int kVecs, GemmOutput kKind>
@@ -24,10 +25,10 @@ void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
     const auto floats = [&](const float* p) {
       return !p ? S::set(0.0f) : whole ? S::load(p + n) : S::load_partial(p + n, left);
     };
-    const I bias = ints(e.bias), b_zero = ints(e.b_zero);
+    const I b_zero = ints(e.b_zero);
     const F scale = floats(e.scale), fbias = floats(e.fbias);
     for (int m = 0; m < rows; ++m) {
-      I acc = S::add(S::load(sums + m * kVecs * kLanes + offset), bias);
+      I acc = S::load(sums + m * kVecs * kLanes + offset);
       if (e.b_zero) acc = S::sub(acc, S::mul(b_zero, S::set(t.row_sums[m])));
       const int64_t at = m * t.out_stride + offset;
       if constexpr (kKind == GemmOutput::s32) {
@@ -61,35 +62,36 @@ void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
   }
 }
 
-// The same for whole rows of two vectors to bytes, two rows at once. Only the upper end needs a
-// bound for `round`; what is saturated stays outside [qmin, qmax] or at its end.
+// The same for whole rows of two vectors to bytes, two rows at once; the bias is in the sums. Only
+// the upper end needs a bound for `round`; what is saturated stays outside [qmin, qmax] or at its
+// end.
+template <typename S, GemmOutput kKind>
+[[gnu::always_inline]] inline void finish_pair(const GemmU8S8Tile& t, typename S::s32 a,
+                                               typename S::s32 b, typename S::s32 c,
+                                               typename S::s32 d, typename S::f32 scale0,
+                                               typename S::f32 scale1, int m, int second) noexcept {
+  const GemmU8S8Epilogue& e = *t.epilogue;
+  const typename S::f32 high = S::set(65536.0f);
+  const typename S::s32 q[4] = {S::round(S::min(high, S::mul(S::to_f32(a), scale0))),
+                                S::round(S::min(high, S::mul(S::to_f32(b), scale1))),
+                                S::round(S::min(high, S::mul(S::to_f32(c), scale0))),
+                                S::round(S::min(high, S::mul(S::to_f32(d), scale1)))};
+  const auto bytes = kKind == GemmOutput::u8 ? S::clamp_u8(S::join_u8(q, e.zero), e.qmin, e.qmax)
+                                             : S::clamp_s8(S::join_s8(q, e.zero), e.qmin, e.qmax);
+  uint8_t* out = static_cast<uint8_t*>(t.out);
+  S::store_halves(out + m * t.out_stride, out + second * t.out_stride, bytes);
+}
+
 template <typename S, GemmOutput kKind>
 void finish_pairs(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
-  using F = typename S::f32;
-  using I = typename S::s32;
   constexpr int kLanes = S::kLanes;
   const GemmU8S8Epilogue& e = *t.epilogue;
-  const F high = S::set(65536.0f);
-  I bias[2];
-  F scale[2];
-#pragma GCC unroll 2
-  for (int v = 0; v < 2; ++v) {
-    bias[v] = e.bias ? S::load(e.bias + t.n0 + v * kLanes) : S::set(int32_t{0});
-    scale[v] = S::load(e.scale + t.n0 + v * kLanes);
-  }
-  uint8_t* out = static_cast<uint8_t*>(t.out);
+  const auto scale0 = S::load(e.scale + t.n0), scale1 = S::load(e.scale + t.n0 + kLanes);
   for (int m = 0; m < rows; m += 2) {
     const int second = m + 1 < rows ? m + 1 : m;
-    I q[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const int32_t* sum = sums + ((i < 2 ? m : second) * 2 + i % 2) * kLanes;
-      const F y = S::mul(S::to_f32(S::add(S::load(sum), bias[i % 2])), scale[i % 2]);
-      q[i] = S::round(S::min(high, y));
-    }
-    const auto bytes = kKind == GemmOutput::u8 ? S::clamp_u8(S::join_u8(q, e.zero), e.qmin, e.qmax)
-                                               : S::clamp_s8(S::join_s8(q, e.zero), e.qmin, e.qmax);
-    S::store_halves(out + m * t.out_stride, out + second * t.out_stride, bytes);
+    const int32_t *a = sums + m * 2 * kLanes, *c = sums + second * 2 * kLanes;
+    finish_pair<S, kKind>(t, S::load(a), S::load(a + kLanes), S::load(c), S::load(c + kLanes),
+                          scale0, scale1, m, second);
   }
 }
 
@@ -107,4 +109,14 @@ void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
     default:
       return finish<S, kVecs, GemmOutput::u8>(t, rows, sums);
   }
+}
+
+// The bias of vector v of a tile's columns.
+template <typename S>
+[[gnu::always_inline]] inline typename S::s32 bias_of(const GemmU8S8Tile& t, int v) noexcept {
+  const int32_t* bias = t.epilogue->bias;
+  if (!bias) return S::set(int32_t{0});
+  const int left = t.cols - v * S::kLanes;
+  bias += t.n0 + v * S::kLanes;
+  return left >= S::kLanes ? S::load(bias) : S::load_partial(bias, left > 0 ? left : 0);
 }

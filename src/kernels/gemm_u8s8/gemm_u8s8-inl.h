@@ -3,19 +3,37 @@
 
 #include "kernels/gemm_u8s8/epilogue-inl.h"
 
+// All rows as bytes, from the registers.
+template <typename S, GemmOutput kKind, int kRows, size_t... kPair>
+[[gnu::always_inline]] inline void leave(const GemmU8S8Tile& t,
+                                         const typename S::s32 (&acc)[kRows][2],
+                                         std::index_sequence<kPair...>) noexcept {
+  const auto scale0 = S::load(t.epilogue->scale + t.n0);
+  const auto scale1 = S::load(t.epilogue->scale + t.n0 + S::kLanes);
+  constexpr auto second = [](size_t p) { return p * 2 + 1 < kRows ? p * 2 + 1 : p * 2; };
+  (finish_pair<S, kKind>(t, acc[kPair * 2][0], acc[kPair * 2][1], acc[second(kPair)][0],
+                         acc[second(kPair)][1], scale0, scale1, static_cast<int>(kPair * 2),
+                         static_cast<int>(second(kPair))),
+   ...);
+}
+
 // kRows rows of kVecs vectors of sums. kFlip: A is int8. In a last quad of fewer than four k the
-// rest of A counts as zero, and W is packed with zeros.
-template <typename S, int kMr, int kVecs, int kRows, bool kFlip>
+// rest of A counts as zero, and W is packed with zeros. kKind u8, s8: they leave from the registers
+// (two vectors of columns, all there, no row sums); otherwise they go to `sums`.
+template <typename S, int kMr, int kVecs, int kRows, bool kFlip, GemmOutput kKind>
 void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
   using I = typename S::s32;
   using B = typename S::bytes;
   constexpr int kLanes = S::kLanes, kBytes = S::kBytes;
   const B flip = S::set_quads(0x80808080u);
   I acc[kRows][kVecs];
+  I start[kVecs];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVecs; ++v) start[v] = bias_of<S>(t, v);
 #pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) acc[m][v] = S::set(int32_t{0});
+    for (int v = 0; v < kVecs; ++v) acc[m][v] = start[v];
   const int8_t* b = t.b;
   const int64_t whole = t.k & ~int64_t{3};
   const int64_t tail = t.k & 3;
@@ -56,24 +74,43 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
       b += kVecs * kBytes;
     }
   }
+  if constexpr (kVecs == 2 && (kKind == GemmOutput::u8 || kKind == GemmOutput::s8)) {
+    // Without `keep` the compiler would hold all of `acc` in memory from the start.
 #pragma GCC unroll 16
-  for (int m = 0; m < kRows; ++m)
+    for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) S::store(sums + (m * kVecs + v) * kLanes, acc[m][v]);
+      for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
+    leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + 1) / 2>());
+  } else {
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) S::store(sums + (m * kVecs + v) * kLanes, acc[m][v]);
+  }
 }
 
-template <typename S, int kMr, int kVecs, size_t... kIndex>
-void call_tile(const GemmU8S8Tile& t, int rows, std::index_sequence<kIndex...>) noexcept {
-  using Function = void (*)(const GemmU8S8Tile&, int32_t*) noexcept;
-  static constexpr Function kSums[2][kMr] = {
-      {sum<S, kMr, kVecs, static_cast<int>(kIndex) + 1, false>...},
-      {sum<S, kMr, kVecs, static_cast<int>(kIndex) + 1, true>...}};
+using SumFunction = void (*)(const GemmU8S8Tile&, int32_t*) noexcept;
+template <typename S, int kMr, int kVecs, bool kFlip, GemmOutput kKind, size_t... kIndex>
+constexpr std::array<SumFunction, kMr> sum_functions(std::index_sequence<kIndex...>) noexcept {
+  return {sum<S, kMr, kVecs, static_cast<int>(kIndex) + 1, kFlip, kKind>...};
+}
+
+template <typename S, int kMr, int kVecs, bool kFlip>
+void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
+  constexpr std::make_index_sequence<kMr> kAll;
+  static constexpr auto kSums = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s32>(kAll);
+  static constexpr auto kU8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::u8>(kAll);
+  static constexpr auto kS8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s8>(kAll);
+  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
+    if (t.epilogue->kind == GemmOutput::u8) return kU8[rows - 1](t, nullptr);
+    if (t.epilogue->kind == GemmOutput::s8) return kS8[rows - 1](t, nullptr);
+  }
   alignas(64) int32_t sums[kMr * kVecs * S::kLanes];
-  kSums[t.a_signed][rows - 1](t, sums);
+  kSums[rows - 1](t, sums);
   finish<S, kVecs>(t, rows, sums);
 }
 
 template <typename S, int kMr, int kVecs>
 void any_tile(const GemmU8S8Tile& t, int rows) noexcept {
-  call_tile<S, kMr, kVecs>(t, rows, std::make_index_sequence<kMr>());
+  t.a_signed ? call_tile<S, kMr, kVecs, true>(t, rows) : call_tile<S, kMr, kVecs, false>(t, rows);
 }

@@ -1,3 +1,4 @@
+#include <array>
 #include <utility>
 
 #include "kernels/gemm_u8s8/gemm_u8s8.h"

@@ -132,7 +132,8 @@ void multiply(const int16_t* a, int64_t width, const int16_t* b, int32_t* out) n
 
 // The 4 x 4 results of one tile from its 36 products, one vector of columns.
 template <typename S, int kVecs>
-void transform_back(const int32_t* products, int64_t stride, int32_t* sums) noexcept {
+void transform_back(const int32_t* products, int64_t stride, typename S::s32 bias,
+                    int32_t* sums) noexcept {
   using I = typename S::s32;
   constexpr int kWidth = kVecs * S::kLanes;
   const I inverse = S::set(static_cast<int32_t>(2271560481u));  // 225 times it is 1 modulo 2^32
@@ -152,7 +153,8 @@ void transform_back(const int32_t* products, int64_t stride, int32_t* sums) noex
     times_a<S>(half[i], y);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j)
-      S::store(sums + (i * 4 + j) * kWidth, S::template shift_right<2>(S::mul(y[j], inverse)));
+      S::store(sums + (i * 4 + j) * kWidth,
+               S::add(S::template shift_right<2>(S::mul(y[j], inverse)), bias));
   }
 }
 
@@ -182,10 +184,13 @@ void panel_of(const WinogradBlock& b, int64_t panel, std::index_sequence<kIndex.
   t.out_stride = b.call->out_stride;
   t.epilogue = &e;
   alignas(64) int32_t sums[16 * kWidth];
+  typename S::s32 bias[kVecs];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVecs; ++v) bias[v] = bias_of<S>(t, v);
   for (int64_t i = 0; i < tiles; ++i) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVecs; ++v)
-      transform_back<S, kVecs>(b.outputs + i * kWidth + v * S::kLanes, stride,
+      transform_back<S, kVecs>(b.outputs + i * kWidth + v * S::kLanes, stride, bias[v],
                                sums + v * S::kLanes);
     const int64_t tile = b.tiles.begin + i;
     const int64_t ox = tile % across * 4, oy = tile / across % down * 4;
