@@ -19,7 +19,7 @@ void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx2, 2>(t, rows);
 }
 
-void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx2>(t); }
+void dwconv_u8s8_line_32(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx2>(t); }
 
 }  // namespace tersor::kernels::avx2
 #include "simd/end.h"

@@ -19,7 +19,7 @@ void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx512, 2>(t, rows);
 }
 
-void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512>(t); }
+void dwconv_u8s8_line_64(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512>(t); }
 
 }  // namespace tersor::kernels::avx512
 #include "simd/end.h"

@@ -12,7 +12,13 @@ void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx512Vnni, 2>(t, rows);
 }
 
-void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512Vnni>(t); }
+void dwconv_u8s8_line_64(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512Vnni>(t); }
+
+void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
+  any_dw_tile<simd::Avx512VnniHalf, 2>(t, rows);
+}
+
+void dwconv_u8s8_line_32(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx512VnniHalf>(t); }
 
 }  // namespace tersor::kernels::avx512vnni
 #include "simd/end.h"

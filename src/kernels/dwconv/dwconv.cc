@@ -15,7 +15,7 @@ namespace tersor::kernels {
 #define ROW(isa, mr, block)                                                    \
   namespace isa {                                                              \
   void dwconv_u8s8_##mr##x##block(const DwconvU8S8Tile& t, int rows) noexcept; \
-  void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept;                     \
+  void dwconv_u8s8_line_##block(const DwconvU8S8Line& t) noexcept;             \
   }
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
@@ -31,9 +31,13 @@ constexpr DwconvF32Row kF32Rows[] = {
 };
 
 constexpr DwconvU8S8Row kU8S8Rows[] = {
-#define ROW(isa, mr, block)                                                 \
-  {"dwconv_u8s8_" #isa "_" #mr "x" #block, base::Isa::isa,       mr, block, \
-   isa::dwconv_u8s8_##mr##x##block,        isa::dwconv_u8s8_line},
+#define ROW(isa, mr, block)                \
+  {"dwconv_u8s8_" #isa "_" #mr "x" #block, \
+   base::Isa::isa,                         \
+   mr,                                     \
+   block,                                  \
+   isa::dwconv_u8s8_##mr##x##block,        \
+   isa::dwconv_u8s8_line_##block},
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
 };
@@ -130,8 +134,12 @@ std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept { return kU8S8Rows; }
 const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept {
   return best(dwconv_f32_rows(), isa);
 }
-const DwconvU8S8Row& select_dwconv_u8s8(base::IsaSet isa) noexcept {
-  return best(dwconv_u8s8_rows(), isa);
+const DwconvU8S8Row& select_dwconv_u8s8(int64_t channels, base::IsaSet isa) noexcept {
+  const DwconvU8S8Row* chosen = kU8S8Rows;
+  // A vector longer than there are channels takes the slow way through partial loads.
+  for (const DwconvU8S8Row& row : kU8S8Rows)
+    if (isa.has(row.isa) && row.block <= std::max<int64_t>(channels, 32)) chosen = &row;
+  return *chosen;
 }
 
 size_t packed_bytes(const DwconvF32Row& row, const ConvShape& s) noexcept {

@@ -128,7 +128,7 @@ struct DwconvU8S8Row {
   void (*line)(const DwconvU8S8Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= block
 };
 std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept;  // best last
-const DwconvU8S8Row& select_dwconv_u8s8(base::IsaSet isa) noexcept;
+const DwconvU8S8Row& select_dwconv_u8s8(int64_t channels, base::IsaSet isa) noexcept;
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& shape) noexcept;
 void pack(const DwconvU8S8Row& row, const ConvShape& shape, const void* w,
           const DwconvU8S8Constants& constants, std::byte* packed) noexcept;

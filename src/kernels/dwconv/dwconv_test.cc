@@ -177,8 +177,12 @@ TEST(DwconvU8S8, RefusesWeightsThatDoNotFit) {
 TEST(Dwconv, SelectsByInstructionSet) {
   EXPECT_STREQ("dwconv_f32_portable_4x4", select_dwconv_f32({}).name);
   EXPECT_STREQ("dwconv_f32_avx2_4x16", select_dwconv_f32(base::up_to(Isa::avx2)).name);
-  EXPECT_STREQ("dwconv_u8s8_avxvnni_2x32", select_dwconv_u8s8(base::up_to(Isa::avxvnni)).name);
-  EXPECT_STREQ("dwconv_u8s8_avx512_2x64", select_dwconv_u8s8(base::up_to(Isa::avx512)).name);
+  EXPECT_STREQ("dwconv_u8s8_avxvnni_2x32", select_dwconv_u8s8(64, base::up_to(Isa::avxvnni)).name);
+  EXPECT_STREQ("dwconv_u8s8_avx512_2x64", select_dwconv_u8s8(64, base::up_to(Isa::avx512)).name);
+  const base::IsaSet vnni = base::up_to(Isa::avx512vnni);
+  EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x64", select_dwconv_u8s8(96, vnni).name);
+  EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x32", select_dwconv_u8s8(32, vnni).name);
+  EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x32", select_dwconv_u8s8(8, vnni).name);
 }
 
 }  // namespace

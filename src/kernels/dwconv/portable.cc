@@ -18,6 +18,6 @@ void dwconv_u8s8_2x16(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Emu<128>, 2>(t, rows);
 }
 
-void dwconv_u8s8_line(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Emu<128>>(t); }
+void dwconv_u8s8_line_16(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Emu<128>>(t); }
 
 }  // namespace tersor::kernels::portable

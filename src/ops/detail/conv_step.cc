@@ -294,7 +294,7 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
     constants.bias = numbers.bias.empty() ? nullptr : numbers.bias.data();
     constants.scale = numbers.scale.empty() ? nullptr : numbers.scale.data();
     if (kernels::dwconv_u8s8_fits(shape, weight.raw(), constants)) {
-      const kernels::DwconvU8S8Row& row = kernels::select_dwconv_u8s8(isa);
+      const kernels::DwconvU8S8Row& row = kernels::select_dwconv_u8s8(shape.c, isa);
       auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
       kernels::pack(row, shape, weight.raw(), constants, memory->data());
       ByteDepthwise step{form, &row, std::move(memory), std::move(numbers),
