@@ -40,6 +40,9 @@ struct Avx2 {
   TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm256_fmadd_ps(a, b, c); }
   TERSOR_VERB f32 min(f32 a, f32 b) { return _mm256_min_ps(a, b); }
   TERSOR_VERB f32 max(f32 a, f32 b) { return _mm256_max_ps(a, b); }
+  TERSOR_VERB bool any_above(f32 a, float x) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, set(x), _CMP_GT_OQ)) != 0;
+  }
   TERSOR_VERB f32 keep(f32 a) {
     asm("" : "+x"(a));
     return a;
@@ -55,6 +58,12 @@ struct Avx2 {
   }
   TERSOR_VERB s32 load_partial(const int32_t* p, int n) {
     return {_mm256_maskload_epi32(p, mask(n))};
+  }
+  TERSOR_VERB s32 load_codes(const uint8_t* p) {
+    return {_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
+  }
+  TERSOR_VERB s32 load_codes(const int8_t* p) {
+    return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
   }
   TERSOR_VERB void store(int32_t* p, s32 a) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);

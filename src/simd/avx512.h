@@ -38,6 +38,9 @@ struct Avx512 {
   TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm512_fmadd_ps(a, b, c); }
   TERSOR_VERB f32 min(f32 a, f32 b) { return _mm512_min_ps(a, b); }
   TERSOR_VERB f32 max(f32 a, f32 b) { return _mm512_max_ps(a, b); }
+  TERSOR_VERB bool any_above(f32 a, float x) {
+    return _mm512_cmp_ps_mask(a, set(x), _CMP_GT_OQ) != 0;
+  }
   TERSOR_VERB f32 keep(f32 a) {
     asm("" : "+v"(a));
     return a;
@@ -51,6 +54,12 @@ struct Avx512 {
   TERSOR_VERB s32 load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
   TERSOR_VERB s32 load_partial(const int32_t* p, int n) {
     return {_mm512_maskz_loadu_epi32(mask(n), p)};
+  }
+  TERSOR_VERB s32 load_codes(const uint8_t* p) {
+    return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  TERSOR_VERB s32 load_codes(const int8_t* p) {
+    return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
   TERSOR_VERB void store(int32_t* p, s32 a) { _mm512_storeu_si512(p, a.v); }
   TERSOR_VERB void store_partial(int32_t* p, s32 a, int n) {

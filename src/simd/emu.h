@@ -70,6 +70,12 @@ struct Emu {
   static f32 max(f32 a, f32 b) {
     return each<f32>([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
   }
+  // Whether any lane is greater than x; false for a NaN.
+  static bool any_above(f32 a, float x) {
+    bool any = false;
+    for (float v : a.v) any = any || v > x;
+    return any;
+  }
 
   // a, in a register: compilers would load it again for each use.
   static f32 keep(f32 a) { return a; }
@@ -84,6 +90,13 @@ struct Emu {
   }
   static s32 load_partial(const int32_t* p, int n) {
     return each<s32>([&](int i) { return i < n ? p[i] : 0; });
+  }
+  // kLanes bytes, widened.
+  static s32 load_codes(const uint8_t* p) {
+    return each<s32>([&](int i) { return int32_t{p[i]}; });
+  }
+  static s32 load_codes(const int8_t* p) {
+    return each<s32>([&](int i) { return int32_t{p[i]}; });
   }
   static void store(int32_t* p, s32 a) { std::memcpy(p, a.v, sizeof a.v); }
   static void store_partial(int32_t* p, s32 a, int n) {

@@ -307,6 +307,9 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   t.zero = call.zero;
   t.qmin = call.qmin;
   t.qmax = call.qmax;
+  t.small_scales = call.small_scales;
+  t.clamps = call.kind == GemmOutput::u8 ? call.qmin > 0 || call.qmax < 255
+                                         : call.qmin > -128 || call.qmax < 127;
   const int element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
   const auto* in = static_cast<const uint8_t*>(call.in);
   const auto* padding = static_cast<const uint8_t*>(call.padding);

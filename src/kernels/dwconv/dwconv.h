@@ -100,6 +100,7 @@ struct DwconvU8S8Tile {
   GemmOutput kind;
   float min, max;
   int32_t zero, qmin, qmax;
+  bool small_scales, clamps;  // as in GemmU8S8Epilogue
 };
 // Neighbouring outputs that read the same quads of columns: a window slides inside a quad by
 // weights shifted with it.
@@ -141,6 +142,7 @@ struct DwconvU8S8Call {
   float min = -std::numeric_limits<float>::infinity();  // f32 output only
   float max = std::numeric_limits<float>::infinity();
   int32_t zero = 0, qmin = 0, qmax = 255;  // u8, s8 output only
+  bool small_scales = false;               // as in GemmU8S8Epilogue
 };
 size_t scratch_bytes(const DwconvU8S8Row& row, const ConvShape& shape) noexcept;
 void run(const DwconvU8S8Row& row, const ConvShape& shape, const std::byte* packed,

@@ -150,6 +150,7 @@ TEST(DwconvU8S8, EqualsReference) {
           call.kind = static_cast<GemmOutput>(variant / 2 % 4);
           if (call.kind == GemmOutput::u8) call.zero = 12, call.qmin = 12, call.qmax = 240;
           if (call.kind == GemmOutput::s8) call.zero = -3, call.qmin = -128, call.qmax = 127;
+          call.small_scales = variant % 2 == 0;
           if (call.kind == GemmOutput::f32) call.min = -100, call.max = 90;
           call.out = expected.data();
           reference(s, w.data(), k, call);

@@ -44,15 +44,21 @@ void dw_finish(const DwconvU8S8Tile& t, const std::byte* constants, typename S::
     S::unzip(y, out);
     dw_store<S>(static_cast<float*>(t.out) + at, out, left);
   } else {
-    // Only the upper end needs a bound for `round`; what is saturated stays outside [qmin, qmax] or
-    // at its end.
-    const F high = S::set(65536.0f);
+    // Large scales need a bound for `round`, at the upper end; what is saturated stays outside
+    // [qmin, qmax] or at its end.
+    F y[4];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j)
-      acc[j] = S::round(S::min(high, S::mul(S::to_f32(acc[j]), S::load(scale + j * kLanes))));
-    const auto out = kKind == GemmOutput::u8
-                         ? S::clamp_u8(S::unzip_u8(acc, t.zero), t.qmin, t.qmax)
-                         : S::clamp_s8(S::unzip_s8(acc, t.zero), t.qmin, t.qmax);
+    for (int j = 0; j < 4; ++j) y[j] = S::mul(S::to_f32(acc[j]), S::load(scale + j * kLanes));
+    if (!t.small_scales) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) y[j] = S::min(S::set(65536.0f), y[j]);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) acc[j] = S::round(y[j]);
+    auto out = kKind == GemmOutput::u8 ? S::unzip_u8(acc, t.zero) : S::unzip_s8(acc, t.zero);
+    if (t.clamps)
+      out = kKind == GemmOutput::u8 ? S::clamp_u8(out, t.qmin, t.qmax)
+                                    : S::clamp_s8(out, t.qmin, t.qmax);
     uint8_t* to = static_cast<uint8_t*>(t.out) + at;
     if (left >= kBytes)
       S::store_bytes(to, out);

@@ -24,31 +24,19 @@ struct Max {
 };
 #undef TERSOR_MAP
 
-struct Side {
-  uint8_t flip;
-  int32_t zero;
-  float scale;
-  explicit Side(const ByteOperand& o) noexcept
-      : flip(o.is_signed ? 128 : 0), zero(o.zero + (o.is_signed ? 128 : 0)), scale(o.scale) {}
-};
 [[gnu::always_inline]] inline float real(uint8_t code, uint8_t flip, int32_t zero,
                                          float scale) noexcept {
   return static_cast<float>(static_cast<int32_t>(code ^ flip) - zero) * scale;
 }
 
 template <typename F, Pattern kPattern>
-void byte_run(const void* va, const void* vb, void* vy, int64_t n,
-              const ByteBinaryCall& call) noexcept {
+void byte_run_exactly(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n,
+                      const Exact& e) noexcept {
   if (n <= 0) return;
-  const auto* a = static_cast<const uint8_t*>(va);
-  const auto* b = static_cast<const uint8_t*>(vb);
-  auto* y = static_cast<uint8_t*>(vy);
-  const Side left(call.a), right(call.b);
-  const uint8_t a_flip = left.flip, b_flip = right.flip, y_flip = call.y.is_signed ? 128 : 0;
-  const int32_t a_zero = left.zero, b_zero = right.zero, y_zero = call.y.zero + y_flip;
-  const float a_scale = left.scale, b_scale = right.scale, y_scale = call.y.scale;
-  const float low = static_cast<float>(call.y.low - call.y.zero);
-  const float high = static_cast<float>(call.y.high - call.y.zero);
+  const uint8_t a_flip = e.left.flip, b_flip = e.right.flip, y_flip = e.y_flip;
+  const int32_t a_zero = e.left.zero, b_zero = e.right.zero, y_zero = e.y_zero;
+  const float a_scale = e.left.scale, b_scale = e.right.scale, y_scale = e.y_scale;
+  const float low = e.low, high = e.high;
   const float a0 = real(*a, a_flip, a_zero, a_scale), b0 = real(*b, b_flip, b_zero, b_scale);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
@@ -61,6 +49,25 @@ void byte_run(const void* va, const void* vb, void* vy, int64_t n,
     const int32_t code = __builtin_bit_cast(int32_t, v + 12582912.0f) - 0x4b400000 + y_zero;
     y[i] = static_cast<uint8_t>(static_cast<uint8_t>(code) ^ y_flip);
   }
+}
+
+template <typename F, Pattern kPattern>
+void byte_run(const void* a, const void* b, void* y, int64_t n,
+              const ByteBinaryCall& call) noexcept {
+  const Exact e(call);
+  const auto* p = static_cast<const uint8_t*>(a);
+  const auto* q = static_cast<const uint8_t*>(b);
+  auto* to = static_cast<uint8_t*>(y);
+  if constexpr (kPattern == Pattern::vector_vector) {
+    constexpr auto kExactly = byte_run_exactly<F, kPattern>;
+    if constexpr (std::is_same_v<F, Add>)
+      if (add_by_estimate(p, q, to, n, e, 1, kExactly)) return;
+    if constexpr (std::is_same_v<F, Sub>)
+      if (add_by_estimate(p, q, to, n, e, -1, kExactly)) return;
+    if constexpr (std::is_same_v<F, Mul>)
+      if (multiply_by_estimate(p, q, to, n, e, kExactly)) return;
+  }
+  byte_run_exactly<F, kPattern>(p, q, to, n, e);
 }
 
 constexpr ByteTable make_byte_table(base::Isa isa) noexcept {

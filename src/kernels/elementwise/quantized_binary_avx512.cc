@@ -1,8 +1,16 @@
+#include <type_traits>
+
 #include "kernels/elementwise/quantized_binary.h"
+#include "simd/avx512.h"
+#include "simd/begin_avx512.h"
+namespace tersor::kernels::elementwise::avx512 {
+using Vectors = simd::Avx512;
+#include "kernels/elementwise/quantized_estimate-inl.h"
+}  // namespace tersor::kernels::elementwise::avx512
 #include "kernels/loops/begin_avx512.h"
+#include "simd/end.h"
 namespace tersor::kernels::elementwise::avx512 {
 
-constexpr int kVectorBytes = 64;
 #include "kernels/elementwise/quantized_binary-inl.h"
 extern constexpr ByteTable kByteTable = make_byte_table(base::Isa::avx512);
 

@@ -60,5 +60,29 @@ TEST(QuantizedBinary, EveryFunctionPatternAndType) {
           }
 }
 
+// Every pair of codes; scales whose quotients are ties for many pairs, and scales far apart.
+TEST(QuantizedBinary, EveryPairOfCodes) {
+  const float scales[][3] = {{0.5f, 0.25f, 1.0f},      {1.0f, 1.0f, 2.0f},     {0.1f, 0.2f, 0.3f},
+                             {0.02f, 0.02f, 0.04f},    {1e-3f, 1.0f, 0.7f},    {3.0f, 1e-4f, 1e-2f},
+                             {1e-20f, 1e-20f, 1e-38f}, {0.037f, 0.11f, 0.071f}};
+  Bytes a, b;
+  for (int i = 0; i < 65536; ++i) {
+    a.push_back(static_cast<uint8_t>(i));
+    b.push_back(static_cast<uint8_t>(i >> 8));
+  }
+  for (base::IsaSet cap : caps())
+    for (Binary f : {Binary::add, Binary::sub, Binary::mul})
+      for (const auto& s : scales) {
+        ByteBinaryCall k;
+        k.a = {s[0], 128, false};
+        k.b = {s[1], 3, false};
+        k.y = {s[2], 100, false, 0, 255};
+        Bytes y(a.size()), want(y);
+        byte_table(cap).binary(f, Pattern::vector_vector)(a.data(), b.data(), y.data(), 65536, k);
+        for (size_t i = 0; i < y.size(); ++i) want[i] = expected(f, a[i], b[i], k);
+        ASSERT_EQ(y, want) << static_cast<int>(f) << " " << s[0];
+      }
+}
+
 }  // namespace
 }  // namespace tersor::kernels::elementwise

@@ -62,22 +62,23 @@ void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
   }
 }
 
-// The same for whole rows of two vectors to bytes, two rows at once; the bias is in the sums. Only
-// the upper end needs a bound for `round`; what is saturated stays outside [qmin, qmax] or at its
-// end.
+// The same for whole rows of two vectors to bytes, two rows at once; the bias is in the sums. The
+// scales are small: `round` needs no bounds, and what is saturated to the type stays outside
+// [qmin, qmax] or at its end.
 template <typename S, GemmOutput kKind>
 [[gnu::always_inline]] inline void finish_pair(const GemmU8S8Tile& t, typename S::s32 a,
                                                typename S::s32 b, typename S::s32 c,
                                                typename S::s32 d, typename S::f32 scale0,
-                                               typename S::f32 scale1, int m, int second) noexcept {
+                                               typename S::f32 scale1, bool clamps, int m,
+                                               int second) noexcept {
   const GemmU8S8Epilogue& e = *t.epilogue;
-  const typename S::f32 high = S::set(65536.0f);
-  const typename S::s32 q[4] = {S::round(S::min(high, S::mul(S::to_f32(a), scale0))),
-                                S::round(S::min(high, S::mul(S::to_f32(b), scale1))),
-                                S::round(S::min(high, S::mul(S::to_f32(c), scale0))),
-                                S::round(S::min(high, S::mul(S::to_f32(d), scale1)))};
-  const auto bytes = kKind == GemmOutput::u8 ? S::clamp_u8(S::join_u8(q, e.zero), e.qmin, e.qmax)
-                                             : S::clamp_s8(S::join_s8(q, e.zero), e.qmin, e.qmax);
+  const typename S::s32 q[4] = {
+      S::round(S::mul(S::to_f32(a), scale0)), S::round(S::mul(S::to_f32(b), scale1)),
+      S::round(S::mul(S::to_f32(c), scale0)), S::round(S::mul(S::to_f32(d), scale1))};
+  auto bytes = kKind == GemmOutput::u8 ? S::join_u8(q, e.zero) : S::join_s8(q, e.zero);
+  if (clamps)
+    bytes = kKind == GemmOutput::u8 ? S::clamp_u8(bytes, e.qmin, e.qmax)
+                                    : S::clamp_s8(bytes, e.qmin, e.qmax);
   uint8_t* out = static_cast<uint8_t*>(t.out);
   S::store_halves(out + m * t.out_stride, out + second * t.out_stride, bytes);
 }
@@ -87,17 +88,18 @@ void finish_pairs(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept
   constexpr int kLanes = S::kLanes;
   const GemmU8S8Epilogue& e = *t.epilogue;
   const auto scale0 = S::load(e.scale + t.n0), scale1 = S::load(e.scale + t.n0 + kLanes);
+  const bool clamps = e.clamps();
   for (int m = 0; m < rows; m += 2) {
     const int second = m + 1 < rows ? m + 1 : m;
     const int32_t *a = sums + m * 2 * kLanes, *c = sums + second * 2 * kLanes;
     finish_pair<S, kKind>(t, S::load(a), S::load(a + kLanes), S::load(c), S::load(c + kLanes),
-                          scale0, scale1, m, second);
+                          scale0, scale1, clamps, m, second);
   }
 }
 
 template <typename S, int kVecs>
 void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
-  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
+  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums && t.epilogue->small_scales) {
     if (t.epilogue->kind == GemmOutput::u8) return finish_pairs<S, GemmOutput::u8>(t, rows, sums);
     if (t.epilogue->kind == GemmOutput::s8) return finish_pairs<S, GemmOutput::s8>(t, rows, sums);
   }

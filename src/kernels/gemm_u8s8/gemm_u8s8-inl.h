@@ -10,16 +10,17 @@ template <typename S, GemmOutput kKind, int kRows, size_t... kPair>
                                          std::index_sequence<kPair...>) noexcept {
   const auto scale0 = S::load(t.epilogue->scale + t.n0);
   const auto scale1 = S::load(t.epilogue->scale + t.n0 + S::kLanes);
+  const bool clamps = t.epilogue->clamps();
   constexpr auto second = [](size_t p) { return p * 2 + 1 < kRows ? p * 2 + 1 : p * 2; };
   (finish_pair<S, kKind>(t, acc[kPair * 2][0], acc[kPair * 2][1], acc[second(kPair)][0],
-                         acc[second(kPair)][1], scale0, scale1, static_cast<int>(kPair * 2),
+                         acc[second(kPair)][1], scale0, scale1, clamps, static_cast<int>(kPair * 2),
                          static_cast<int>(second(kPair))),
    ...);
 }
 
 // kRows rows of kVecs vectors of sums. kFlip: A is int8. In a last quad of fewer than four k the
 // rest of A counts as zero, and W is packed with zeros. kKind u8, s8: they leave from the registers
-// (two vectors of columns, all there, no row sums); otherwise they go to `sums`.
+// (two vectors of columns, all there, small scales, no row sums); otherwise they go to `sums`.
 template <typename S, int kMr, int kVecs, int kRows, bool kFlip, GemmOutput kKind>
 void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
   using I = typename S::s32;
@@ -101,7 +102,7 @@ void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
   static constexpr auto kSums = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s32>(kAll);
   static constexpr auto kU8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::u8>(kAll);
   static constexpr auto kS8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s8>(kAll);
-  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
+  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums && t.epilogue->small_scales) {
     if (t.epilogue->kind == GemmOutput::u8) return kU8[rows - 1](t, nullptr);
     if (t.epilogue->kind == GemmOutput::s8) return kS8[rows - 1](t, nullptr);
   }

@@ -45,6 +45,14 @@ struct GemmU8S8Epilogue {
   float min = -std::numeric_limits<float>::infinity();  // f32 only
   float max = std::numeric_limits<float>::infinity();
   int32_t zero = 0, qmin = 0, qmax = 255;  // u8, s8 only
+  // Promises that every scale is at most kSmallScale, so that float(acc) * scale is an int32.
+  bool small_scales = false;
+
+  static constexpr float kSmallScale = 0.5f;
+  // Whether [qmin, qmax] is narrower than the type.
+  bool clamps() const noexcept {
+    return kind == GemmOutput::u8 ? qmin > 0 || qmax < 255 : qmin > -128 || qmax < 127;
+  }
 };
 
 struct GemmU8S8Tile {

@@ -120,6 +120,7 @@ void set_epilogue(GemmU8S8Epilogue& e, const Arrays& arrays, int variant, int64_
   e.kind = static_cast<GemmOutput>(variant % 4);
   if (variant % 3) e.bias = arrays.bias.data();
   e.scale = arrays.scale.data();
+  e.small_scales = variant % 2 == 0;
   if (variant % 5) e.fbias = arrays.fbias.data();
   if (variant % 2) e.residual = arrays.residual.data();
   e.residual_stride = columns + 1;

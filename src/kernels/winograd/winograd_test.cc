@@ -94,6 +94,7 @@ std::string compare(const WinogradRow& row, const ConvShape& s, int variant, Fil
   e.kind = static_cast<GemmOutput>(variant % 4);
   e.bias = bias.data();
   e.scale = scale.data();
+  e.small_scales = variant % 3 != 0;
   if (e.kind == GemmOutput::f32) e.residual = residual.data();
   e.residual_stride = s.oc;
   if (e.kind == GemmOutput::u8) e.zero = 20, e.qmin = 20, e.qmax = 250;

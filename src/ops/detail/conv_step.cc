@@ -157,6 +157,7 @@ struct ByteDepthwise {
   const kernels::DwconvU8S8Row* row;
   std::shared_ptr<const Buffer> packed;
   ByteNumbers numbers;
+  bool small_scales;
   std::vector<uint8_t> padding;
 
   void operator()(runtime::StepContext& c) const {
@@ -175,6 +176,7 @@ struct ByteDepthwise {
     call.zero = numbers.zero;
     call.qmin = numbers.qmin;
     call.qmax = numbers.qmax;
+    call.small_scales = small_scales;
     call.out = c.make(0, numbers.out, dims).raw_mutable();
     const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
     c.pool->parallel_for(
@@ -297,7 +299,12 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       const kernels::DwconvU8S8Row& row = kernels::select_dwconv_u8s8(shape.c, isa);
       auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
       kernels::pack(row, shape, weight.raw(), constants, memory->data());
-      ByteDepthwise step{form, &row, std::move(memory), std::move(numbers),
+      const bool small = numbers.small_scales();
+      ByteDepthwise step{form,
+                         &row,
+                         std::move(memory),
+                         std::move(numbers),
+                         small,
                          std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
       return {call_of(std::move(step)), row.name, true};
     }

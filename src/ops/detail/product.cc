@@ -57,6 +57,11 @@ std::optional<std::vector<int32_t>> byte_bias(const runtime::Wire& b, float sx,
 
 }  // namespace
 
+bool ByteNumbers::small_scales() const {
+  return std::ranges::all_of(
+      scale, [](float s) { return std::abs(s) <= kernels::GemmU8S8Epilogue::kSmallScale; });
+}
+
 WorkerScratch::WorkerScratch(runtime::StepContext& c, size_t bytes)
     : stride_(base::align_up(std::max<size_t>(bytes, 1), 64)) {
   memory_ = c.arena->make(DType::kUint8, {static_cast<int64_t>(stride_) * c.pool->size()});
@@ -136,7 +141,7 @@ void FloatProduct::run(runtime::StepContext& c, const kernels::GemmF32Call& call
 
 ByteProduct::ByteProduct(const kernels::MatrixLayout& layout, const void* b, ByteNumbers given,
                          int64_t m, base::IsaSet isa)
-    : numbers(std::move(given)) {
+    : numbers(std::move(given)), small_scales(numbers.small_scales()) {
   const kernels::GemmU8S8Row& row = kernels::select_gemm_u8s8({m, layout}, isa);
   auto memory = Buffer::allocate(kernels::packed_bytes(row, layout));
   auto* data = reinterpret_cast<int8_t*>(memory->data());
@@ -159,13 +164,14 @@ ByteProduct::ByteProduct(const kernels::MatrixLayout& layout, const void* b, Byt
 namespace {
 
 kernels::GemmU8S8Call call_with(const ByteNumbers& numbers, const std::vector<int32_t>& folded,
-                                const std::vector<float>& scale) {
+                                const std::vector<float>& scale, bool small_scales) {
   kernels::GemmU8S8Call call;
   call.a_signed = numbers.a_signed;
   auto& e = call.epilogue;
   e.kind = numbers.kind;
   e.bias = folded.data();
   e.scale = scale.empty() ? nullptr : scale.data();
+  e.small_scales = small_scales;
   if (e.kind == kernels::GemmOutput::f32) {
     e.min = numbers.min;
     e.max = numbers.max;
@@ -179,7 +185,10 @@ kernels::GemmU8S8Call call_with(const ByteNumbers& numbers, const std::vector<in
 }  // namespace
 
 ByteEpilogue::ByteEpilogue(ByteNumbers given, std::vector<int32_t> column_sums)
-    : numbers(std::move(given)), folded(std::move(column_sums)), scale(numbers.scale) {
+    : numbers(std::move(given)),
+      folded(std::move(column_sums)),
+      scale(numbers.scale),
+      small_scales(numbers.small_scales()) {
   const auto zero = static_cast<uint32_t>(numbers.za + (numbers.a_signed ? 128 : 0));
   for (size_t n = 0; n < folded.size(); ++n) {
     const auto bias = static_cast<uint32_t>(numbers.bias.empty() ? 0 : numbers.bias[n]);
@@ -188,10 +197,12 @@ ByteEpilogue::ByteEpilogue(ByteNumbers given, std::vector<int32_t> column_sums)
   if (scale.size() == 1) scale.assign(folded.size(), scale[0]);
 }
 
-kernels::GemmU8S8Call ByteEpilogue::call() const { return call_with(numbers, folded, scale); }
+kernels::GemmU8S8Call ByteEpilogue::call() const {
+  return call_with(numbers, folded, scale, small_scales);
+}
 
 kernels::GemmU8S8Call ByteProduct::call() const {
-  kernels::GemmU8S8Call call = call_with(numbers, folded, scale);
+  kernels::GemmU8S8Call call = call_with(numbers, folded, scale, small_scales);
   call.epilogue.b_zero = b_zero.empty() ? nullptr : b_zero.data();
   return call;
 }

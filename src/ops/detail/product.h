@@ -41,6 +41,9 @@ struct ByteNumbers {
   DType out = DType::kInt32;
   float min = 0, max = 0;                  // f32
   int32_t zero = 0, qmin = 0, qmax = 255;  // u8, s8
+
+  // Whether GemmU8S8Epilogue::small_scales may be promised.
+  bool small_scales() const;
 };
 // Sets kind, out, zero point and range for an output wire that is quantized or float; `bounds` are
 // in reals. False if the wire is neither.
@@ -68,6 +71,7 @@ struct ByteEpilogue {
   ByteNumbers numbers;
   std::vector<int32_t> folded;
   std::vector<float> scale;  // one per column
+  bool small_scales;
 
   ByteEpilogue(ByteNumbers numbers, std::vector<int32_t> column_sums);
   // The call with everything but a and out filled in.
@@ -80,6 +84,7 @@ struct ByteProduct {
   ByteNumbers numbers;
   std::vector<int32_t> column_sums, folded, b_zero;  // b_zero empty: all zero
   std::vector<float> scale;                          // one per column
+  bool small_scales;
 
   ByteProduct(const kernels::MatrixLayout& layout, const void* b, ByteNumbers numbers, int64_t m,
               base::IsaSet isa);
