@@ -21,6 +21,8 @@ int fuse_scale(ir::Model& model, PassContext& context);
 int matmul_add_to_gemm(ir::Model& model, PassContext& context);
 int recognise_layernorm(ir::Model& model, PassContext& context);
 int recognise_gelu(ir::Model& model, PassContext& context);
+// The nodes of the main graph that make up the formulas that recognise_gelu finds.
+std::vector<ir::NodeId> gelu_formulas(const ir::Model& model);
 int recognise_hardswish(ir::Model& model, PassContext& context);
 int dead_code(ir::Model& model, PassContext& context);
 int dedup_constants(ir::Model& model, PassContext& context);

@@ -116,6 +116,19 @@ std::optional<Match> match(const Editor& g, ir::NodeId last) {
 
 }  // namespace
 
+std::vector<ir::NodeId> gelu_formulas(const ir::Model& model) {
+  ir::Model copy = model;
+  Names names(copy);
+  const Editor g(copy.graph, names);
+  std::vector<ir::NodeId> nodes;
+  for (ir::NodeId n = 0; n < g.count(); ++n)
+    if (const auto m = match(g, n)) {
+      nodes.push_back(n);
+      nodes.insert(nodes.end(), m->inner.begin(), m->inner.end());
+    }
+  return nodes;
+}
+
 int recognise_gelu(ir::Model& model, PassContext& context) {
   return rewrite_matches(model, context, 20, match, [](Editor& g, ir::NodeId n, const Match& m) {
     for (ir::NodeId inner : m.inner) g.remove(inner);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "passes/passes.h"
+
 namespace tersor::quant {
 namespace {
 
@@ -28,6 +30,7 @@ class Analyser {
     a_.stored.assign(values, false);
     a_.head.resize(values);
     for (size_t v = 0; v < values; ++v) a_.head[v] = static_cast<ir::ValueId>(v);
+    find_gelu();
   }
 
   Analysis run() {
@@ -47,6 +50,15 @@ class Analyser {
     return std::ranges::any_of(keep_, [&](const std::string& glob) {
       return glob_match(glob, node.name) || glob_match(glob, node.op);
     });
+  }
+
+  // Gelu stays in float between two products: 8 bits in front of it cost accuracy, and the values
+  // inside its formula would be rounded one by one.
+  void find_gelu() {
+    gelu_.assign(g_.nodes.size(), false);
+    for (ir::NodeId n : passes::gelu_formulas(model_)) gelu_[n] = true;
+    for (size_t n = 0; n < g_.nodes.size(); ++n)
+      if (g_.nodes[n].op == "Gelu") gelu_[n] = true;
   }
 
   // The only reader of a value that nobody else sees.
@@ -148,7 +160,7 @@ class Analyser {
       can_[at] = hot_[at] = observed(at);
       return;
     }
-    if (role.follows || !role.op->bind || kept(node) || !moves_zero(node)) return;
+    if (role.follows || gelu_[n] || !role.op->bind || kept(node) || !moves_zero(node)) return;
     bool all = true, any_hot = false;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ir::ValueId id = node.inputs[i];
@@ -227,6 +239,7 @@ class Analyser {
   const std::set<std::string>& unobserved_;
   std::vector<std::vector<ir::NodeId>> readers_;
   Analysis a_;
+  std::vector<bool> gelu_;              // by node
   std::vector<bool> can_, hot_;         // could be stored; comes from an operator with weights
   std::vector<ir::ValueId> stored_at_;  // by node
   std::map<ir::NodeId, ir::NodeId> leaders_;

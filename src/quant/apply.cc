@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "ops/infer.h"
+#include "ops/operator.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 
@@ -26,6 +27,7 @@ class Applier {
     std::vector<ir::Node> old = std::move(g_.nodes);
     g_.nodes.clear();
     find_formats();
+    find_real(old);
     give_outputs_way();
     for (ValueId id : g_.required_inputs()) store(id);
     for (ir::Node& node : old) {
@@ -140,6 +142,17 @@ class Applier {
     return to;
   }
 
+  // Whether a value exists as real numbers whatever its readers do: its operator has no 8-bit form.
+  bool is_real(ValueId id) const { return static_cast<size_t>(id) < real_.size() && real_[id]; }
+  void find_real(const std::vector<ir::Node>& nodes) {
+    real_.assign(g_.values.size(), false);
+    for (const ir::Node& node : nodes) {
+      const ops::Operator* op = ops::find(node.domain, node.op, model_.opset(node.domain));
+      for (ValueId id : node.outputs)
+        if (id != kNone) real_[id] = op && op->traits.quant == ops::QuantClass::kNone;
+    }
+  }
+
   void rewire(ir::Node& node) {
     const ValueId out = node.output(0);
     const NodeDecision* decision =
@@ -153,7 +166,7 @@ class Applier {
         in = stored->second;
       } else if (decision && i < decision->inputs.size() && decision->inputs[i]) {
         in = dequantize(stored->second, *format(in), g_.values[in].name);
-      } else {
+      } else if (!is_real(in)) {
         // Readers in float share one DequantizeLinear.
         ValueId& real = reals_.try_emplace(in, kNone).first->second;
         if (real == kNone) real = dequantize(stored->second, *format(in), g_.values[in].name);
@@ -205,6 +218,7 @@ class Applier {
   std::map<std::string, const NodeDecision*, std::less<>> by_output_;
   std::vector<const Format*> formats_;      // by value of the original
   std::vector<const NodeDecision*> nodes_;  // by first output
+  std::vector<bool> real_;                  // by value
   std::set<std::string> names_;
   std::map<ValueId, ValueId> codes_;          // stored value -> its codes
   std::map<ValueId, ValueId> reals_;          // stored value -> dequantized, for readers in float
