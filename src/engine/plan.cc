@@ -78,6 +78,7 @@ class Compiler {
     push_dequantize(l);
     absorb_qdq(l);
     if (options_.fuse) {
+      fuse_softmax(l);
       fuse_residual(l);
       fuse_clip(l);
     }

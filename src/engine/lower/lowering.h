@@ -50,6 +50,8 @@ void fuse_clip(Lowering& l);
 void fuse_bias(Lowering& l);
 // Conv + Add of a tensor of the same shape, in float.
 void fuse_residual(Lowering& l);
+// Scaling and mask in front of a Softmax.
+void fuse_softmax(Lowering& l);
 // An operator that only moves values works on codes where its input was just dequantized.
 void push_dequantize(Lowering& l);
 // The generic rule of quantization: an operator between DequantizeLinear and QuantizeLinear reads

@@ -18,6 +18,21 @@ template <typename S, GemmOutput kKind, int kRows, size_t... kPair>
    ...);
 }
 
+// The same as floats that need neither bias nor residual nor bounds.
+template <typename S, int kRows, size_t... kRow>
+[[gnu::always_inline]] inline void leave_real(const GemmU8S8Tile& t,
+                                              const typename S::s32 (&acc)[kRows][2],
+                                              std::index_sequence<kRow...>) noexcept {
+  const auto scale0 = S::load(t.epilogue->scale + t.n0);
+  const auto scale1 = S::load(t.epilogue->scale + t.n0 + S::kLanes);
+  float* out = static_cast<float*>(t.out);
+  ((S::store(out + static_cast<int64_t>(kRow) * t.out_stride,
+             S::mul(S::to_f32(acc[kRow][0]), scale0)),
+    S::store(out + static_cast<int64_t>(kRow) * t.out_stride + S::kLanes,
+             S::mul(S::to_f32(acc[kRow][1]), scale1))),
+   ...);
+}
+
 // kRows rows of kVecs vectors of sums. kFlip: A is int8. In a last quad of fewer than four k the
 // rest of A counts as zero, and W is packed with zeros. kKind u8, s8: they leave from the registers
 // (two vectors of columns, all there, small scales, no row sums); otherwise they go to `sums`.
@@ -75,13 +90,16 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
       b += kVecs * kBytes;
     }
   }
-  if constexpr (kVecs == 2 && (kKind == GemmOutput::u8 || kKind == GemmOutput::s8)) {
+  if constexpr (kVecs == 2 && kKind != GemmOutput::s32) {
     // Without `keep` the compiler would hold all of `acc` in memory from the start.
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
-    leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + 1) / 2>());
+    if constexpr (kKind == GemmOutput::f32)
+      leave_real<S, kRows>(t, acc, std::make_index_sequence<kRows>());
+    else
+      leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + 1) / 2>());
   } else {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
@@ -101,10 +119,16 @@ void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
   constexpr std::make_index_sequence<kMr> kAll;
   static constexpr auto kSums = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s32>(kAll);
   static constexpr auto kU8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::u8>(kAll);
+  static constexpr auto kReal = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::f32>(kAll);
   static constexpr auto kS8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s8>(kAll);
-  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums && t.epilogue->small_scales) {
-    if (t.epilogue->kind == GemmOutput::u8) return kU8[rows - 1](t, nullptr);
-    if (t.epilogue->kind == GemmOutput::s8) return kS8[rows - 1](t, nullptr);
+  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
+    const GemmU8S8Epilogue& e = *t.epilogue;
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    if (e.small_scales && e.kind == GemmOutput::u8) return kU8[rows - 1](t, nullptr);
+    if (e.small_scales && e.kind == GemmOutput::s8) return kS8[rows - 1](t, nullptr);
+    if (e.kind == GemmOutput::f32 && !e.fbias && !t.residual && e.min == -kInfinity &&
+        e.max == kInfinity)
+      return kReal[rows - 1](t, nullptr);
   }
   alignas(64) int32_t sums[kMr * kVecs * S::kLanes];
   kSums[rows - 1](t, sums);

@@ -28,13 +28,38 @@ struct Sum {
   return fold16(lanes, Sum{});
 }
 
-inline void softmax(const float* x, float* y, int64_t rows, int64_t n) noexcept {
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const float top = largest(x, n);
+[[gnu::always_inline]] inline void softmax_row(const float* x, float* y, int64_t n) noexcept {
+  const float top = largest(x, n);
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) y[i] = exp_quick(x[i] - top);
-    const float factor = 1.0f / sum_of(y, n);
-    for (int64_t i = 0; i < n; ++i) y[i] *= factor;
+  for (int64_t i = 0; i < n; ++i) y[i] = exp_quick(x[i] - top);
+  const float factor = 1.0f / sum_of(y, n);
+  for (int64_t i = 0; i < n; ++i) y[i] *= factor;
+}
+
+inline void softmax(const float* x, float* y, int64_t rows, int64_t n) noexcept {
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) softmax_row(x, y, n);
+}
+
+inline void masked(const float* x, float* y, int64_t rows, int64_t n, const Mask& m) noexcept {
+  const float scale = m.scale, fill = m.fill;
+  const uint8_t* mask = m.mask;
+  const float* addend = m.addend;
+  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    if (addend) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale + addend[i];
+      addend += m.addend_stride;
+    } else {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale;
+    }
+    if (mask) {
+      const uint8_t turn = m.turn;
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] = mask[i] != turn ? fill : y[i];
+      mask += m.mask_stride;
+    }
+    softmax_row(y, y, n);
   }
 }
 
@@ -91,5 +116,5 @@ void softmax_columns(const float* x, float* y, int64_t n, int64_t inner, int64_t
 }
 
 constexpr Table make_table(base::Isa isa) noexcept {
-  return {isa, softmax, log_softmax, softmax_columns<false>, softmax_columns<true>};
+  return {isa, softmax, log_softmax, masked, softmax_columns<false>, softmax_columns<true>};
 }
