@@ -32,11 +32,13 @@ def onnxruntime_runner(model, threads, arrays):
     return lambda: session.run(None, feed)
 
 
-def openvino_runner(model, threads, arrays):
+def openvino_runner(model, threads, arrays, precision="f32"):
     import openvino
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(model), "CPU", {
-        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1})
+        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
+        # Without it fp32 models are computed in bfloat16 where the CPU has it.
+        "INFERENCE_PRECISION_HINT": precision})
     request = compiled.create_infer_request()
     feed = dict(enumerate(arrays))
 
