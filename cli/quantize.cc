@@ -81,6 +81,15 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
                       {"seconds", r.seconds},
                       {"data", r.data_summary},
                       {"guessed", r.data_guessed}};
+  j["equalize"] = {
+      {"mode", o.quantize.equalize}, {"pairs_examined", r.equalizable}, {"pairs", Json::array()}};
+  for (const EqualizedPair& e : r.equalized)
+    j["equalize"]["pairs"].push_back({{"first", e.first},
+                                      {"second", e.second},
+                                      {"channels", e.channels},
+                                      {"changed", e.changed},
+                                      {"exponents", {e.smallest, e.largest}},
+                                      {"gain_db", number(e.gain_db)}});
   j["layers"] = Json::array();
   j["kept"] = Json::array();
   for (const LayerDecision& l : r.layers) {
@@ -134,8 +143,25 @@ std::string layers_text(const QuantizeResult& r) {
   return t.text();
 }
 
+std::string equalize_text(const QuantizeResult& r, bool verbose) {
+  if (r.equalized.empty()) return "";
+  double most = 0;
+  for (const EqualizedPair& e : r.equalized) most = std::max(most, e.gain_db);
+  std::string text = fmt::format(
+      "equalize   {} of {} pairs of layers had channels of unlike size between them: brought "
+      "together by powers of 2, same float results (up to {:.0f} dB less error predicted)\n",
+      r.equalized.size(), r.equalizable, most);
+  if (!verbose) return text;
+  for (const EqualizedPair& e : r.equalized)
+    text +=
+        fmt::format("  {} -> {}: {} of {} channels, by 2^{}..2^{}, {:.1f} dB\n", printable(e.first),
+                    printable(e.second), e.changed, e.channels, e.smallest, e.largest, e.gain_db);
+  return text;
+}
+
 int quantize_verb(Options& o, const Common& common) {
   check_choice("type", o.type, {"int8"});
+  check_choice("choice for --equalize", o.quantize.equalize, {"auto", "on", "off"});
   check_choice("target", o.target, {"any", "onnxruntime", "openvino", "tersor"});
   if (!o.data.given())
     fail_usage(
@@ -174,6 +200,7 @@ int quantize_verb(Options& o, const Common& common) {
   }
   std::string text =
       fmt::format("prepare    {}; {} -> {} nodes\n", r.simplified, r.nodes_before, r.nodes_after);
+  text += equalize_text(r, o.verbose);
   text += fmt::format(
       "data       {} samples from {}, {}{}\n", r.calibration_samples, printable(o.data.data.path),
       r.data_summary,
@@ -221,6 +248,9 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   app.add_option("--calib", o->quantize.calibrator, "mse (default), percentile:99.99, minmax");
   app.add_option("--bias-correct", o->quantize.bias_correct,
                  "on (default) or off: biases make up for the mean error of rounded weights");
+  app.add_option(
+      "--equalize", o->quantize.equalize,
+      "auto (default), on, off: bring channels of unlike size between two layers together");
   app.add_flag("--per-tensor", o->per_tensor, "one scale for a whole weight, not one per channel");
   app.add_option("--keep", o->quantize.keep, "leave these nodes or operators in float (globs)");
   app.add_flag("--partial", o->quantize.partial, "leave operators that the engine lacks in float");

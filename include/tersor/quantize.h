@@ -15,11 +15,14 @@ struct QuantizeOptions {
   std::string calibrator = "mse";  // or "minmax", "percentile:P"
   bool per_channel = true;         // scales of weights
   bool bias_correct = true;        // biases make up for the mean error of rounded weights
-  std::vector<std::string> keep;   // node names or operators (globs) that stay in float
-  bool partial = false;     // quantize what can be observed, leave unknown operators in float
-  bool requantize = false;  // accept a model that is quantized already
-  int64_t samples = 300;    // calibration samples
-  int64_t verify = 50;      // other samples to compare on at the end; 0: no comparison
+  // Units of channels between layers that quantize better, the float function unchanged: "auto"
+  // (where the weights say that it is needed), "on", "off".
+  std::string equalize = "auto";
+  std::vector<std::string> keep;  // node names or operators (globs) that stay in float
+  bool partial = false;           // quantize what can be observed, leave unknown operators in float
+  bool requantize = false;        // accept a model that is quantized already
+  int64_t samples = 300;          // calibration samples
+  int64_t verify = 50;            // other samples to compare on at the end; 0: no comparison
   int threads = 0;
   Progress progress;
 };
@@ -39,12 +42,22 @@ struct LayerDecision {
   double clipped_share = 0;
 };
 
+// Two layers whose channels between them got other units.
+struct EqualizedPair {
+  std::string first, second;          // nodes
+  int64_t channels = 0, changed = 0;  // between them, and with another unit
+  int smallest = 0, largest = 0;      // powers of 2 by which the values shrank
+  double gain_db = 0;                 // predicted from the weights
+};
+
 struct QuantizeResult {
   QuantizeResult(Model quantized_model, Model prepared_model)
       : model(std::move(quantized_model)), prepared(std::move(prepared_model)) {}
   Model model;
   Model prepared;  // the simplified float model that was calibrated
   std::vector<LayerDecision> layers;
+  std::vector<EqualizedPair> equalized;
+  int64_t equalizable = 0;              // pairs of layers that were looked at
   int64_t weighted = 0, quantized = 0;  // layers with weights, and how many of them are int8
   int64_t calibration_samples = 0;
   bool synthetic = false;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "calib/collect.h"
 #include "passes/pipeline.h"
+#include "quant/algorithms/equalize.h"
 #include "quant/decisions.h"
 #include "quant/partial.h"
 
@@ -30,6 +31,14 @@ ir::Model float_model(const Model& model, bool requantize) {
                             base::quoted(impl.name), found),
                 "start from the float model, or pass --requantize to dequantize first");
   return quant::remove_quantization(impl.model);
+}
+
+quant::Equalize parse_equalize(const std::string& text) {
+  if (text == "auto") return quant::Equalize::kAuto;
+  if (text == "on") return quant::Equalize::kOn;
+  if (text == "off") return quant::Equalize::kOff;
+  throw Error(ErrorKind::kUsage, "E50", "unknown choice " + base::quoted(text) + " for equalize",
+              "auto, on or off");
 }
 
 void describe_layers(const quant::Decisions& decisions, const stats::Statistics& statistics,
@@ -67,6 +76,7 @@ void describe_layers(const quant::Decisions& decisions, const stats::Statistics&
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options) {
   const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
                              options.bias_correct, options.keep};
+  const quant::Equalize equalize = parse_equalize(options.equalize);
   ir::Model prepared = float_model(model, options.requantize);
   quant::check_weights(prepared);
   passes::Options simplify;
@@ -81,7 +91,13 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
 
   quant::check_weights(prepared);
 
+  const int64_t equalizable = quant::equalizable(prepared);
+  const auto equalized = quant::equalize(prepared, equalize, options.per_channel);
   QuantizeResult result(model, api::wrap(prepared));
+  result.equalizable = equalizable;
+  for (const quant::Equalized& e : equalized)
+    result.equalized.push_back(
+        {e.first, e.second, e.channels, e.changed, e.smallest, e.largest, e.gain_db});
   result.simplified = passes::to_string(report);
   result.nodes_before = report.nodes_before;
   result.nodes_after = report.nodes_after;
@@ -118,10 +134,11 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   if (result.quantized == 0) result.warnings.push_back({"W30", "no layer could be quantized"});
   ir::Model compressed = quant::apply(prepared, decisions);
   compressed.metadata.emplace_back("tersor.version", version());
-  compressed.metadata.emplace_back("tersor.recipe",
-                                   fmt::format("int8 {} {}{}", stats::to_string(recipe.calibrator),
-                                               recipe.per_channel ? "per-channel" : "per-tensor",
-                                               recipe.bias_correct ? " bias-correct" : ""));
+  compressed.metadata.emplace_back(
+      "tersor.recipe", fmt::format("int8 {} {}{}{}", stats::to_string(recipe.calibrator),
+                                   recipe.per_channel ? "per-channel" : "per-tensor",
+                                   recipe.bias_correct ? " bias-correct" : "",
+                                   equalized.empty() ? "" : " equalize"));
   result.model = api::wrap(std::move(compressed));
   if (options.verify == 0 || options.partial) return result;
 

@@ -1,0 +1,347 @@
+#include "quant/algorithms/equalize.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include "quant/algorithms/seams.h"
+
+namespace tersor::quant {
+namespace {
+
+// Exponents of one channel, at most: further apart, numbers are noise.
+constexpr int kLargestShift = 20;
+// What is this far below the median of its kind counts as so much: an estimate of a channel that
+// (nearly) vanishes says nothing.
+constexpr double kLeastShare = 0x1p-14;
+
+double median(std::vector<double> v) {
+  if (v.empty()) return 0;
+  const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
+  std::ranges::nth_element(v, middle);
+  return *middle;
+}
+
+// The weights of one operator, summed up over taps: [outputs, inputs of a group].
+struct Norms {
+  int64_t outputs = 0, inputs = 0, inputs_per_output = 0, outputs_per_group = 0;
+  std::vector<float> square, largest;
+
+  explicit Norms(const WeightView& view, int64_t spread = 1) {
+    outputs = view.outputs;
+    inputs = view.inputs / spread;
+    inputs_per_output = view.inputs_per_output / spread;
+    outputs_per_group = view.outputs / view.groups;
+    square.assign(static_cast<size_t>(outputs * inputs_per_output), 0.0F);
+    largest = square;
+    const auto w = view.weight->data<float>();
+    view.each([&](size_t i, int64_t out, int64_t in) {
+      const int64_t within = in / spread % inputs_per_output;
+      const auto at = static_cast<size_t>(out * inputs_per_output + within);
+      square[at] += w[i] * w[i];
+      largest[at] = std::max(largest[at], std::fabs(w[i]));
+    });
+  }
+  // visit(element, input channel) of one output.
+  template <typename F>
+  void each(int64_t out, F&& visit) const {
+    const int64_t first = out / outputs_per_group * inputs_per_output;
+    for (int64_t c = 0; c < inputs_per_output; ++c)
+      visit(static_cast<size_t>(out * inputs_per_output + c), static_cast<size_t>(first + c));
+  }
+};
+
+// About the largest number that each channel of a seam holds. The numbers that enter `first` have
+// the magnitudes `in`, up to a common factor that is unknown: such that a channel's spread is about
+// its bias, as a BatchNormalization makes it.
+std::vector<double> magnitudes(const Seam& seam, const WeightView& first,
+                               const std::vector<double>& in) {
+  const Norms norms(first);
+  std::vector<double> spread(static_cast<size_t>(first.outputs), 0.0), ratios, out;
+  for (int64_t o = 0; o < norms.outputs; ++o) {
+    double sum = 0;
+    norms.each(o, [&](size_t i, size_t c) {
+      sum += static_cast<double>(norms.square[i]) * (in.empty() ? 1.0 : in[c] * in[c]);
+    });
+    spread[static_cast<size_t>(o)] = std::sqrt(sum);
+  }
+  const auto bias = [&](size_t o) {
+    return first.bias ? static_cast<double>(first.bias->data<float>()[o]) : 0.0;
+  };
+  for (size_t o = 0; o < spread.size(); ++o)
+    if (spread[o] > 0 && bias(o) != 0) ratios.push_back(std::fabs(bias(o)) / spread[o]);
+  const double unit = ratios.empty() ? 1.0 : median(ratios);
+  for (size_t o = 0; o < spread.size(); ++o) {
+    const double deviation = unit * spread[o];
+    const double reach = 3 * deviation + (seam.rectified ? bias(o) : std::fabs(bias(o)));
+    out.push_back(std::min(std::max(reach, deviation), static_cast<double>(seam.ceiling)));
+  }
+  return out;
+}
+
+// Raises what is far below the median.
+void raise_least(std::vector<double>& v) {
+  std::vector<double> positive;
+  for (double x : v)
+    if (x > 0) positive.push_back(x);
+  const double least = median(std::move(positive)) * kLeastShare;
+  for (double& x : v) x = std::max(x, least);
+}
+
+class Pair {
+ public:
+  Pair(const Seam& seam, const WeightView& first, const WeightView& second,
+       std::vector<double> held, bool per_channel)
+      : seam_(seam),
+        first_(first),
+        second_(second, seam.spread),
+        taps_(static_cast<double>(second.taps * seam.spread)),
+        held_(std::move(held)),
+        per_channel_(per_channel) {
+    raise_least(held_);
+    // How much each channel matters to the outputs, as a share of their power.
+    weight_.assign(held_.size(), 0.0);
+    for (int64_t o = 0; o < second_.outputs; ++o) {
+      double signal = 0;
+      second_.each(o, [&](size_t i, size_t c) {
+        signal += static_cast<double>(second_.square[i]) * held_[c] * held_[c];
+      });
+      signal_.push_back(signal);
+      if (!(signal > 0)) continue;
+      second_.each(o, [&](size_t i, size_t c) {
+        weight_[c] += static_cast<double>(second_.square[i]) / signal;
+      });
+    }
+    for (double& w : weight_) w = std::sqrt(w);
+    raise_least(weight_);
+  }
+
+  // What rounding adds to the outputs of `second`, as a share of their power, up to a factor.
+  double cost(const std::vector<int>& shift) const {
+    double top = 0, power = 0;
+    for (size_t c = 0; c < held_.size(); ++c) {
+      const double now = std::ldexp(held_[c], -shift[c]);
+      top = std::max(top, now);
+      power += now * now;
+    }
+    const double step = top / 255;
+    double all = 0, largest_of_all = 0;
+    int64_t counted = 0;
+    for (int64_t o = 0; o < second_.outputs && !per_channel_; ++o)
+      largest_of_all = std::max(largest_of_all, largest(o, shift));
+    for (int64_t o = 0; o < second_.outputs; ++o) {
+      const double signal = signal_[static_cast<size_t>(o)];
+      if (!(signal > 0)) continue;
+      double squares = 0, entering = 0;
+      second_.each(o, [&](size_t i, size_t c) {
+        squares += std::ldexp(static_cast<double>(second_.square[i]), 2 * shift[c]);
+        const double now = std::ldexp(held_[c], -shift[c]);
+        entering += now * now;
+      });
+      const double weight_step = (per_channel_ ? largest(o, shift) : largest_of_all) / 127;
+      all +=
+          (step * step * squares * kPeak + weight_step * weight_step * taps_ * entering) / signal;
+      ++counted;
+    }
+    return counted ? all / static_cast<double>(counted) + own_cost(shift) : 0;
+  }
+
+  // Exponents for s = held^share / weight^(1 - share), which keep the model exact.
+  std::vector<int> shifts(double share) const {
+    std::vector<double> wish(held_.size());
+    for (size_t c = 0; c < wish.size(); ++c)
+      wish[c] = share * std::log2(held_[c]) - (1 - share) * std::log2(weight_[c]);
+    std::vector<double> anchors;
+    for (size_t c = 0; c < wish.size(); ++c)
+      if (fixed(c)) anchors.push_back(wish[c]);
+    const double origin = std::round(median(anchors.empty() ? wish : std::move(anchors)));
+    std::vector<int> shift(wish.size());
+    for (size_t c = 0; c < wish.size(); ++c) {
+      if (fixed(c)) continue;
+      const double rounded = std::nearbyint(wish[c] - origin);
+      int e = static_cast<int>(std::clamp<double>(rounded, -kLargestShift, kLargestShift));
+      if (!seam_.bound.empty() && seam_.bound[c] > 0)
+        e = std::max(e, static_cast<int>(std::ceil(
+                            std::log2(seam_.bound[c] / static_cast<double>(seam_.ceiling)))));
+      shift[c] = e;
+    }
+    return shift;
+  }
+
+ private:
+  // A Clip that may cut this channel: it keeps its unit.
+  bool fixed(size_t c) const {
+    return !seam_.bound.empty() && !(seam_.bound[c] <= static_cast<double>(seam_.ceiling));
+  }
+  double largest(int64_t out, const std::vector<int>& shift) const {
+    double most = 0;
+    second_.each(out, [&](size_t i, size_t c) {
+      most = std::max(most, std::ldexp(static_cast<double>(second_.largest[i]), shift[c]));
+    });
+    return most;
+  }
+  // Of the weights of `first`, where they share one scale.
+  double own_cost(const std::vector<int>& shift) const {
+    if (per_channel_) return 0;
+    const Norms norms(first_);
+    double top = 0, all = 0;
+    std::vector<double> square(shift.size(), 0.0);
+    for (int64_t o = 0; o < norms.outputs; ++o)
+      norms.each(o, [&](size_t i, size_t) {
+        const auto out = static_cast<size_t>(o);
+        top = std::max(top, std::ldexp(static_cast<double>(norms.largest[i]), -shift[out]));
+        square[out] += std::ldexp(static_cast<double>(norms.square[i]), -2 * shift[out]);
+      });
+    const double step = top / 127;
+    const double count = static_cast<double>(norms.inputs_per_output * first_.taps);
+    for (double s : square)
+      if (s > 0) all += std::min(step * step * count / s, 1.0);
+    return all / static_cast<double>(square.size());
+  }
+
+  // Power of the largest number over the mean power.
+  static constexpr double kPeak = 9;
+  const Seam& seam_;
+  const WeightView& first_;
+  Norms second_;
+  double taps_;
+  std::vector<double> held_, weight_, signal_;
+  bool per_channel_;
+};
+
+bool is_exact(float value, int shift) {
+  const float moved = std::ldexp(value, shift);
+  return std::isfinite(moved) && std::ldexp(moved, -shift) == value;
+}
+
+Tensor copy_of(const Tensor& t) {
+  return Tensor::of<float>(t.dims(),
+                           std::vector<float>(t.data<float>().begin(), t.data<float>().end()));
+}
+
+class Equalizer {
+ public:
+  Equalizer(ir::Model& model, Equalize how, bool per_channel)
+      : model_(model), g_(model.graph), how_(how), per_channel_(per_channel) {}
+
+  std::vector<Equalized> run() {
+    std::vector<Equalized> done;
+    const std::vector<Seam> seams = find_seams(model_);
+    for (const Seam& seam : seams)
+      if (auto e = join(seam)) done.push_back(std::move(*e));
+    if (!done.empty()) g_.drop_unused_values();
+    return done;
+  }
+
+ private:
+  std::optional<Equalized> join(const Seam& seam) {
+    const auto first = weight_view(g_, g_.nodes[seam.first]),
+               second = weight_view(g_, g_.nodes[seam.second]);
+    const auto known = held_.find(seam.first);
+    std::vector<double> held =
+        magnitudes(seam, *first, known == held_.end() ? std::vector<double>{} : known->second);
+    const Pair pair(seam, *first, *second, held, per_channel_);
+    const std::vector<int> nothing(held.size(), 0);
+    std::vector<int> best = nothing;
+    const double before = pair.cost(nothing);
+    double after = before;
+    for (double share : {0.5, 0.75, 1.0, 0.25}) {
+      std::vector<int> shift = pair.shifts(share);
+      keep_exact(seam, *first, *second, shift);
+      // The first of them unless another is clearly better.
+      if (const double c = pair.cost(shift); c < after * 0.9) {
+        after = c;
+        best = std::move(shift);
+      }
+    }
+    const double gain = after > 0 ? 10 * std::log10(before / after) : 0;
+    const bool wanted = how_ == Equalize::kOn ? gain > 0 : gain >= kWorthwhileDb;
+    if (!wanted) best = nothing;
+    if (best != nothing) change(seam, *first, *second, best);
+    for (size_t c = 0; c < held.size(); ++c) held[c] = std::ldexp(held[c], -best[c]);
+    if (seam.spread == 1) held_[seam.second] = std::move(held);
+    if (best == nothing) return {};
+    const auto [lo, hi] = std::ranges::minmax(best);
+    return Equalized{g_.nodes[seam.first].name,
+                     g_.nodes[seam.second].name,
+                     seam.channels,
+                     std::ranges::count_if(best, [](int e) { return e != 0; }),
+                     lo,
+                     hi,
+                     gain};
+  }
+
+  // Channels whose numbers would become too large or too small stay as they are.
+  static void keep_exact(const Seam& seam, const WeightView& first, const WeightView& second,
+                         std::vector<int>& shift) {
+    std::vector<bool> exact(shift.size(), true);
+    const auto check = [&](int64_t channel, float value, int sign) {
+      const auto c = static_cast<size_t>(channel);
+      if (!is_exact(value, sign * shift[c])) exact[c] = false;
+    };
+    const auto w1 = first.weight->data<float>(), w2 = second.weight->data<float>();
+    first.each([&](size_t i, int64_t out, int64_t) { check(out, w1[i], -1); });
+    second.each([&](size_t i, int64_t, int64_t in) { check(in / seam.spread, w2[i], 1); });
+    for (size_t c = 0; c < shift.size(); ++c) {
+      if (first.bias) check(static_cast<int64_t>(c), first.bias->data<float>()[c], -1);
+      if (!exact[c]) shift[c] = 0;
+    }
+  }
+
+  void change(const Seam& seam, const WeightView& first, const WeightView& second,
+              const std::vector<int>& shift) {
+    Tensor w1 = copy_of(*first.weight), w2 = copy_of(*second.weight);
+    const auto to1 = w1.mutable_data<float>(), to2 = w2.mutable_data<float>();
+    first.each([&](size_t i, int64_t out, int64_t) {
+      to1[i] = std::ldexp(to1[i], -shift[static_cast<size_t>(out)]);
+    });
+    second.each([&](size_t i, int64_t, int64_t in) {
+      to2[i] = std::ldexp(to2[i], shift[static_cast<size_t>(in / seam.spread)]);
+    });
+    std::optional<Tensor> b1;
+    if (first.bias) {
+      b1 = copy_of(*first.bias);
+      const auto to = b1->mutable_data<float>();
+      for (size_t c = 0; c < to.size(); ++c) to[c] = std::ldexp(to[c], -shift[c]);
+    }
+    replace(seam.first, 1, std::move(w1));
+    if (b1) replace(seam.first, 2, std::move(*b1));
+    replace(seam.second, 1, std::move(w2));
+    rename(g_.nodes[seam.first].outputs[0]);
+    for (ir::NodeId n : seam.between) rename(g_.nodes[n].outputs[0]);
+  }
+  // Another node may share the constant.
+  void replace(ir::NodeId n, size_t input, Tensor t) {
+    const ir::ValueId old = g_.nodes[n].inputs[input];
+    g_.nodes[n].inputs[input] = g_.add_constant(named(old), std::move(t));
+  }
+  std::string named(ir::ValueId v) const {
+    constexpr std::string_view kMark = "_equalized";
+    const std::string& name = g_.values[v].name;
+    return g_.fresh_name(name.ends_with(kMark) ? name : name + std::string(kMark));
+  }
+  void rename(ir::ValueId v) {
+    g_.values[v].name = named(v);
+    g_.values[v].declared = false;
+  }
+
+  ir::Model& model_;
+  ir::Graph& g_;
+  Equalize how_;
+  bool per_channel_;
+  std::map<ir::NodeId, std::vector<double>> held_;  // magnitudes that enter a node
+};
+
+}  // namespace
+
+std::vector<Equalized> equalize(ir::Model& model, Equalize how, bool per_channel) {
+  if (how == Equalize::kOff) return {};
+  return Equalizer(model, how, per_channel).run();
+}
+
+int64_t equalizable(const ir::Model& model) {
+  return static_cast<int64_t>(find_seams(model).size());
+}
+
+}  // namespace tersor::quant

@@ -1,0 +1,45 @@
+"""int8 by the default recipe on the trained networks of models/: accuracy on all test pictures."""
+
+import pathlib
+
+import pytest
+
+from support import tersor
+
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+TRAIN = ["-d", FASHION / "train-images-idx3-ubyte.gz", "--preprocess", "fashion-mnist"]
+TEST = ["-d", FASHION / "t10k-images-idx3-ubyte.gz", "--preprocess", "fashion-mnist", "--labels",
+        FASHION / "t10k-labels-idx1-ubyte.gz"]
+
+
+def trained(name):
+    return tersor.ROOT / "models" / f"{name}.onnx"
+
+
+def accuracy(model):
+    """In percent."""
+    return 100 * tersor.run_json("eval", model, *TEST)["top1"]
+
+
+@pytest.mark.parametrize("name,drop,equalized", [("fashion_resnet", 0.1, 0),
+                                                 ("fashion_mobilenet", 0.1, 0),
+                                                 ("fashion_resnet_unequal", 0.3, 8)])
+def test_keeps_accuracy(name, drop, equalized, tmp_path):
+    out = tmp_path / "int8.onnx"
+    report = tersor.run_json("quantize", trained(name), *TRAIN, "-o", out)
+    before, after = accuracy(trained(name)), accuracy(out)
+    print(f"  {name}: {before:.2f} % -> {after:.2f} %, {len(report['equalize']['pairs'])} of "
+          f"{report['equalize']['pairs_examined']} pairs equalized")
+    assert before - after <= drop
+    assert len(report["equalize"]["pairs"]) == equalized
+
+
+def test_unequal_channels_need_equalization(tmp_path):
+    """What the default recipe prevents, and what it says about it."""
+    model = trained("fashion_resnet_unequal")
+    off = tersor.run("quantize", model, *TRAIN, "-o", tmp_path / "off.onnx", "--equalize", "off",
+                     exits=[1])
+    assert "pairs of layers" not in off.stdout
+    assert accuracy(tmp_path / "off.onnx") < 60
+    auto = tersor.run("quantize", model, *TRAIN, "-o", tmp_path / "auto.onnx")
+    assert "8 of 8 pairs of layers" in auto.stdout
