@@ -153,6 +153,13 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   compare_options.threads = options.threads;
   compare_options.progress = options.progress;
   result.comparison = compare(model, result.model, unseen, compare_options);
+  constexpr double kPoorDb = 10;
+  for (const OutputComparison& out : result.comparison->outputs)
+    if (out.sqnr_db < kPoorDb)
+      result.warnings.push_back(
+          {"W32", fmt::format("output {} is far from the original, {:.1f} dB: 'tersor compare "
+                              "--layers' shows where it begins",
+                              base::quoted(out.name), out.sqnr_db)});
   return result;
 }
 

@@ -16,11 +16,12 @@ bool is_standard(const ir::Node& node) { return node.domain.empty() || node.doma
 class Analyser {
  public:
   Analyser(const ir::Model& model, const std::vector<std::string>& keep,
-           const std::set<std::string>& unobserved)
+           const std::set<std::string>& unobserved, const std::map<ir::NodeId, std::string>& left)
       : model_(model),
         g_(model.graph),
         keep_(keep),
         unobserved_(unobserved),
+        left_(left),
         readers_(g_.consumers()) {
     const size_t values = g_.values.size();
     can_.assign(values, false);
@@ -142,6 +143,10 @@ class Analyser {
     if (!role.op || role.op->traits.quant == QuantClass::kNone || node.output(0) == ir::kNone)
       return;
     role.inputs.assign(node.inputs.size(), false);
+    if (const auto it = left_.find(n); it != left_.end()) {
+      role.reason = it->second;
+      return;
+    }
     if (role.op->traits.quant == QuantClass::kWeighted) {
       if (node.op == "MatMul" && !g_.constant(node.input(1)) && !g_.constant(node.input(0))) {
         role.reason = "both operands are computed";
@@ -237,6 +242,7 @@ class Analyser {
   const ir::Graph& g_;
   const std::vector<std::string>& keep_;
   const std::set<std::string>& unobserved_;
+  const std::map<ir::NodeId, std::string>& left_;
   std::vector<std::vector<ir::NodeId>> readers_;
   Analysis a_;
   std::vector<bool> gelu_;              // by node
@@ -249,8 +255,9 @@ class Analyser {
 }  // namespace
 
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
-                 const std::set<std::string>& unobserved) {
-  return Analyser(model, keep, unobserved).run();
+                 const std::set<std::string>& unobserved,
+                 const std::map<ir::NodeId, std::string>& left) {
+  return Analyser(model, keep, unobserved, left).run();
 }
 
 std::optional<stats::Range> clip_bounds(const ir::Graph& g, const ir::Node& node) {

@@ -5,6 +5,7 @@
 // between quantized neighbours, and no Quantize where nobody gains.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ struct Role {
   bool weighted = false;   // multiplies with weights
   bool quantized = false;  // reads 8-bit values
   bool follows = false;    // a bias or an activation that its producer takes along
-  std::string reason;      // of a weighted node in float
+  std::string reason;      // why a node stays in float: a weighted one, or one that was left
   std::vector<bool> inputs;
 };
 
@@ -31,9 +32,11 @@ struct Analysis {
       head;  // by value: whose format it shares (operators that only move values)
 };
 
-// `unobserved`: names of values that have no statistics.
+// `unobserved`: names of values that have no statistics. `left`: nodes that stay in float, with the
+// reason.
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
-                 const std::set<std::string>& unobserved);
+                 const std::set<std::string>& unobserved,
+                 const std::map<ir::NodeId, std::string>& left = {});
 
 // The bounds of a Relu, or of a Clip with constant bounds (attributes before opset 11, inputs
 // since); nullopt for any other node.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "quant/algorithms/bias_correction.h"
+#include "quant/algorithms/unlike_parts.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 #include "stats/difference.h"
@@ -11,20 +12,23 @@
 namespace tersor::quant {
 namespace {
 
-// Analysis with every value that calibration saw nothing of left out.
+// Analysis with every value that calibration saw nothing of left out, and what does not fit one
+// scale.
 Analysis analyse_observed(const ir::Model& model, const stats::Statistics& statistics,
                           const Recipe& recipe) {
   std::set<std::string> unobserved;
+  std::map<ir::NodeId, std::string> left;
   for (;;) {
-    Analysis a = analyse(model, recipe.keep, unobserved);
-    const size_t before = unobserved.size();
+    Analysis a = analyse(model, recipe.keep, unobserved, left);
+    const size_t before = unobserved.size() + left.size();
+    left.merge(unlike_parts(model, a, statistics, recipe.calibrator));
     for (size_t v = 0; v < a.stored.size(); ++v) {
       if (!a.stored[v]) continue;
       const std::string& name = model.graph.values[a.head[v]].name;
       const auto it = statistics.tensors.find(name);
       if (it == statistics.tensors.end() || it->second.range.empty()) unobserved.insert(name);
     }
-    if (unobserved.size() == before) return a;
+    if (unobserved.size() + left.size() == before) return a;
   }
 }
 
@@ -108,8 +112,15 @@ std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe) 
   const Analysis a = analyse(model, recipe.keep, {});
   const ir::Graph& g = model.graph;
   std::map<std::string, int> names;
-  for (size_t v = 0; v < a.stored.size(); ++v)
-    if (a.stored[v]) names.emplace(g.values[a.head[v]].name, 0);
+  const auto add = [&](const Analysis& analysis) {
+    for (size_t v = 0; v < analysis.stored.size(); ++v)
+      if (analysis.stored[v]) names.emplace(g.values[analysis.head[v]].name, 0);
+  };
+  add(a);
+  // What is behind a Concat that may stay in float has formats of its own then.
+  std::map<ir::NodeId, std::string> left;
+  for (ir::NodeId n : separable_concats(model, a)) left[n] = "may be of unlike parts";
+  if (!left.empty()) add(analyse(model, recipe.keep, {}, left));
   if (recipe.bias_correct)
     for (size_t n = 0; n < a.nodes.size(); ++n)
       if (a.nodes[n].weighted && a.nodes[n].quantized && corrects_bias(g, g.nodes[n]))

@@ -231,6 +231,53 @@ TEST(Analysis, MovesQuantizedInputsThroughTransposes) {
   EXPECT_EQ(points(m, {}), (std::map<std::string, int>{{"x", 0}, {"t", 1}, {"c1", 0}}));
 }
 
+// Two parts, one `factor` times the other, joined, reshaped, and taken apart for two convolutions;
+// `whole`: a third one reads them together.
+ir::Model joined_model(float factor, bool whole) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto a = b.conv(x, 3, 4, "a");
+  const auto k = b.constant("k", random_tensor({4, 3, 1, 1}, 50, 0.3F * factor));
+  const auto c = b.op("Conv", {x, k}, "c");
+  const auto both = b.op("Concat", {a, c}, "both");
+  b.last().set("axis", int64_t{1});
+  const auto shape = b.constant("shape", Tensor::of<int64_t>({4}, {1, 8, 4, 16}));
+  const auto flat = b.op("Reshape", {both, shape}, "flat");
+  const auto split = b.op("Split", {flat}, "s1");
+  b.last().set("axis", int64_t{1});
+  const auto s2 = b.model.graph.add_value("s2");
+  b.last().outputs.push_back(s2);
+  std::vector<ir::ValueId> outputs{b.conv(split, 4, 4, "y1"), b.conv(s2, 4, 4, "y2")};
+  if (whole) outputs.push_back(b.conv(flat, 8, 4, "y3"));
+  return b.finish(std::move(outputs));
+}
+
+TEST(UnlikeParts, GetScalesOfTheirOwn) {
+  struct Case {
+    float factor;
+    bool whole, together;
+  };
+  for (const Case& c : {Case{1, false, true}, Case{1000, false, false}, Case{0.001F, false, false},
+                        Case{1000, true, true}}) {
+    const ir::Model m = joined_model(c.factor, c.whole);
+    const Recipe recipe = minmax();
+    const auto statistics = observe(m, points(m, recipe), {1, 3, 8, 8});
+    const Decisions d = decide(m, statistics, recipe);
+    const auto node = std::ranges::find(d.nodes, "Concat", &NodeDecision::op);
+    ASSERT_NE(node, d.nodes.end());
+    EXPECT_EQ(node->quantized, c.together) << c.factor;
+    EXPECT_EQ(node->reason.empty(), c.together) << node->reason;
+    EXPECT_EQ(d.activations.contains("both"), c.together);
+    EXPECT_EQ(d.activations.at("s1") == d.activations.at("s2"), c.together);
+    if (c.whole) continue;
+    const ir::Model q = apply(m, d);
+    const std::vector<Tensor> in{random_tensor({1, 3, 8, 8}, 99)};
+    const auto a = ops::interpret(m.graph, m, in), b = ops::interpret(q.graph, q, in);
+    for (size_t i = 0; i < a.size(); ++i)
+      EXPECT_GE(stats::sqnr_db(a[i].data<float>(), b[i].data<float>()), 22) << c.factor;
+  }
+}
+
 TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
   const ir::Model m = residual_model();
   const Recipe recipe = minmax();
