@@ -6,7 +6,7 @@ namespace tersor::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  std::string model, target;
   bool layers = false, plan = false;
 };
 
@@ -79,11 +79,56 @@ std::string plan_text(const PlanInfo& plan) {
                      plan.steps.size(), plan.integer_steps, plan.reference_steps, isa);
 }
 
+Json target_json(const std::string& target, const std::vector<Finding>& findings) {
+  Json list = Json::array();
+  for (const Finding& f : findings)
+    list.push_back({{"rule", f.rule},
+                    {"severity", f.severity},
+                    {"node", f.node},
+                    {"op", f.op},
+                    {"tensor", f.tensor},
+                    {"what", f.what},
+                    {"todo", f.todo}});
+  Json rules = Json::array();
+  for (const TargetRule& r : target_rules(target))
+    rules.push_back({{"id", r.id}, {"severity", r.severity}, {"summary", r.summary}});
+  return {{"name", target}, {"rules", std::move(rules)}, {"findings", std::move(list)}};
+}
+
+std::string target_text(const std::string& target, const ModelInfo& info,
+                        const std::vector<Finding>& findings) {
+  constexpr int kShown = 5;  // of one rule
+  const size_t rules = target_rules(target).size();
+  if (findings.empty())
+    return fmt::format("{}: {} rules, no finding{}\n", target, rules,
+                       info.quantize_nodes == 0 ? "; the model is not quantized" : "");
+  std::string text = "\n";
+  for (size_t i = 0; i < findings.size();) {
+    const std::string& rule = findings[i].rule;
+    size_t n = 0;
+    for (; i < findings.size() && findings[i].rule == rule; ++i, ++n) {
+      const Finding& f = findings[i];
+      if (n >= kShown) continue;
+      text += fmt::format(
+          "{} [{}] {} '{}'{}: {}\n", f.severity, f.rule, printable(f.op), printable(f.node),
+          f.tensor.empty() ? "" : fmt::format(", tensor '{}'", printable(f.tensor)), f.what);
+      text += fmt::format("  help: {}\n", f.todo);
+    }
+    if (n > kShown) text += fmt::format("{} more of [{}]: --json lists all\n", n - kShown, rule);
+  }
+  return text + fmt::format("{}: {} rules, {} finding{}\n", target, rules, findings.size(),
+                            findings.size() == 1 ? "" : "s");
+}
+
 int inspect(const Options& o, const Common& common) {
+  if (!o.target.empty()) check_choice("target", o.target, target_names());
   const Model model = Model::load(o.model);
   const ModelInfo info = model.info();
   std::optional<PlanInfo> plan;
   if (o.plan) plan = Session(model).plan();
+  std::vector<Finding> findings;
+  if (!o.target.empty()) findings = check_target(model, o.target);
+  const int code = findings.empty() ? 0 : 1;
   if (!common.json) {
     std::string text = head(o, model, info) + "\n" + operators(info);
     if (o.layers) {
@@ -96,8 +141,10 @@ int inspect(const Options& o, const Common& common) {
       text += "\n" + t.text();
     }
     if (plan) text += "\n" + plan_text(*plan);
-    print(text + verdict(info));
-    return 0;
+    text += verdict(info);
+    if (!o.target.empty()) text += target_text(o.target, info, findings);
+    print(text);
+    return code;
   }
   Json j = report(common);
   Json m{{"path", o.model},
@@ -140,9 +187,10 @@ int inspect(const Options& o, const Common& common) {
                              {"quantizable", n.quantizable}});
   }
   if (plan) j["plan"] = plan_json(*plan);
-  j["exit"] = 0;
+  if (!o.target.empty()) j["target"] = target_json(o.target, findings);
+  j["exit"] = code;
   print(j);
-  return 0;
+  return code;
 }
 
 }  // namespace
@@ -152,6 +200,9 @@ std::function<int()> declare_inspect(CLI::App& app, Common& common) {
   app.add_option("model", o->model, "ONNX file, - for standard input")->required();
   app.add_flag("--layers", o->layers, "a line for every node");
   app.add_flag("--plan", o->plan, "the steps that the engine would run, with their kernels");
+  app.add_option("--target", o->target,
+                 "what keeps a quantized model from running well there: onnxruntime, openvino, "
+                 "tensorrt, tersor, any; exit 1 if something does");
   return [o, &common] { return inspect(*o, common); };
 }
 

@@ -69,6 +69,16 @@ std::string did_you_mean(const std::string& wish, const std::vector<std::string>
   return best.empty() ? "" : fmt::format("did you mean '{}'?", best);
 }
 
+void check_choice(const char* what, const std::string& given,
+                  const std::vector<std::string>& choices) {
+  if (std::ranges::find(choices, given) != choices.end()) return;
+  std::string list;
+  for (const std::string& c : choices) list += (list.empty() ? "" : ", ") + c;
+  std::string help = did_you_mean(given, choices);
+  help += (help.empty() ? "" : " ") + fmt::format("{}s: {}", what, list);
+  fail_usage(fmt::format("unknown {} '{}'", what, printable(given)), help);
+}
+
 namespace {
 
 int fail(const Error& error) {

@@ -26,16 +26,6 @@ std::string default_output(const std::string& model) {
   return p.replace_extension().string() + ".int8.onnx";
 }
 
-void check_choice(const char* what, const std::string& given,
-                  const std::vector<std::string>& choices) {
-  if (std::ranges::find(choices, given) != choices.end()) return;
-  std::string list;
-  for (const std::string& c : choices) list += (list.empty() ? "" : ", ") + c;
-  std::string help = did_you_mean(given, choices);
-  help += (help.empty() ? "" : " ") + fmt::format("{}s: {}", what, list);
-  fail_usage(fmt::format("unknown {} '{}'", what, printable(given)), help);
-}
-
 Json layer_json(const LayerDecision& l) {
   Json j{{"node", l.node},
          {"op", l.op},

@@ -43,5 +43,8 @@ void add_threads(CLI::App& app, Common& common);
 [[noreturn]] void fail_usage(std::string sentence, std::string help = {});
 // ", did you mean 'x'?" for the nearest of `names`, or "".
 std::string did_you_mean(const std::string& wish, const std::vector<std::string>& names);
+// A usage Error if `given` is none of the choices: "unknown type 'x'", with the nearest and all.
+void check_choice(const char* what, const std::string& given,
+                  const std::vector<std::string>& choices);
 
 }  // namespace tersor::cli

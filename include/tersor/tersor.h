@@ -8,4 +8,5 @@
 #include "tersor/model.h"
 #include "tersor/quantize.h"
 #include "tersor/session.h"
+#include "tersor/targets.h"
 #include "tersor/tensor.h"

@@ -157,3 +157,17 @@ def test_environment_caps_the_instruction_sets(monkeypatch):
     steps = tersor.run_json("inspect", RESNET, "--plan")["plan"]["steps"]
     assert all("avx" not in s["kernel"] for s in steps)
     assert json.loads(tersor.run("version", "--json").stdout)
+
+
+def test_inspect_target(int8, tmp_path):
+    clean = tersor.run("inspect", int8, "--target", "onnxruntime")
+    assert "no finding" in clean.stdout
+    assert "not quantized" in tersor.run("inspect", RESNET, "--target", "tensorrt").stdout
+    found = tersor.run("inspect", int8, "--target", "tensorrt", exits=[1])
+    assert "[zero-point]" in found.stdout and "help:" in found.stdout
+    report = tersor.run_json("inspect", int8, "--target", "tensorrt", exits=[1])
+    assert report["exit"] == 1 and report["target"]["name"] == "tensorrt"
+    assert {"type", "zero-point", "bias"} <= {f["rule"] for f in report["target"]["findings"]}
+    assert all(f["node"] and f["what"] and f["todo"] for f in report["target"]["findings"])
+    wrong = tersor.run("inspect", int8, "--target", "tensort", exits=[2])
+    assert "did you mean 'tensorrt'" in wrong.stderr
