@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string model, output, type = "int8", target = "any";
+  std::string model, output, type = "int8";
   DataOptions data;
   QuantizeOptions quantize;
   bool force = false, per_tensor = false, verbose = false;
@@ -62,7 +62,8 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
                  {"sha256", r.model.sha256()},
                  {"bytes", r.model.file_bytes()},
                  {"type", "int8"},
-                 {"format", "qdq"}};
+                 {"format", "qdq"},
+                 {"target", o.quantize.target}};
   j["simplified"] = {{"passes", r.simplified}, {"nodes", {r.nodes_before, r.nodes_after}}};
   j["calibration"] = {{"source", o.data.data.path},
                       {"samples", r.calibration_samples},
@@ -152,7 +153,7 @@ std::string equalize_text(const QuantizeResult& r, bool verbose) {
 int quantize_verb(Options& o, const Common& common) {
   check_choice("type", o.type, {"int8"});
   check_choice("choice for --equalize", o.quantize.equalize, {"auto", "on", "off"});
-  check_choice("target", o.target, {"any", "onnxruntime", "openvino", "tersor"});
+  check_choice("target", o.quantize.target, target_names());
   if (!o.data.given())
     fail_usage(
         "static int8 needs samples of your own data: pass --data",
@@ -228,7 +229,9 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
       "file to write; MODEL.int8.onnx beside the model otherwise, - for standard output");
   app.add_flag("--force", o->force, "replace an existing file");
   app.add_option("-t,--type", o->type, "int8");
-  app.add_option("--target", o->target, "any: runs as int8 in onnxruntime, OpenVINO and tersor");
+  app.add_option("--target", o->quantize.target,
+                 "any (default): runs as int8 in onnxruntime, OpenVINO and tersor; or for one of "
+                 "onnxruntime, openvino, tensorrt, tersor");
   app.add_option("-n,--samples", o->quantize.samples,
                  "calibration samples, spread over the data (300)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));

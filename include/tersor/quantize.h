@@ -18,6 +18,7 @@ struct QuantizeOptions {
   // Units of channels between layers that quantize better, the float function unchanged: "auto"
   // (where the weights say that it is needed), "on", "off".
   std::string equalize = "auto";
+  std::string target = "any";     // see targets.h
   std::vector<std::string> keep;  // node names or operators (globs) that stay in float
   bool partial = false;           // quantize what can be observed, leave unknown operators in float
   bool requantize = false;        // accept a model that is quantized already

@@ -75,7 +75,8 @@ void describe_layers(const quant::Decisions& decisions, const stats::Statistics&
 
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options) {
   const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
-                             options.bias_correct, options.keep};
+                             options.bias_correct, options.keep,
+                             &quant::find_target(options.target)};
   const quant::Equalize equalize = parse_equalize(options.equalize);
   ir::Model prepared = float_model(model, options.requantize);
   quant::check_weights(prepared);
@@ -89,6 +90,7 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
                     prepared.opset(), kPerChannelOpset,
                     report.notes.empty() ? "an operator changed its meaning" : report.notes[0]));
 
+  quant::check_opset(prepared, *recipe.target);
   quant::check_weights(prepared);
 
   const int64_t equalizable = quant::equalizable(prepared);

@@ -16,12 +16,14 @@ bool is_standard(const ir::Node& node) { return node.domain.empty() || node.doma
 class Analyser {
  public:
   Analyser(const ir::Model& model, const std::vector<std::string>& keep,
-           const std::set<std::string>& unobserved, const std::map<ir::NodeId, std::string>& left)
+           const std::set<std::string>& unobserved, const std::map<ir::NodeId, std::string>& left,
+           const Target& target)
       : model_(model),
         g_(model.graph),
         keep_(keep),
         unobserved_(unobserved),
         left_(left),
+        target_(target),
         readers_(g_.consumers()) {
     const size_t values = g_.values.size();
     can_.assign(values, false);
@@ -62,6 +64,11 @@ class Analyser {
       if (g_.nodes[n].op == "Gelu") gelu_[n] = true;
   }
 
+  // The target computes it, or passes it on, in 8 bits.
+  bool has_form(const ir::Node& node) const {
+    return !target_.operators || target_.operators->contains(node.op);
+  }
+
   // The only reader of a value that nobody else sees.
   ir::NodeId only_reader(ir::ValueId id) const {
     if (readers_[id].size() != 1 || g_.is_output(id)) return ir::kNone;
@@ -82,9 +89,8 @@ class Analyser {
     if (!a_.nodes[n].op->traits.fuses_clip) return at;
     const ir::NodeId next = only_reader(at);
     if (next == ir::kNone || g_.nodes[next].input(0) != at || kept(g_.nodes[next])) return at;
-    // Only a range that starts at zero makes the activation part of the rounding for every runtime.
     const auto bounds = clip_bounds(g_, g_.nodes[next]);
-    return bounds && bounds->lo == 0 ? follow(n, next) : at;
+    return bounds && (bounds->lo == 0 || !target_.clips_from_zero) ? follow(n, next) : at;
   }
   ir::ValueId follow(ir::NodeId leader, ir::NodeId follower) {
     a_.nodes[follower].follows = true;
@@ -102,6 +108,7 @@ class Analyser {
   // Empty if the weighted node can compute in 8 bits.
   std::string obstacle(const ir::Node& node) const {
     if (kept(node)) return "kept as asked";
+    if (!has_form(node)) return std::string(target_.label) + " has no 8-bit form of it";
     const ir::ValueId x = node.input(0), w = node.input(1);
     if (x == ir::kNone || w == ir::kNone) return "it lacks an input";
     if (!is_float32(x)) return "it computes in " + tensor::name(g_.values[x].type.elem);
@@ -156,7 +163,8 @@ class Analyser {
       role.reason = obstacle(node);
       if (!role.reason.empty()) return;
       const ir::ValueId at = settle(n);
-      if (node.op == "Conv" && !observed(at)) {
+      if (node.op == "Conv") conv_ends_.insert(at);
+      if (node.op == "Conv" && target_.conv_needs_output && !observed(at)) {
         role.reason = "its output was never observed";
         return;
       }
@@ -165,7 +173,10 @@ class Analyser {
       can_[at] = hot_[at] = observed(at);
       return;
     }
-    if (role.follows || gelu_[n] || !role.op->bind || kept(node) || !moves_zero(node)) return;
+    if (role.follows || gelu_[n] || !role.op->bind || kept(node) || !moves_zero(node) ||
+        !has_form(node))
+      return;
+    const bool residual = target_.quantizes_residual_adds && is_residual(node);
     bool all = true, any_hot = false;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ir::ValueId id = node.inputs[i];
@@ -173,7 +184,7 @@ class Analyser {
       role.inputs[i] = true;
       const Tensor* constant = g_.constant(id);
       all &= constant ? role.op->traits.quant == QuantClass::kCombines && is_plain(*constant)
-                      : can_[id];
+                      : can_[id] || (residual && is_float32(id) && observed(a_.head[id]));
       any_hot |= hot_[id];
     }
     const bool moves = role.op->traits.quant == QuantClass::kMoves;
@@ -191,6 +202,10 @@ class Analyser {
   static bool is_plain(const Tensor& t) {
     return t.dtype() == DType::kFloat32 && t.count() > 0 &&
            std::ranges::all_of(t.data<float>(), [](float v) { return std::isfinite(v); });
+  }
+  bool is_residual(const ir::Node& node) const {
+    return node.op == "Add" && is_standard(node) && node.inputs.size() == 2 &&
+           !g_.constant(node.inputs[0]) && !g_.constant(node.inputs[1]);
   }
   // Pad is a move only where it fills with zeros; other nodes always are what their traits say.
   bool moves_zero(const ir::Node& node) const {
@@ -210,7 +225,7 @@ class Analyser {
     if (role.weighted) {
       if (!role.quantized) return;
       // Runtimes compute a convolution in 8 bits only if its output is quantized too.
-      if (node.op == "Conv") a_.stored[stored_at_[n]] = true;
+      if (node.op == "Conv" && target_.conv_needs_output) a_.stored[stored_at_[n]] = true;
       a_.stored[node.inputs[0]] = true;
       if (a_.stored[stored_at_[n]]) mark_followers(n);
       return;
@@ -222,6 +237,12 @@ class Analyser {
       if (out != ir::kNone)
         wanted |=
             a_.stored[out == node.outputs[0] ? at : out] && can_[out == node.outputs[0] ? at : out];
+    if (!wanted && target_.quantizes_residual_adds && is_residual(node) &&
+        std::ranges::any_of(node.inputs, [&](ir::ValueId id) { return conv_ends_.contains(id); })) {
+      role.quantized = true;
+      for (ir::ValueId id : node.inputs) a_.stored[id] = true;
+      return;
+    }
     if (!wanted) {
       role.inputs.assign(role.inputs.size(), false);
       return;
@@ -243,6 +264,7 @@ class Analyser {
   const std::vector<std::string>& keep_;
   const std::set<std::string>& unobserved_;
   const std::map<ir::NodeId, std::string>& left_;
+  const Target& target_;
   std::vector<std::vector<ir::NodeId>> readers_;
   Analysis a_;
   std::vector<bool> gelu_;              // by node
@@ -250,14 +272,15 @@ class Analyser {
   std::vector<ir::ValueId> stored_at_;  // by node
   std::map<ir::NodeId, ir::NodeId> leaders_;
   std::set<ir::NodeId> followed_;
+  std::set<ir::ValueId> conv_ends_;  // where results of Conv are stored
 };
 
 }  // namespace
 
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
                  const std::set<std::string>& unobserved,
-                 const std::map<ir::NodeId, std::string>& left) {
-  return Analyser(model, keep, unobserved, left).run();
+                 const std::map<ir::NodeId, std::string>& left, const Target& target) {
+  return Analyser(model, keep, unobserved, left, target).run();
 }
 
 std::optional<stats::Range> clip_bounds(const ir::Graph& g, const ir::Node& node) {

@@ -36,7 +36,8 @@ struct Analysis {
 // reason.
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
                  const std::set<std::string>& unobserved,
-                 const std::map<ir::NodeId, std::string>& left = {});
+                 const std::map<ir::NodeId, std::string>& left = {},
+                 const Target& target = find_target("any"));
 
 // The bounds of a Relu, or of a Clip with constant bounds (attributes before opset 11, inputs
 // since); nullopt for any other node.

@@ -16,7 +16,8 @@ using ir::ValueId;
 
 class Applier {
  public:
-  Applier(const ir::Model& model, const Decisions& decisions) : model_(model), g_(model_.graph) {
+  Applier(const ir::Model& model, const Decisions& decisions)
+      : model_(model), g_(model_.graph), target_(*decisions.target) {
     for (const auto& [name, format] : decisions.activations) by_name_[name] = &format;
     for (const NodeDecision& d : decisions.nodes)
       if (d.quantized) by_output_[d.output] = &d;
@@ -28,7 +29,7 @@ class Applier {
     g_.nodes.clear();
     find_formats();
     find_real(old);
-    give_outputs_way();
+    if (!target_.keeps_float_readers) give_outputs_way();
     for (ValueId id : g_.required_inputs()) store(id);
     for (ir::Node& node : old) {
       rewire(node);
@@ -162,10 +163,12 @@ class Applier {
       ValueId& in = node.inputs[i];
       const auto stored = codes_.find(in);
       if (stored == codes_.end()) continue;
-      if (asks_shape) {
-        in = stored->second;
-      } else if (decision && i < decision->inputs.size() && decision->inputs[i]) {
+      if (decision && i < decision->inputs.size() && decision->inputs[i]) {
         in = dequantize(stored->second, *format(in), g_.values[in].name);
+      } else if (target_.keeps_float_readers) {
+        continue;
+      } else if (asks_shape) {
+        in = stored->second;
       } else if (!is_real(in)) {
         // Readers in float share one DequantizeLinear.
         ValueId& real = reals_.try_emplace(in, kNone).first->second;
@@ -191,6 +194,13 @@ class Applier {
     const Tensor* bias = g_.constant(node.input(2));
     if (!bias && decision.bias.empty()) return;
     if (!bias) node.inputs.resize(3, kNone);
+    if (!target_.quantizes_bias) {
+      if (!decision.bias.empty())
+        node.inputs[2] = constant(
+            (bias ? g_.values[node.inputs[2]].name : name) + "_bias",
+            Tensor::of<float>({static_cast<int64_t>(decision.bias.size())}, decision.bias));
+      return;
+    }
     const std::vector<float> real_bias =
         decision.bias.empty()
             ? std::vector<float>(bias->data<float>().begin(), bias->data<float>().end())
@@ -207,13 +217,14 @@ class Applier {
 
   void quantize_operand(ir::Node& node, size_t i, const Tensor& t) {
     const auto [lo, hi] = std::ranges::minmax(t.data<float>());
-    const Format f = asymmetric_u8({std::min(lo, 0.0F), std::max(hi, 0.0F)});
+    const Format f = activation_format({std::min(lo, 0.0F), std::max(hi, 0.0F)}, target_);
     const std::string name = g_.values[node.inputs[i]].name;
     node.inputs[i] = dequantize(constant(name + "_q", quantize(t, f)), f, name);
   }
 
   ir::Model model_;
   ir::Graph& g_;
+  const Target& target_;
   std::map<std::string, const Format*, std::less<>> by_name_;
   std::map<std::string, const NodeDecision*, std::less<>> by_output_;
   std::vector<const Format*> formats_;      // by value of the original

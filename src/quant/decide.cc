@@ -19,7 +19,7 @@ Analysis analyse_observed(const ir::Model& model, const stats::Statistics& stati
   std::set<std::string> unobserved;
   std::map<ir::NodeId, std::string> left;
   for (;;) {
-    Analysis a = analyse(model, recipe.keep, unobserved, left);
+    Analysis a = analyse(model, recipe.keep, unobserved, left, *recipe.target);
     const size_t before = unobserved.size() + left.size();
     left.merge(unlike_parts(model, a, statistics, recipe.calibrator));
     for (size_t v = 0; v < a.stored.size(); ++v) {
@@ -43,6 +43,7 @@ class Decider {
 
   Decisions run() {
     Decisions d;
+    d.target = recipe_.target;
     for (size_t v = 0; v < a_.stored.size(); ++v)
       if (a_.stored[v]) d.activations[g_.values[v].name] = activation(a_.head[v]);
     for (size_t n = 0; n < a_.nodes.size(); ++n) {
@@ -68,7 +69,9 @@ class Decider {
  private:
   Format activation(ir::ValueId head) const {
     const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
-    stats::Range range = stats::choose_range(seen, recipe_.calibrator);
+    const bool symmetric = recipe_.target->activation == DType::kInt8;
+    stats::Range range = symmetric ? symmetric_range(seen, recipe_.calibrator)
+                                   : stats::choose_range(seen, recipe_.calibrator);
     if (made_[head] != ir::kNone) {
       // What the operator cannot give need not be covered.
       const ir::Node& node = g_.nodes[made_[head]];
@@ -80,13 +83,13 @@ class Decider {
         range = {std::max(range.lo, std::min(bounds->lo, 0.0F)),
                  std::min(range.hi, std::max(bounds->hi, 0.0F))};
     }
-    return asymmetric_u8(range);
+    return activation_format(range, *recipe_.target);
   }
 
   void add_weight(const ir::Node& node, const Decisions& d, NodeDecision& decision) const {
     const Tensor& weight = *g_.constant(node.inputs[1]);
     Format format = symmetric_s8(weight, recipe_.per_channel ? channel_axis(node, weight) : -1);
-    if (const Tensor* bias = g_.constant(node.input(2)))
+    if (const Tensor* bias = g_.constant(node.input(2)); bias && recipe_.target->quantizes_bias)
       make_room_for_bias(format, d.activations.at(g_.values[node.inputs[0]].name).params.scale(),
                          bias->data<float>());
     const Tensor back = dequantize(quantize(weight, format), format);
@@ -109,7 +112,7 @@ class Decider {
 }  // namespace
 
 std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe) {
-  const Analysis a = analyse(model, recipe.keep, {});
+  const Analysis a = analyse(model, recipe.keep, {}, {}, *recipe.target);
   const ir::Graph& g = model.graph;
   std::map<std::string, int> names;
   const auto add = [&](const Analysis& analysis) {
@@ -120,7 +123,7 @@ std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe) 
   // What is behind a Concat that may stay in float has formats of its own then.
   std::map<ir::NodeId, std::string> left;
   for (ir::NodeId n : separable_concats(model, a)) left[n] = "may be of unlike parts";
-  if (!left.empty()) add(analyse(model, recipe.keep, {}, left));
+  if (!left.empty()) add(analyse(model, recipe.keep, {}, left, *recipe.target));
   if (recipe.bias_correct)
     for (size_t n = 0; n < a.nodes.size(); ++n)
       if (a.nodes[n].weighted && a.nodes[n].quantized && corrects_bias(g, g.nodes[n]))

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ir/model.h"
+#include "quant/targets/target.h"
 #include "stats/calibrator.h"
 #include "stats/statistics.h"
 
@@ -19,6 +20,7 @@ struct Recipe {
   bool per_channel = true;
   bool bias_correct = true;       // biases make up for the mean error of rounded weights
   std::vector<std::string> keep;  // globs on node names or operator names
+  const Target* target = &find_target("any");
 };
 
 // How a value is stored in 8 bits.
@@ -46,6 +48,7 @@ struct Decisions {
   // before it.
   std::map<std::string, Format> activations;
   std::vector<NodeDecision> nodes;  // in graph order
+  const Target* target = &find_target("any");
 };
 
 // The values whose statistics decide() needs, by name: what calibration observes. The number says

@@ -295,6 +295,83 @@ TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
   EXPECT_GE(stats::sqnr_db(a[0].data<float>(), b[0].data<float>()), 25);
 }
 
+Recipe minmax_for(const char* target) {
+  Recipe r = minmax();
+  r.target = &find_target(target);
+  return r;
+}
+ir::Model quantized(const ir::Model& m, const Recipe& recipe, const Dims& dims) {
+  return apply(m, decide(m, observe(m, points(m, recipe), dims), recipe));
+}
+
+TEST(Apply, MakesWhatEachTargetAsksFor) {
+  const ir::Model m = residual_model();
+  const std::vector<Tensor> in{random_tensor({2, 3, 8, 8}, 99)};
+  const auto a = ops::interpret(m.graph, m, in);
+  for (const Target* t : all_targets()) {
+    const ir::Model q = quantized(m, minmax_for(t->name), {2, 3, 8, 8});
+    for (const Finding& f : check(q, *t)) ADD_FAILURE() << t->name << ": " << f.rule << f.what;
+    const auto b = ops::interpret(q.graph, q, in);
+    EXPECT_GE(stats::sqnr_db(a[0].data<float>(), b[0].data<float>()), 23) << t->name;
+  }
+}
+
+TEST(Apply, IsSymmetricForTensorRt) {
+  const ir::Model m = residual_model();
+  const Recipe recipe = minmax_for("tensorrt");
+  const Decisions d = decide(m, observe(m, points(m, recipe), {2, 3, 8, 8}), recipe);
+  for (const auto& [name, format] : d.activations) {
+    EXPECT_EQ(format.dtype, DType::kInt8) << name;
+    EXPECT_EQ(format.params.zero_point(), 0) << name;
+  }
+  const ir::Model q = apply(m, d);
+  // x, r1 twice, c2, r2, pool, flat; three weights; biases are floats.
+  EXPECT_EQ(count(q, "DequantizeLinear"), 7 + 3);
+}
+
+TEST(Apply, QuantizesTheLastResidualAddForTensorRt) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto r = b.op("Relu", {b.conv(x, 3, 4, "c1")}, "r1");
+  const ir::Model m = b.finish({b.op("Add", {b.conv(r, 4, 4, "c2"), r}, "sum")});
+  const ir::Model any = quantized(m, minmax_for("any"), {1, 3, 8, 8});
+  EXPECT_EQ(check(any, find_target("tensorrt")).empty(), false);
+  const ir::Model q = quantized(m, minmax_for("tensorrt"), {1, 3, 8, 8});
+  for (const Finding& f : check(q, find_target("tensorrt"))) ADD_FAILURE() << f.rule << f.what;
+  const ir::Node& add = q.graph.nodes.back();
+  EXPECT_EQ(add.op, "Add");
+  EXPECT_EQ(q.graph.values[add.inputs[0]].name, "c2_dq");
+}
+
+TEST(Apply, LeavesInFloatWhatTheTargetHasNoFormOf) {
+  Builder b;
+  const auto x = b.input("x", {1, 3, 8, 8});
+  const auto up = b.op("ConvTranspose", {b.conv(x, 3, 4, "c1"), b.weight("w", {4, 4, 2, 2})}, "up");
+  const ir::Model m = b.finish({b.conv(up, 4, 4, "c2")});
+  const Recipe recipe = minmax_for("onnxruntime");
+  const Decisions d = decide(m, observe(m, points(m, recipe), {1, 3, 8, 8}), recipe);
+  for (const NodeDecision& n : d.nodes) {
+    EXPECT_EQ(n.quantized, n.op == "Conv") << n.node;
+    EXPECT_EQ(n.reason, n.op == "Conv" ? "" : "onnxruntime has no 8-bit form of it");
+  }
+  for (const Finding& f : check(apply(m, d), *recipe.target)) ADD_FAILURE() << f.rule << f.what;
+}
+
+TEST(SymmetricRange, CutsOutliersOnlyWherePaying) {
+  stats::TensorStats seen;
+  std::vector<float> v(100000);
+  std::mt19937 rng(7);
+  std::normal_distribution<float> number;
+  for (float& e : v) e = number(rng);
+  v[0] = 100;
+  seen.add(v);
+  const stats::Range mse = symmetric_range(seen, {});
+  EXPECT_EQ(mse.lo, -mse.hi);
+  EXPECT_LT(mse.hi, 80);
+  EXPECT_EQ(symmetric_range(seen, {.kind = stats::Calibrator::Kind::kMinMax}).hi, 100);
+  EXPECT_EQ(symmetric_range({}, {}).hi, 0);
+}
+
 TEST(Apply, KeepsTheNameOfAnOutputThatIsStored) {
   Builder b;
   const auto x = b.input("x", {1, 3, 8, 8});

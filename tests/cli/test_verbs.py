@@ -171,3 +171,81 @@ def test_inspect_target(int8, tmp_path):
     assert all(f["node"] and f["what"] and f["todo"] for f in report["target"]["findings"])
     wrong = tersor.run("inspect", int8, "--target", "tensort", exits=[2])
     assert "did you mean 'tensorrt'" in wrong.stderr
+
+
+@pytest.fixture(scope="module")
+def for_tensorrt(tmp_path_factory):
+    out = tmp_path_factory.mktemp("trt") / "resnet.trt.onnx"
+    report = tersor.run_json("quantize", RESNET, "-d", PICTURES, "-o", out, "--target", "tensorrt")
+    assert report["result"]["target"] == "tensorrt" and report["compare"]["top1_agree"] >= 0.95
+    return out
+
+
+def test_quantize_for_tensorrt(for_tensorrt):
+    assert "no finding" in tersor.run("inspect", for_tensorrt, "--target", "tensorrt").stdout
+    model = onnx.load(for_tensorrt)
+    onnx.checker.check_model(model, full_check=True)
+    weights = {i.name: i for i in model.graph.initializer}
+    made = {o: n for n in model.graph.node for o in n.output}
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            zero = onnx.numpy_helper.to_array(weights[node.input[2]])
+            assert zero.dtype == np.int8 and not zero.any()
+        if node.op_type == "Add":
+            assert all(made[i].op_type == "DequantizeLinear" for i in node.input)
+
+
+def test_tensorrt_model_means_the_same_in_onnxruntime(for_tensorrt, tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    rng = np.random.default_rng(3)
+    batch = rng.normal(size=(1, 1, 28, 28)).astype(np.float32)
+    np.save(tmp_path / "x.npy", batch)
+    tersor.run("run", for_tensorrt, "-i", tmp_path / "x.npy", "--save", tmp_path / "y.npz")
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    expected = ort.InferenceSession(str(for_tensorrt), options,
+                                    providers=["CPUExecutionProvider"]).run(None, {"input": batch})
+    ours = np.load(tmp_path / "y.npz")["logits"]
+    assert np.abs(ours - expected[0]).max() <= 0.02 * np.abs(expected[0]).max()
+
+
+def test_planted_violations_are_found(for_tensorrt, tmp_path):
+    def plant(change):
+        model = onnx.load(for_tensorrt)
+        change(model.graph)
+        onnx.save(model, tmp_path / "planted.onnx")
+        done = tersor.run_json("inspect", tmp_path / "planted.onnx", "--target", "tensorrt",
+                               exits=[1])
+        return {(f["rule"], f["op"]) for f in done["target"]["findings"]}
+
+    def first(graph, op, skip=0):
+        return [n for n in graph.node if n.op_type == op][skip]
+
+    def skip_pair(graph):
+        add = first(graph, "Add")
+        dq = next(n for n in graph.node if add.input[1] in n.output)
+        q = next(n for n in graph.node if dq.input[0] in n.output)
+        add.input[1] = q.input[0]
+        graph.node.remove(dq)
+
+    def zero_point(graph, value, dtype):
+        q = first(graph, "QuantizeLinear")
+        graph.initializer.append(
+            onnx.numpy_helper.from_array(np.array(value, dtype=dtype), "planted_zero"))
+        for node in graph.node:
+            if node.name == q.name and node.output == q.output or q.output[0] in node.input:
+                node.input[2] = "planted_zero"
+
+    def wrong_axis(graph):
+        conv = first(graph, "Conv", 3)
+        next(n for n in graph.node if conv.input[1] in n.output).attribute[0].i = 1
+
+    assert plant(skip_pair) == {("residual-add", "Add")}
+    assert plant(lambda g: zero_point(g, 5, np.int8)) == {("zero-point", "QuantizeLinear")}
+    assert plant(lambda g: zero_point(g, 0, np.uint8)) == {("type", "QuantizeLinear")}
+    assert plant(wrong_axis) == {("weight-axis", "DequantizeLinear")}
+
+
+def test_default_target_is_any(int8, tmp_path):
+    tersor.run("quantize", RESNET, "-d", PICTURES, "-o", tmp_path / "any.onnx", "--target", "any")
+    assert (tmp_path / "any.onnx").read_bytes() == int8.read_bytes()

@@ -86,12 +86,17 @@ void residual_add(const GraphView& view, const Target& t, Findings& out) {
   for (const ir::Node& node : view.graph.nodes) {
     if (!is(node, "Add") || node.inputs.size() != 2) continue;
     if (view.is_constant(node.inputs[0]) || view.is_constant(node.inputs[1])) continue;
-    const bool any = view.dequantized(node.inputs[0]) || view.dequantized(node.inputs[1]) ||
+    // A DequantizeLinear right before it: one before a MaxPool, say, is not fused with the Add.
+    const auto real = [&](ir::ValueId id) {
+      const Quantizer* q = view.quantizer_of(id);
+      return q && !q->quantizes;
+    };
+    const bool any = real(node.inputs[0]) || real(node.inputs[1]) ||
                      view.quantized(behind_clip(view, node.output(0)));
     if (!any) continue;
     for (ir::ValueId in : node.inputs) {
       // What comes from the graph around this one is not seen here.
-      if (view.dequantized(in) ||
+      if (real(in) ||
           (std::ranges::find(view.graph.captures, view.origin(in)) != view.graph.captures.end()))
         continue;
       out.add(

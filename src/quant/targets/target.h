@@ -62,6 +62,8 @@ struct Target {
   DType activation = DType::kUint8;  // of stored activations; kInt8 is symmetric, zero point 0
   bool quantizes_bias = true;        // biases are int32 behind a DequantizeLinear, not floats
   bool conv_needs_output = true;     // a Conv runs in 8 bits only if its output is quantized
+  // Only a range that starts at zero makes a Relu or Clip part of the rounding before it.
+  bool clips_from_zero = true;
   // Both operands of an Add behind a Conv are quantized, even where its result stays float.
   bool quantizes_residual_adds = false;
   // Readers in float read the value itself, not what its codes stand for; graph outputs stay float.
