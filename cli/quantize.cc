@@ -16,6 +16,7 @@ struct Options {
   std::string model, output, type = "int8";
   DataOptions data;
   QuantizeOptions quantize;
+  std::string report;
   bool force = false, per_tensor = false, verbose = false;
   std::vector<std::string> fail_if;
 };
@@ -26,6 +27,26 @@ std::string default_output(const std::string& model) {
   return p.replace_extension().string() + ".int8.onnx";
 }
 
+Json bins_json(const Bins& bins) {
+  return {{"lo", number(bins.lo)}, {"hi", number(bins.hi)}, {"counts", bins.counts}};
+}
+
+Json tensor_json(const TensorDecision& t) {
+  Json j{{"tensor", t.tensor},
+         {"node", t.node},
+         {"op", t.op},
+         {"type", t.dtype},
+         {"why", t.why},
+         {"min", number(static_cast<double>(t.min))},
+         {"max", number(static_cast<double>(t.max))},
+         {"clip", {number(static_cast<double>(t.lo)), number(static_cast<double>(t.hi))}},
+         {"scale", number(static_cast<double>(t.scale))},
+         {"zero_point", t.zero_point},
+         {"clipped_share", number(t.clipped_share)}};
+  if (!t.histogram.counts.empty()) j["histogram"] = bins_json(t.histogram);
+  return j;
+}
+
 Json layer_json(const LayerDecision& l) {
   Json j{{"node", l.node},
          {"op", l.op},
@@ -33,6 +54,8 @@ Json layer_json(const LayerDecision& l) {
          {"kept", l.quantized ? Json(nullptr) : Json(l.reason)}};
   if (!l.granularity.empty()) j["granularity"] = l.granularity;
   if (l.weight_sqnr_db) j["weight_sqnr_db"] = number(*l.weight_sqnr_db);
+  if (l.bytes_before > 0) j["bytes"] = {l.bytes_before, l.bytes_after};
+  if (!l.histogram.counts.empty()) j["weight_histogram"] = bins_json(l.histogram);
   if (l.scale > 0)
     j["activation"] = {
         {"tensor", l.tensor},
@@ -87,6 +110,8 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
     j["layers"].push_back(layer_json(l));
     if (!l.quantized) j["kept"].push_back({{"node", l.node}, {"reason", l.reason}});
   }
+  j["tensors"] = Json::array();
+  for (const TensorDecision& t : r.tensors) j["tensors"].push_back(tensor_json(t));
   if (r.comparison) j["compare"] = to_json(*r.comparison);
   j["bench"] = Json::array();
   for (const Timing& t : timings) j["bench"].push_back(to_json(t));
@@ -161,6 +186,9 @@ int quantize_verb(Options& o, const Common& common) {
         "quantized, and -d random:32 tries it on noise");
   if (o.output.empty()) o.output = default_output(o.model);
   if (o.output != "-") check_output(o.output, o.force);
+  ReportFiles files;
+  if (!o.report.empty()) files = report_files(o.report, o.force);
+  o.quantize.details = !o.report.empty();
   o.quantize.per_channel = !o.per_tensor;
   o.quantize.threads = common.threads;
   const Model original = Model::load(o.model);
@@ -184,9 +212,23 @@ int quantize_verb(Options& o, const Common& common) {
         warnings.push_back(w);
   const int code = r.comparison && !r.comparison->passed ? 1 : 0;
   print_warnings(warnings, common);
+  Json json;
+  if (common.json || !o.report.empty())
+    json = quantize_json(o, common, original, r, timings, warnings, code);
+  if (!o.report.empty()) {
+    Report page{.original = {o.model, original.sha256(), original.file_bytes()},
+                .compressed = {o.output, r.model.sha256(), r.model.file_bytes()},
+                .command = common.command,
+                .recipe = r.recipe,
+                .quantized = &r,
+                .comparison = r.comparison ? &*r.comparison : nullptr,
+                .timings = timings,
+                .warnings = warnings};
+    write_report(files, page, json, o.force);
+  }
   if (to_stdout) return code;
   if (common.json) {
-    print(quantize_json(o, common, original, r, timings, warnings, code));
+    print(json);
     return code;
   }
   std::string text =
@@ -207,6 +249,8 @@ int quantize_verb(Options& o, const Common& common) {
   if (r.comparison) text += fmt::format("verify     {} other samples\n", r.comparison->n);
   text += verdict_table(original, r, timings);
   text += fmt::format("wrote {}  ({})\n", printable(o.output), bytes_text(r.model.file_bytes()));
+  if (!o.report.empty())
+    text += fmt::format("wrote {}, {}\n", printable(files.html), printable(files.json));
   if (r.comparison) {
     for (const std::string& sentence : r.comparison->broken)
       text += "not met: " + printable(sentence) + "\n";
@@ -227,7 +271,7 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   app.add_option(
       "-o,--output", o->output,
       "file to write; MODEL.int8.onnx beside the model otherwise, - for standard output");
-  app.add_flag("--force", o->force, "replace an existing file");
+  app.add_flag("--force", o->force, "replace existing files");
   app.add_option("-t,--type", o->type, "int8");
   app.add_option("--target", o->quantize.target,
                  "any (default): runs as int8 in onnxruntime, OpenVINO and tersor; or for one of "
@@ -249,6 +293,8 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   app.add_flag("--partial", o->quantize.partial, "leave operators that the engine lacks in float");
   app.add_flag("--requantize", o->quantize.requantize,
                "accept a quantized model: dequantize it first");
+  app.add_option("--report", o->report,
+                 "a page that shows all of it, FILE.html, and its JSON twin beside it");
   app.add_flag("-v,--verbose", o->verbose, "what was decided about every layer");
   add_threads(app, common);
   return [o, &common] { return quantize_verb(*o, common); };

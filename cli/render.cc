@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 namespace tersor::cli {
 namespace {
@@ -12,6 +13,19 @@ namespace {
 // Columns of text on a terminal: bytes that do not continue a UTF-8 sequence.
 size_t width(const std::string& s) {
   return static_cast<size_t>(std::ranges::count_if(s, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+Json samples_json(const std::vector<SampleComparison>& samples) {
+  Json list = Json::array();
+  for (const SampleComparison& s : samples) {
+    Json sample{{"source", s.source},
+                {"label", {s.label_a, s.label_b}},
+                {"probability", {number(s.probability_a), number(s.probability_b)}},
+                {"margin", number(s.margin_a)}};
+    if (s.truth) sample["truth"] = *s.truth;
+    list.push_back(std::move(sample));
+  }
+  return list;
 }
 
 Json accuracy_pair(const Accuracy& a, const Accuracy& b) { return Json::array({a.top1, b.top1}); }
@@ -107,15 +121,8 @@ Json to_json(const Comparison& c) {
   if (c.classifier) {
     j["top1_agree"] = c.top1_agree;
     j["max_probability_change"] = c.max_probability_change;
-    j["samples"] = Json::array();
-    for (const SampleComparison& s : c.samples) {
-      Json sample{{"source", s.source},
-                  {"label", {s.label_a, s.label_b}},
-                  {"probability", {number(s.probability_a), number(s.probability_b)}},
-                  {"margin", number(s.margin_a)}};
-      if (s.truth) sample["truth"] = *s.truth;
-      j["samples"].push_back(std::move(sample));
-    }
+    j["samples"] = samples_json(c.samples);
+    if (!c.most_changed.empty()) j["most_changed"] = samples_json(c.most_changed);
   }
   if (c.accuracy_a && c.accuracy_b) {
     j["top1"] = accuracy_pair(*c.accuracy_a, *c.accuracy_b);
@@ -151,6 +158,21 @@ Json to_json(const Port& p) {
     }
   }
   return {{"name", p.name}, {"dtype", tensor::name(p.dtype)}, {"shape", std::move(shape)}};
+}
+
+ReportFiles report_files(const std::string& path, bool force) {
+  std::filesystem::path twin(path);
+  twin.replace_extension(".json");
+  if (twin == std::filesystem::path(path))
+    fail_usage("--report names the page: its JSON twin is written beside it",
+               "--report " + twin.replace_extension(".html").string());
+  for (const auto& file : {std::filesystem::path(path), twin}) check_output(file, force);
+  return {path, twin.string()};
+}
+
+void write_report(const ReportFiles& files, const Report& report, const Json& json, bool force) {
+  write_text(files.html, html_report(report), force);
+  write_text(files.json, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n", force);
 }
 
 Json host_json() {

@@ -37,6 +37,13 @@ Json to_json(const Comparison& comparison);
 Json to_json(const Timing& timing);
 Json to_json(const std::vector<Warning>& warnings);
 Json to_json(const Port& port);
+// The two files of a report: the page, and its JSON twin beside it.
+struct ReportFiles {
+  std::string html, json;
+};
+// An Error if either cannot be written.
+ReportFiles report_files(const std::string& path, bool force);
+void write_report(const ReportFiles& files, const Report& report, const Json& json, bool force);
 Json host_json();
 // What begins every report.
 Json report(const Common& common);

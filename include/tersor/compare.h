@@ -23,6 +23,12 @@ struct LayerComparison {
   double sqnr_db = 0, cosine = 1, max_abs = 0;
 };
 
+// 8-bit pixels, rows from the top, 1 (gray) or 3 (red, green, blue) channels.
+struct Picture {
+  int width = 0, height = 0, channels = 0;
+  std::vector<uint8_t> pixels;
+};
+
 // One sample of a classifier.
 struct SampleComparison {
   std::string source;
@@ -31,6 +37,7 @@ struct SampleComparison {
          probability_b = 0;  // of the winning label, softmax where the output is logits
   double margin_a = 0;       // probability of the original's first over its second label
   std::optional<int64_t> truth;
+  std::optional<Picture> picture;  // if asked for: the input, stretched to 0..255, made small
 };
 
 struct Accuracy {
@@ -45,6 +52,8 @@ struct Comparison {
   std::vector<OutputComparison> outputs;
   std::vector<LayerComparison> layers;    // if asked for, in graph order
   std::vector<SampleComparison> samples;  // classifiers only; the first `keep_samples`
+  // Those that changed most, if asked for: other labels first, then by probability.
+  std::vector<SampleComparison> most_changed;
   bool classifier = false;
   double top1_agree = 1;  // share of samples with the same label
   // Largest change of the probability of the original's label.
@@ -61,6 +70,7 @@ struct CompareOptions {
   int threads = 0;  // 0: one per core
   bool layers = false;
   int64_t keep_samples = 20;
+  int64_t most_changed = 0;  // samples that changed most to keep, with pictures
   // Conditions that fail the comparison, e.g. "top1_agree<0.99", "top1_drop>0.5%", "sqnr<20",
   // "cosine<0.99", "max_abs>0.1". Empty: top1_agree<0.95 where there is a class output, and
   // non-finite values.

@@ -24,8 +24,29 @@ struct QuantizeOptions {
   bool requantize = false;        // accept a model that is quantized already
   int64_t samples = 300;          // calibration samples
   int64_t verify = 50;            // other samples to compare on at the end; 0: no comparison
+  // Histograms, and a comparison of every layer with the samples that changed most: for a report.
+  bool details = false;
   int threads = 0;
   Progress progress;
+};
+
+// Counts of values in equal bins from lo to hi.
+struct Bins {
+  double lo = 0, hi = 0;
+  std::vector<uint64_t> counts;
+};
+
+// What was decided about one value that is stored in 8 bits.
+struct TensorDecision {
+  std::string tensor, node, op;  // the node that makes it; empty for an input
+  std::string dtype;             // "uint8", "int8"
+  std::string why;               // "it ends a Relu", "shares the format of 'x'"
+  float min = 0, max = 0;        // observed
+  float lo = 0, hi = 0;          // range covered
+  float scale = 0;
+  int32_t zero_point = 0;
+  double clipped_share = 0;
+  Bins histogram;  // observed values, if `details` were asked for
 };
 
 // What was decided about one node.
@@ -36,11 +57,14 @@ struct LayerDecision {
   std::string granularity;  // "channel" or "tensor" for weighted layers
   std::optional<double> weight_sqnr_db;
   std::string tensor;      // its output
+  std::string stored;      // where its result is stored in 8 bits: behind its bias and activation
   float min = 0, max = 0;  // observed
   float lo = 0, hi = 0;    // range covered
   float scale = 0;
   int32_t zero_point = 0;
   double clipped_share = 0;
+  uint64_t bytes_before = 0, bytes_after = 0;  // of weights and biases, with their scales
+  Bins histogram;                              // of the weights, if `details` were asked for
 };
 
 // Two layers whose channels between them got other units.
@@ -57,12 +81,14 @@ struct QuantizeResult {
   Model model;
   Model prepared;  // the simplified float model that was calibrated
   std::vector<LayerDecision> layers;
+  std::vector<TensorDecision> tensors;  // in graph order
   std::vector<EqualizedPair> equalized;
   int64_t equalizable = 0;              // pairs of layers that were looked at
   int64_t weighted = 0, quantized = 0;  // layers with weights, and how many of them are int8
   int64_t calibration_samples = 0;
   bool synthetic = false;
   double seconds = 0;      // of calibration
+  std::string recipe;      // "int8 mse per-channel bias-correct"
   std::string simplified;  // "fuse_batchnorm 20, ..."
   int64_t nodes_before = 0, nodes_after = 0;
   std::string data_summary, data_guessed;

@@ -7,6 +7,7 @@
 #include "tersor/error.h"
 #include "tersor/model.h"
 #include "tersor/quantize.h"
+#include "tersor/report.h"
 #include "tersor/session.h"
 #include "tersor/targets.h"
 #include "tersor/tensor.h"

@@ -29,6 +29,7 @@ Comparison compare(const Model& original, const Model& compressed, const Data& d
   eval::Options o = eval_options(options.threads, options.progress, "compare");
   o.layers = options.layers;
   o.keep_samples = options.keep_samples;
+  o.most_changed = options.most_changed;
   o.fail_if = options.fail_if;
   const ir::Model a = api::prepared(original.impl().model),
                   b = api::prepared(compressed.impl().model);

@@ -6,6 +6,7 @@
 #include "api/impl.h"
 #include "base/error.h"
 #include "calib/collect.h"
+#include "eval/report/describe.h"
 #include "passes/pipeline.h"
 #include "quant/algorithms/equalize.h"
 #include "quant/decisions.h"
@@ -15,6 +16,7 @@ namespace tersor {
 namespace {
 
 constexpr int64_t kPerChannelOpset = 13;
+constexpr int64_t kChangedSamples = 20;  // in a report
 
 calib::Advance advance_of(const Progress& progress, const char* stage) {
   if (!progress) return {};
@@ -41,34 +43,14 @@ quant::Equalize parse_equalize(const std::string& text) {
               "auto, on or off");
 }
 
-void describe_layers(const quant::Decisions& decisions, const stats::Statistics& statistics,
-                     QuantizeResult& result) {
-  for (const quant::NodeDecision& d : decisions.nodes) {
-    LayerDecision& layer = result.layers.emplace_back();
-    layer.node = d.node;
-    layer.op = d.op;
-    layer.quantized = d.quantized;
-    layer.reason = d.reason;
-    if (d.weight) layer.granularity = d.weight->params.axis >= 0 ? "channel" : "tensor";
-    layer.weight_sqnr_db = d.weight_sqnr_db;
-    layer.tensor = d.output;
-    if (const auto f = decisions.activations.find(d.output); f != decisions.activations.end()) {
-      layer.lo = f->second.range.lo;
-      layer.hi = f->second.range.hi;
-      layer.scale = f->second.params.scale();
-      layer.zero_point = f->second.params.zero_point();
-    }
-    if (const auto s = statistics.tensors.find(d.output);
-        s != statistics.tensors.end() && !s->second.range.empty()) {
-      layer.min = s->second.range.min;
-      layer.max = s->second.range.max;
-      if (layer.scale > 0)
-        layer.clipped_share = s->second.histogram.share_outside(static_cast<double>(layer.lo),
-                                                                static_cast<double>(layer.hi));
-    }
-    result.weighted += d.weighted;
-    result.quantized += d.weighted && d.quantized;
-  }
+std::string recipe_text(const quant::Recipe& recipe, bool equalized) {
+  std::string text =
+      fmt::format("int8 {} {}{}{}", stats::to_string(recipe.calibrator),
+                  recipe.per_channel ? "per-channel" : "per-tensor",
+                  recipe.bias_correct ? " bias-correct" : "", equalized ? " equalize" : "");
+  if (recipe.target->name != std::string_view("any"))
+    text += fmt::format(" target={}", recipe.target->name);
+  return text;
 }
 
 }  // namespace
@@ -132,15 +114,12 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   for (const std::string& note : report.notes) result.warnings.push_back({"W31", note});
 
   const quant::Decisions decisions = quant::decide(prepared, collected.statistics, recipe);
-  describe_layers(decisions, collected.statistics, result);
+  eval::describe(prepared, decisions, collected.statistics, options.details, result);
   if (result.quantized == 0) result.warnings.push_back({"W30", "no layer could be quantized"});
   ir::Model compressed = quant::apply(prepared, decisions);
+  result.recipe = recipe_text(recipe, !equalized.empty());
   compressed.metadata.emplace_back("tersor.version", version());
-  compressed.metadata.emplace_back(
-      "tersor.recipe", fmt::format("int8 {} {}{}{}", stats::to_string(recipe.calibrator),
-                                   recipe.per_channel ? "per-channel" : "per-tensor",
-                                   recipe.bias_correct ? " bias-correct" : "",
-                                   equalized.empty() ? "" : " equalize"));
+  compressed.metadata.emplace_back("tersor.recipe", result.recipe);
   result.model = api::wrap(std::move(compressed));
   if (options.verify == 0 || options.partial) return result;
 
@@ -154,7 +133,11 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   CompareOptions compare_options;
   compare_options.threads = options.threads;
   compare_options.progress = options.progress;
-  result.comparison = compare(model, result.model, unseen, compare_options);
+  compare_options.layers = options.details;
+  compare_options.most_changed = options.details ? kChangedSamples : 0;
+  // Layers are compared in the units that channels have now; the float function is the same.
+  result.comparison =
+      compare(options.details ? result.prepared : model, result.model, unseen, compare_options);
   constexpr double kPoorDb = 10;
   for (const OutputComparison& out : result.comparison->outputs)
     if (out.sqnr_db < kPoorDb)

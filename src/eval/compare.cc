@@ -11,6 +11,7 @@
 #include "eval/classes.h"
 #include "eval/conditions.h"
 #include "eval/layers.h"
+#include "eval/report/thumbnail.h"
 #include "stats/difference.h"
 #include "stats/min_max.h"
 
@@ -157,11 +158,12 @@ class Comparer {
         bad_source_ = batch.sources[0];
     }
     if (const auto k = class_output(a, batch.count))
-      add_classes(batch, tensor::to_float32(a[*k]), tensor::to_float32(b[*k]));
+      add_classes(batch, inputs, tensor::to_float32(a[*k]), tensor::to_float32(b[*k]));
     result_.n += batch.count;
   }
 
-  void add_classes(const calib::Batch& batch, const Tensor& a, const Tensor& b) {
+  void add_classes(const calib::Batch& batch, const std::vector<Tensor>& inputs, const Tensor& a,
+                   const Tensor& b) {
     result_.classifier = true;
     for (int64_t i = 0; i < batch.count; ++i) {
       const std::span<const float> ra = row(a, i), rb = row(b, i);
@@ -170,9 +172,9 @@ class Comparer {
       const size_t s = static_cast<size_t>(i);
       ++judged_;
       agree_ += va.label == vb.label;
+      double change = 1;
       if (va.finite && vb.finite) {
-        const double change =
-            std::fabs(va.probability - probability_of(rb, va.label, probabilities));
+        change = std::fabs(va.probability - probability_of(rb, va.label, probabilities));
         result_.max_probability_change = std::max(result_.max_probability_change, change);
       }
       const std::optional<int64_t> truth = batch.labels[s];
@@ -182,9 +184,28 @@ class Comparer {
         gained_ += vb.label == *truth && va.label != *truth;
         lost_ += va.label == *truth && vb.label != *truth;
       }
+      const SampleComparison sample{batch.sources[s], va.label,  vb.label, va.probability,
+                                    vb.probability,   va.margin, truth,    {}};
       if (static_cast<int64_t>(result_.samples.size()) < options_.keep_samples)
-        result_.samples.push_back({batch.sources[s], va.label, vb.label, va.probability,
-                                   vb.probability, va.margin, truth});
+        result_.samples.push_back(sample);
+      if (options_.most_changed > 0)
+        keep_changed(sample, change + (va.label != vb.label), inputs, i);
+    }
+  }
+
+  // Sorted by score, the earlier sample first where scores are equal.
+  void keep_changed(SampleComparison sample, double score, const std::vector<Tensor>& inputs,
+                    int64_t item) {
+    const auto limit = static_cast<size_t>(options_.most_changed);
+    if (scores_.size() == limit && score <= scores_.back()) return;
+    const auto at = std::ranges::upper_bound(scores_, score, std::greater<>());
+    sample.picture = thumbnail(inputs, item);
+    const auto index = at - scores_.begin();
+    scores_.insert(at, score);
+    result_.most_changed.insert(result_.most_changed.begin() + index, std::move(sample));
+    if (scores_.size() > limit) {
+      scores_.pop_back();
+      result_.most_changed.pop_back();
     }
   }
 
@@ -238,6 +259,7 @@ class Comparer {
   std::string bad_source_;
   int64_t judged_ = 0, agree_ = 0, gained_ = 0, lost_ = 0;
   Hits hits_a_, hits_b_;
+  std::vector<double> scores_;  // of result_.most_changed
   Comparison result_;
 };
 

@@ -11,6 +11,7 @@ struct Options {
   int threads = 0;
   bool layers = false;
   int64_t keep_samples = 20;
+  int64_t most_changed = 0;
   std::vector<std::string> fail_if;
   calib::Advance advance;
 };

@@ -45,7 +45,10 @@ class Decider {
     Decisions d;
     d.target = recipe_.target;
     for (size_t v = 0; v < a_.stored.size(); ++v)
-      if (a_.stored[v]) d.activations[g_.values[v].name] = activation(a_.head[v]);
+      if (a_.stored[v]) {
+        d.activations[g_.values[v].name] = activation(a_.head[v]);
+        d.why[g_.values[v].name] = why(static_cast<ir::ValueId>(v));
+      }
     for (size_t n = 0; n < a_.nodes.size(); ++n) {
       const Role& role = a_.nodes[n];
       if (!role.op || (!role.quantized && !role.weighted && role.reason.empty())) continue;
@@ -67,6 +70,19 @@ class Decider {
   }
 
  private:
+  std::string why(ir::ValueId id) const {
+    if (a_.head[id] != id)
+      return fmt::format("shares the format of {}", base::quoted(g_.values[a_.head[id]].name));
+    if (made_[id] == ir::kNone) return "input of the model";
+    const ir::Node& node = g_.nodes[made_[id]];
+    const ops::Operator* op = a_.nodes[made_[id]].op;
+    if (clip_bounds(g_, node)) return fmt::format("it ends a {}", node.op);
+    if (op && op->traits.fixed_range)
+      return fmt::format("a {} gives {} to {}", node.op, op->traits.fixed_range->first,
+                         op->traits.fixed_range->second);
+    return "output of a " + base::printable(node.op);
+  }
+
   Format activation(ir::ValueId head) const {
     const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
     const bool symmetric = recipe_.target->activation == DType::kInt8;

@@ -47,7 +47,8 @@ struct Decisions {
   // Values stored in 8 bits, by name. An activation behind a Conv, Gemm or Add stands for the sum
   // before it.
   std::map<std::string, Format> activations;
-  std::vector<NodeDecision> nodes;  // in graph order
+  std::map<std::string, std::string> why;  // of activations
+  std::vector<NodeDecision> nodes;         // in graph order
   const Target* target = &find_target("any");
 };
 

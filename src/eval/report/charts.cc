@@ -1,0 +1,69 @@
+#include "eval/report/charts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "eval/report/text.h"
+
+namespace tersor::eval {
+
+std::string bar_chart(const std::vector<BarRow>& rows, double longest,
+                      const std::string& alternative) {
+  constexpr int kRow = 36;
+  constexpr size_t kLabel = 36;  // characters that fit beside the numbers on a phone
+  std::string svg =
+      fmt::format("<svg class=bars role=img width=\"100%\" height=\"{}\"><title>{}</title>",
+                  kRow * static_cast<int>(rows.size()), escape(alternative));
+  int y = 0;
+  for (const BarRow& row : rows) {
+    std::string texts;
+    for (const std::string& t : row.texts) texts += (texts.empty() ? "" : " \xC2\xB7 ") + t;
+    svg += fmt::format("<g><title>{}: {}</title><text x=0 y={}>{}</text>", escape(row.label),
+                       escape(texts), y + 12, escape(shorten(row.label, kLabel)));
+    svg += fmt::format("<text class=v x=\"100%\" y={}>{}</text>", y + 12, escape(texts));
+    int at = y + 17;
+    for (size_t i = 0; i < row.values.size(); ++i, at += 7) {
+      const double share = !std::isfinite(row.values[i]) ? (row.values[i] > 0 ? 1 : 0)
+                           : longest > 0                 ? row.values[i] / longest
+                                                         : 0;
+      svg += fmt::format("<rect class=\"b{}{}\" x=0 y={} width=\"{:.1f}%\" height=6 />", i,
+                         row.hatched ? " k" : "", at, 100 * std::clamp(share, 0.0, 1.0));
+    }
+    svg += "</g>";
+    y += kRow;
+  }
+  return svg + "</svg>";
+}
+
+std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& counts,
+                            double clip_lo, double clip_hi, const std::string& alternative) {
+  constexpr double kWidth = 300, kHeight = 80;
+  std::string svg = fmt::format(
+      "<svg class=hist role=img viewBox=\"0 0 {} {}\" preserveAspectRatio=none><title>{}</title>",
+      kWidth, kHeight, escape(alternative));
+  if (counts.empty() || !(hi > lo)) return svg + "</svg>";
+  const bool clips = clip_hi > clip_lo;
+  const double from = clips ? std::min(lo, clip_lo) : lo, to = clips ? std::max(hi, clip_hi) : hi;
+  const auto x = [&](double v) { return (v - from) / (to - from) * kWidth; };
+  const double top = std::log1p(static_cast<double>(*std::ranges::max_element(counts)));
+  const double width = (hi - lo) / static_cast<double>(counts.size());
+  std::string path = fmt::format("M{:.1f} {}", x(lo), kHeight);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const double height = top > 0 ? std::log1p(static_cast<double>(counts[i])) / top : 0;
+    path += fmt::format("V{:.1f}H{:.1f}", kHeight - height * (kHeight - 4),
+                        x(lo + static_cast<double>(i + 1) * width));
+  }
+  svg += fmt::format("<path class=h d=\"{}V{}Z\"/>", path, kHeight);
+  if (clips) {
+    svg += fmt::format("<rect class=out x=0 y=0 width={:.1f} height={} />", x(clip_lo), kHeight);
+    svg += fmt::format("<rect class=out x={:.1f} y=0 width={:.1f} height={} />", x(clip_hi),
+                       kWidth - x(clip_hi), kHeight);
+    for (double end : {clip_lo, clip_hi})
+      svg += fmt::format("<path class=clip d=\"M{:.1f} 0V{}\"/>", x(end), kHeight);
+  }
+  return svg + "</svg>";
+}
+
+}  // namespace tersor::eval

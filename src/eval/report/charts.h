@@ -1,0 +1,29 @@
+// Charts as inline SVG, drawn with the classes of the page's style: private to the room.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tersor::eval {
+
+// One row of a bar chart: a label, and up to two bars with their texts.
+struct BarRow {
+  std::string label;           // as the model has it
+  std::vector<double> values;  // not finite: a bar of full width
+  std::vector<std::string> texts;
+  bool hatched = false;  // kept in float
+};
+// Horizontal bars, `longest` at full width; text is not scaled, so that it can be read on a phone.
+// `alternative` describes the chart to those who do not see it.
+std::string bar_chart(const std::vector<BarRow>& rows, double longest,
+                      const std::string& alternative);
+
+// A histogram with log counts; what lies outside [clip_lo, clip_hi] is shaded. No clip: equal ends.
+std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& counts,
+                            double clip_lo, double clip_hi, const std::string& alternative);
+
+// A picture as the source of an <img>: "data:image/png;base64,...". channels: 1 or 3.
+std::string picture_source(int width, int height, int channels, const std::vector<uint8_t>& pixels);
+
+}  // namespace tersor::eval
