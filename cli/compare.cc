@@ -46,7 +46,7 @@ int compare_verb(Options& o, const Common& common) {
                  {.original = {o.a, a.sha256(), a.file_bytes()},
                   .compressed = {o.b, b.sha256(), b.file_bytes()},
                   .command = common.command,
-                  .recipe = {},
+                  .recipe = explain(b).recipe,
                   .quantized = nullptr,
                   .comparison = &c,
                   .timings = {},

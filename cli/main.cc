@@ -30,6 +30,8 @@ const std::vector<Verb>& verbs() {
        "tersor run model.onnx -i cat.jpg --preprocess imagenet -k 5", declare_run},
       {"run-pb", "Run ONNX test data: input_0.pb ... to output_0.pb ...",
        "tersor run-pb model.onnx test_data_set_0 out", declare_run_pb},
+      {"explain", "What was done to a quantized model, value by value, and why",
+       "tersor explain model.int8.onnx", declare_explain},
       {"version", "Version, processor, instruction sets", "tersor version --json", declare_version},
   };
   return kVerbs;

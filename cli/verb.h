@@ -35,6 +35,7 @@ std::function<int()> declare_run_pb(CLI::App&, Common&);
 std::function<int()> declare_compare(CLI::App&, Common&);
 std::function<int()> declare_eval(CLI::App&, Common&);
 std::function<int()> declare_bench(CLI::App&, Common&);
+std::function<int()> declare_explain(CLI::App&, Common&);
 std::function<int()> declare_version(CLI::App&, Common&);
 
 // --threads, for verbs that run models.

@@ -5,6 +5,7 @@
 #include "tersor/convert.h"
 #include "tersor/data.h"
 #include "tersor/error.h"
+#include "tersor/explain.h"
 #include "tersor/model.h"
 #include "tersor/quantize.h"
 #include "tersor/report.h"

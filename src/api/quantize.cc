@@ -10,12 +10,14 @@
 #include "passes/pipeline.h"
 #include "quant/algorithms/equalize.h"
 #include "quant/decisions.h"
+#include "quant/explain/notes.h"
 #include "quant/partial.h"
 
 namespace tersor {
 namespace {
 
 constexpr int64_t kPerChannelOpset = 13;
+constexpr size_t kSourceDigits = 16;     // of the float model's hash, in notes
 constexpr int64_t kChangedSamples = 20;  // in a report
 
 calib::Advance advance_of(const Progress& progress, const char* stage) {
@@ -118,8 +120,12 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   if (result.quantized == 0) result.warnings.push_back({"W30", "no layer could be quantized"});
   ir::Model compressed = quant::apply(prepared, decisions);
   result.recipe = recipe_text(recipe, !equalized.empty());
-  compressed.metadata.emplace_back("tersor.version", version());
-  compressed.metadata.emplace_back("tersor.recipe", result.recipe);
+  quant::Notes notes = quant::make_notes(compressed, decisions, collected.statistics);
+  notes.version = version();
+  notes.recipe = result.recipe;
+  notes.source = model.sha256().substr(0, kSourceDigits);
+  notes.data = result.data_summary;
+  quant::write_notes(compressed, notes);
   result.model = api::wrap(std::move(compressed));
   if (options.verify == 0 || options.partial) return result;
 

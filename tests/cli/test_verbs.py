@@ -10,7 +10,8 @@ from support import tersor
 
 RESNET = tersor.ROOT / "models" / "fashion_resnet.onnx"
 PICTURES = tersor.ROOT / "tests" / "data" / "fashion"
-VERBS = ["inspect", "quantize", "convert", "compare", "eval", "bench", "run", "run-pb", "version"]
+VERBS = ["inspect", "quantize", "convert", "compare", "eval", "bench", "run", "run-pb", "explain",
+         "version"]
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +250,23 @@ def test_planted_violations_are_found(for_tensorrt, tmp_path):
 def test_default_target_is_any(int8, tmp_path):
     tersor.run("quantize", RESNET, "-d", PICTURES, "-o", tmp_path / "any.onnx", "--target", "any")
     assert (tmp_path / "any.onnx").read_bytes() == int8.read_bytes()
+
+
+def test_explain(tmp_path):
+    out = tmp_path / "q.onnx"
+    tersor.run("quantize", RESNET, "-d", PICTURES, "-o", out, "--keep", "/fc/*", "--verify", 0)
+    text = tersor.run("explain", out).stdout
+    for part in ("recipe", "40 samples", "fingerprint", "kept as asked", "it ends a Relu",
+                 "shares the format", "int8, 16 scales along axis 0"):
+        assert part in text, part
+    report = tersor.run_json("explain", out)["explain"]
+    assert report["recipe"].startswith("int8 mse") and not report["changed"]
+    assert len(report["layers"]) == 21 and all(v["min"] <= v["max"] for v in report["values"])
+    assert [l["reason"] for l in report["layers"] if not l["quantized"]] == ["kept as asked"]
+    model = onnx.load(out)
+    notes = {p.key: p.value for p in model.metadata_props}
+    assert sum(len(k) + len(v) for k, v in notes.items()) <= 0.02 * out.stat().st_size
+    assert str(tmp_path) not in str(notes) and str(PICTURES) not in str(notes)
+    foreign = tersor.MODELS / "foreign_onnxruntime_u8s8" / "model.onnx"
+    assert "no notes of tersor" in tersor.run("explain", foreign).stdout
+    assert "nothing to explain" not in tersor.run("explain", foreign).stdout
