@@ -7,6 +7,7 @@
 #include "quant/algorithms/unlike_parts.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
+#include "quant/formats/saturation.h"
 #include "stats/difference.h"
 
 namespace tersor::quant {
@@ -108,6 +109,7 @@ class Decider {
     if (const Tensor* bias = g_.constant(node.input(2)); bias && recipe_.target->quantizes_bias)
       make_room_for_bias(format, d.activations.at(g_.values[node.inputs[0]].name).params.scale(),
                          bias->data<float>());
+    if (recipe_.target->saturates) avoid_saturation(format, node, weight);
     const Tensor back = dequantize(quantize(weight, format), format);
     if (recipe_.bias_correct && corrects_bias(g_, node))
       if (const auto seen = statistics_.tensors.find(g_.values[node.inputs[0]].name);

@@ -8,6 +8,7 @@
 #include "quant/algorithms/bias_correction.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
+#include "quant/formats/saturation.h"
 #include "quant/partial.h"
 #include "stats/difference.h"
 #include "tersor/error.h"
@@ -144,6 +145,78 @@ TEST(BiasCorrection, GivesWayWhereMeansDoNotFit) {
   EXPECT_TRUE(corrected_bias(node, w, w, nullptr, {}).empty());
   EXPECT_TRUE(corrected_bias(node, w, w, nullptr, {1, 2}).empty());
   EXPECT_EQ(corrected_bias(node, w, w, nullptr, {1, 2, 3}).size(), 2U);
+}
+
+// ---- saturation ----------------------------------------------------------------------------
+
+TEST(Saturation, IsRuledOutChannelByChannel) {
+  struct Case {
+    const char* op;
+    Dims weight;
+    int64_t group, trans_b;
+    int axis;
+  };
+  for (const Case& c : {Case{"Conv", {6, 5, 3, 3}, 1, 0, 0}, Case{"Conv", {6, 2, 3}, 3, 0, 0},
+                        Case{"Gemm", {5, 8}, 1, 1, 0}, Case{"Gemm", {9, 4}, 1, 0, 1},
+                        Case{"MatMul", {7, 3}, 1, 0, 1}, Case{"Conv", {6, 5, 3, 3}, 1, 0, -1}}) {
+    ir::Node node;
+    node.op = c.op;
+    node.set("group", c.group);
+    node.set("transB", c.trans_b);
+    const Tensor w = random_tensor(c.weight, 3);
+    const Format plain = symmetric_s8(w, c.axis);
+    Format f = plain;
+    avoid_saturation(f, node, w);
+    EXPECT_GT(largest_pair(quantize(w, plain), node), 128) << c.op;
+    EXPECT_LE(largest_pair(quantize(w, f), node), 128) << c.op;
+    // No channel loses more than the bit that 7-bit weights cost.
+    for (size_t i = 0; i < f.params.scales.size(); ++i) {
+      EXPECT_GE(f.params.scales[i], plain.params.scales[i]);
+      EXPECT_LE(f.params.scales[i], 2.1F * plain.params.scales[i]);
+    }
+  }
+}
+
+TEST(Saturation, LeavesAloneWhatCannotOverflow) {
+  ir::Node conv;
+  conv.op = "Conv";
+  // Along the inner axis the large weights of one channel have small neighbours or other signs.
+  const Tensor w = Tensor::of<float>({2, 4, 1, 1}, {127, 1, -127, 127, 127, 127, 1, 1});
+  Format f = symmetric_s8(w, 0);
+  avoid_saturation(f, conv, w);
+  EXPECT_EQ(f.params.scales[0], 1);
+  EXPECT_GT(f.params.scales[1], 1.9F);
+  // In a Conv of several taps, input channels are neighbours, not taps.
+  const Tensor taps = Tensor::of<float>({1, 2, 2}, {127, 127, 1, 1});
+  EXPECT_EQ(largest_pair(quantize(taps, symmetric_s8(taps, 0)), conv), 128);
+  // A depthwise Conv is exact.
+  ir::Node depthwise = conv;
+  depthwise.set("group", int64_t{2});
+  const Tensor d = Tensor::of<float>({2, 1, 2, 1}, {127, 127, 127, 127});
+  Format g = symmetric_s8(d, 0);
+  avoid_saturation(g, depthwise, d);
+  EXPECT_EQ(g, symmetric_s8(d, 0));
+}
+
+TEST(Saturation, IsRuledOutForOnnxruntimeAlone) {
+  const ir::Model m = residual_model();
+  for (const Target* t : all_targets()) {
+    Recipe recipe;
+    recipe.calibrator.kind = stats::Calibrator::Kind::kMinMax;
+    recipe.target = t;
+    stats::Statistics none;
+    for (const auto& [name, axis] : points(m, recipe))
+      none.tensors[name].add(std::vector<float>{-1, 0, 1});
+    const Decisions d = decide(m, none, recipe);
+    for (size_t n = 0; n < m.graph.nodes.size(); ++n)
+      for (const NodeDecision& decision : d.nodes) {
+        const ir::Node& node = m.graph.nodes[n];
+        if (decision.node != node.name || !decision.weight) continue;
+        const int64_t pair =
+            largest_pair(quantize(*m.graph.constant(node.inputs[1]), *decision.weight), node);
+        EXPECT_EQ(pair <= 128, t->saturates) << t->name << " " << node.name << " " << pair;
+      }
+  }
 }
 
 // ---- models --------------------------------------------------------------------------------

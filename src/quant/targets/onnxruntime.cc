@@ -35,6 +35,7 @@ const TargetRule kRules[] = {
 
 extern const Target kOnnxRuntime{.name = "onnxruntime",
                                  .label = "onnxruntime",
+                                 .saturates = true,
                                  .operators = &kOperators,
                                  .min_opset = 10,
                                  .max_opset = 27,

@@ -68,6 +68,9 @@ struct Target {
   bool quantizes_residual_adds = false;
   // Readers in float read the value itself, not what its codes stand for; graph outputs stay float.
   bool keeps_float_readers = false;
+  // Products of uint8 and int8 are added in 16 bits, two at a time: weights stay where that cannot
+  // overflow.
+  bool saturates = false;
   // Operators that it has 8-bit forms of; null: as tersor's traits say.
   const std::set<std::string_view>* operators = nullptr;
 
