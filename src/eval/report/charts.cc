@@ -9,10 +9,30 @@
 
 namespace tersor::eval {
 
+namespace {
+
+// The folder that all labels begin with, "/features/"; empty for one label.
+size_t common_folder(const std::vector<BarRow>& rows) {
+  if (rows.size() < 2) return 0;
+  const std::string& first = rows[0].label;
+  size_t n = first.size();
+  for (const BarRow& row : rows) {
+    size_t k = 0;
+    while (k < std::min(n, row.label.size()) && row.label[k] == first[k]) ++k;
+    n = k;
+  }
+  const size_t slash = first.substr(0, n).find_last_of("/.");
+  return slash == std::string::npos ? 0 : slash + 1;
+}
+
+}  // namespace
+
 std::string bar_chart(const std::vector<BarRow>& rows, double longest,
                       const std::string& alternative) {
   constexpr int kRow = 36;
-  constexpr size_t kLabel = 36;  // characters that fit beside the numbers on a phone
+  // Characters that fit beside the numbers: on a desktop, anywhere, and on a phone in small type.
+  constexpr size_t kLong = 100, kShort = 30, kSmall = 38;
+  const size_t folder = common_folder(rows);
   std::string svg =
       fmt::format("<svg class=bars role=img width=\"100%\" height=\"{}\"><title>{}</title>",
                   kRow * static_cast<int>(rows.size()), escape(alternative));
@@ -20,8 +40,14 @@ std::string bar_chart(const std::vector<BarRow>& rows, double longest,
   for (const BarRow& row : rows) {
     std::string texts;
     for (const std::string& t : row.texts) texts += (texts.empty() ? "" : " \xC2\xB7 ") + t;
-    svg += fmt::format("<g><title>{}: {}</title><text x=0 y={}>{}</text>", escape(row.label),
-                       escape(texts), y + 12, escape(shorten(row.label, kLabel)));
+    svg += fmt::format("<g><title>{}: {}</title>", escape(row.label), escape(texts));
+    if (row.label.size() <= kShort) {
+      svg += fmt::format("<text x=0 y={}>{}</text>", y + 12, escape(row.label));
+    } else {
+      svg += fmt::format("<text class=lo x=0 y={}>{}</text><text class=sh x=0 y={}>{}</text>",
+                         y + 12, escape(shorten(row.label, kLong)), y + 12,
+                         escape(shorten(row.label.substr(folder), kSmall)));
+    }
     svg += fmt::format("<text class=v x=\"100%\" y={}>{}</text>", y + 12, escape(texts));
     int at = y + 17;
     for (size_t i = 0; i < row.values.size(); ++i, at += 7) {
@@ -39,7 +65,7 @@ std::string bar_chart(const std::vector<BarRow>& rows, double longest,
 
 std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& counts,
                             double clip_lo, double clip_hi, const std::string& alternative) {
-  constexpr double kWidth = 300, kHeight = 80;
+  constexpr double kWidth = 256, kHeight = 64;
   std::string svg = fmt::format(
       "<svg class=hist role=img viewBox=\"0 0 {} {}\" preserveAspectRatio=none><title>{}</title>",
       kWidth, kHeight, escape(alternative));
@@ -49,10 +75,11 @@ std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& c
   const auto x = [&](double v) { return (v - from) / (to - from) * kWidth; };
   const double top = std::log1p(static_cast<double>(*std::ranges::max_element(counts)));
   const double width = (hi - lo) / static_cast<double>(counts.size());
-  std::string path = fmt::format("M{:.1f} {}", x(lo), kHeight);
+  // Whole units: pages of many charts stay small.
+  std::string path = fmt::format("M{:.0f} {}", x(lo), kHeight);
   for (size_t i = 0; i < counts.size(); ++i) {
     const double height = top > 0 ? std::log1p(static_cast<double>(counts[i])) / top : 0;
-    path += fmt::format("V{:.1f}H{:.1f}", kHeight - height * (kHeight - 4),
+    path += fmt::format("V{:.0f}H{:.0f}", kHeight - height * (kHeight - 4),
                         x(lo + static_cast<double>(i + 1) * width));
   }
   svg += fmt::format("<path class=h d=\"{}V{}Z\"/>", path, kHeight);

@@ -37,6 +37,9 @@ td img{display:block;width:40px;height:40px;object-fit:contain;image-rendering:p
 .ka{background:var(--a)}.kb{background:var(--b)}.kk{background:var(--kept)}
 .ko{background:var(--out);outline:1px solid var(--bad)}
 svg text{font:12px ui-monospace,monospace;fill:var(--fg)}
+.sh{display:none}
+@media(max-width:60rem){.sh{display:inline}.lo{display:none}}
+svg text.sh{font-size:10px}
 svg text.v{text-anchor:end;fill:var(--soft)}
 svg.bars{display:block;min-width:20rem}
 .b0{fill:var(--a)}.b1{fill:var(--b)}.k{fill:var(--kept)}

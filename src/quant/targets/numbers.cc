@@ -127,7 +127,7 @@ int64_t trace_axis(const GraphView& view, ir::ValueId id, int64_t axis, int64_t 
     if (!moves(*node)) return axis;
     if (node->op == "Transpose") {
       const std::vector<int64_t> perm = node->attr_ints("perm");
-      if (!perm.empty() && axis >= static_cast<int64_t>(perm.size())) return -1;
+      if (axis < 0 || (!perm.empty() && axis >= static_cast<int64_t>(perm.size()))) return -1;
       axis = perm.empty() ? rank - 1 - axis : perm[static_cast<size_t>(axis)];
     } else if (node->op != "Identity" && node->op != "Cast" && node->op != "Dropout") {
       return -1;

@@ -223,6 +223,21 @@ TEST(TensorRt, SeesWeightsThroughTransposes) {
   EXPECT_EQ(list[0].rule, "weight-axis");
 }
 
+TEST(TensorRt, TakesTransposesThatAreNone) {
+  for (const std::vector<int64_t>& perm : {std::vector<int64_t>{-7, -9}, {99, 0}, {0}, {1, 1, 1}}) {
+    Qdq q;
+    const auto w = q.weight_of("t", {5, 8}, 0);
+    const auto once = q.op("Transpose", {w}, "once");
+    q.last().set("perm", perm);
+    const auto twice = q.op("Transpose", {once}, "twice");
+    q.last().set("perm", perm);
+    auto& nodes = q.model.graph.nodes;
+    std::rotate(nodes.begin(), nodes.end() - 3, nodes.end());
+    q.node("y").inputs[1] = twice;
+    EXPECT_NO_THROW(check(q.model, find_target("tensorrt")));
+  }
+}
+
 TEST(TensorRt, SeesWeightsInConstantNodes) {
   Qdq q;
   ir::Node constant;
