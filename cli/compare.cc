@@ -75,9 +75,9 @@ std::function<int()> declare_compare(CLI::App& app, Common& common) {
   app.add_flag("--layers", o->compare.layers, "error of every layer");
   app.add_option("--show", o->compare.keep_samples, "samples to list (20)")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  app.add_option(
-      "--fail-if", o->compare.fail_if,
-      "exit 1 if so: top1_agree<0.99, top1_drop>0.5%, sqnr<20, cosine<0.99, max_abs>0.1");
+  app.add_option("--fail-if", o->compare.fail_if,
+                 "exit 1 if so: top1_agree<0.99, top1_drop>0.5%, sqnr<20, cosine<0.99, max_abs>0.1 "
+                 "(top1_agree<0.95 and sqnr<5)");
   app.add_option("--report", o->report,
                  "a page that shows all of it, FILE.html, and its JSON twin beside it");
   app.add_flag("--force", o->force, "replace existing files");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "data_options.h"
@@ -15,6 +16,10 @@ struct Options {
   ConvertOptions convert;
   bool force = false;
 };
+
+std::string counted(int64_t n, const char* noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
 
 int convert_verb(Options& o, const Common& common) {
   if (o.io != "float" && o.io != "half") fail_usage("--io is 'half' or 'float'");
@@ -47,6 +52,7 @@ int convert_verb(Options& o, const Common& common) {
         {"path", o.output}, {"sha256", r.model.sha256()}, {"bytes", after}, {"type", o.convert.to}};
     j["converted"] = r.converted;
     j["casts"] = r.casts;
+    j["stored"] = r.stored;
     j["kept"] = Json::array();
     for (const KeptNode& k : r.kept)
       j["kept"].push_back({{"node", k.node}, {"op", k.op}, {"reason", k.reason}});
@@ -56,17 +62,29 @@ int convert_verb(Options& o, const Common& common) {
     print(j);
     return code;
   }
-  std::string text =
-      fmt::format("convert    {} nodes to {}, {} Casts\n", r.converted, o.convert.to, r.casts);
-  for (const KeptNode& k : r.kept)
-    text += fmt::format("  kept in float32: {} ({}): {}\n", printable(k.node), printable(k.op),
-                        printable(k.reason));
+  std::string text = "convert    ";
+  if (o.convert.to == "fp32")
+    text += "back to fp32\n";
+  else if (o.convert.storage_only)
+    text += fmt::format("{} stored as {}, computed in float32\n", counted(r.stored, "weight"),
+                        o.convert.to);
+  else
+    text += fmt::format("{} to {}, {}\n", counted(r.converted, "node"), o.convert.to,
+                        counted(r.casts, "Cast"));
+  constexpr size_t kListed = 50;
+  for (size_t i = 0; i < std::min(kListed, r.kept.size()); ++i)
+    text += fmt::format("  kept in float32: {} ({}): {}\n", printable(r.kept[i].node),
+                        printable(r.kept[i].op), printable(r.kept[i].reason));
+  if (r.kept.size() > kListed)
+    text += fmt::format("  and {} more; --json lists them all\n", r.kept.size() - kListed);
   if (r.comparison) text += comparison_text(*r.comparison, true);
   text += fmt::format("  size  {} -> {}  ({:.3f})\n", bytes_text(before), bytes_text(after),
                       before ? static_cast<double>(after) / static_cast<double>(before) : 0.0);
   if (r.comparison)
     for (const std::string& sentence : r.comparison->broken)
       text += "not met: " + printable(sentence) + "\n";
+  if (code == 0 && r.comparison)
+    text += fmt::format("ok: the {} model answers as the original\n", o.convert.to);
   print(text + fmt::format("wrote {}\n", printable(o.output)));
   return code;
 }
@@ -85,7 +103,11 @@ std::function<int()> declare_convert(CLI::App& app, Common& common) {
   app.add_flag("--storage-only", o->convert.storage_only,
                "half the size on disk; computed in float32");
   app.add_flag("--naive", o->convert.naive, "without a look at the numbers, for contrast");
-  app.add_option("--keep", o->convert.keep, "leave these nodes or operators in float32 (globs)");
+  app.add_option("--keep", o->convert.keep,
+                 "leave these nodes or operators in float32 (a glob; repeat it for more)")
+      ->allow_extra_args(false);
+  app.add_option("-n,--samples", o->convert.samples, "samples to take the ranges from (50)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app.add_option("--verify", o->convert.verify, "samples to compare on (50); 0: no comparison")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   add_threads(app, common);

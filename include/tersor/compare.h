@@ -21,6 +21,7 @@ struct OutputComparison {
 struct LayerComparison {
   std::string value, node, op;  // the value compared and the node of the original that makes it
   double sqnr_db = 0, cosine = 1, max_abs = 0;
+  bool finite = true;  // false: not finite where the original is
 };
 
 // 8-bit pixels, rows from the top, 1 (gray) or 3 (red, green, blue) channels.
@@ -72,8 +73,8 @@ struct CompareOptions {
   int64_t keep_samples = 20;
   int64_t most_changed = 0;  // samples that changed most to keep, with pictures
   // Conditions that fail the comparison, e.g. "top1_agree<0.99", "top1_drop>0.5%", "sqnr<20",
-  // "cosine<0.99", "max_abs>0.1". Empty: top1_agree<0.95 where there is a class output, and
-  // non-finite values.
+  // "cosine<0.99", "max_abs>0.1". Empty: top1_agree<0.95 where there is a class output,
+  // an sqnr below 5 dB of an output of floats, and non-finite values.
   std::vector<std::string> fail_if;
   Progress progress;
 };

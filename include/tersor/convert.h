@@ -33,12 +33,16 @@ struct ConvertResult {
   Model model;
   std::vector<KeptNode> kept;
   int64_t converted = 0, casts = 0;      // nodes in half precision; Cast nodes added
+  int64_t stored = 0;                    // weights that are halves in the file only
   std::optional<Comparison> comparison;  // with data only
   std::vector<Warning> warnings;
 };
 
-// With data, values beyond the range of the type keep their nodes in float32. Errors: E50 a type
-// that does not exist; with data those of quantize().
+// Weights round to nearest, ties to even. With data, nodes stay in float32 whose values do not fit
+// the type, and those that the results show to go wrong; then both models are compared. From one
+// 16-bit float to the other the way leads through float32. Errors: E50 a type that does not exist,
+// options that contradict each other; E11 a model whose opset bfloat16 cannot reach; with data
+// those of quantize().
 ConvertResult convert(const Model& model, const std::optional<Data>& data,
                       const ConvertOptions& options = {});
 

@@ -1,9 +1,14 @@
 #include "tersor/convert.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "api/impl.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "calib/collect.h"
+#include "eval/compare.h"
 #include "passes/types.h"
 #include "quant/halves/halves.h"
 
@@ -15,41 +20,113 @@ DType target(const std::string& text) {
   if (text == "bf16") return DType::kBfloat16;
   if (text == "fp32") return DType::kFloat32;
   const std::vector<std::string> names{"fp16", "bf16", "fp32"};
-  const std::string near = base::nearest(text, names);
+  std::string near = base::nearest(text, names);
+  if (text == "half" || text == "float16") near = "fp16";
+  if (text == "bfloat16") near = "bf16";
+  if (text == "float" || text == "float32") near = "fp32";
   throw Error(ErrorKind::kUsage, "E50", "unknown type " + base::quoted(text),
               (near.empty() ? "" : "did you mean '" + near + "'? ") + "types: fp16, bf16, fp32");
 }
 
-}  // namespace
+double relative(double sqnr_db, bool finite) {
+  if (!finite) return std::numeric_limits<double>::infinity();
+  return std::isfinite(sqnr_db) ? std::pow(10, -sqnr_db / 20) : 0;
+}
 
-ConvertResult convert(const Model& model, const std::optional<Data>& data,
+calib::Advance advance_of(const Progress& progress, const char* stage) {
+  if (!progress) return {};
+  return [&progress, stage](int64_t done, int64_t total) { return progress(stage, done, total); };
+}
+
+// What the ranges do not tell (differences of large numbers, sums of many small ones, numbers
+// inside bodies) shows in the results: nodes that go wrong stay in float32, until no output is off
+// or nobody stands out.
+quant::Halves checked(const ir::Model& source, quant::HalvesRecipe recipe,
+                      const stats::Statistics& ranges, const Data& data,
                       const ConvertOptions& options) {
-  const ir::Model& source = model.impl().model;
-  const DType to = target(options.to);
-  if (to == DType::kFloat32)
-    return ConvertResult(api::wrap(quant::to_float32(source, !options.io)));
+  constexpr int kRounds = 8;
+  constexpr int64_t kSamples = 16, kLayerSamples = 4;
+  quant::Halves halves = quant::to_halves(source, recipe, ranges);
+  ir::Model typed = source;
+  passes::infer_types(typed);
+  const auto run = [&](bool layers) {
+    Data some = data;
+    some.take(std::min(some.limit, layers ? kLayerSamples : kSamples));
+    eval::Options compare;
+    compare.threads = options.threads;
+    compare.layers = layers;
+    compare.advance = advance_of(options.progress, "check");
+    return eval::compare(typed, halves.model, *api::open(some, typed), compare);
+  };
+  for (int round = 0; round < kRounds && !recipe.naive && !recipe.storage_only; ++round) {
+    const double limit = quant::tolerance(recipe.to);
+    const std::vector<OutputComparison> outputs = run(false).outputs;
+    bool off = false;
+    for (size_t i = 0; i < outputs.size(); ++i)
+      off |= typed.graph.values[typed.graph.outputs[i]].type.elem == DType::kFloat32 &&
+             relative(outputs[i].sqnr_db, outputs[i].finite) > limit;
+    if (!off) break;
+    std::map<std::string, double> errors;
+    for (const LayerComparison& l : run(true).layers)
+      if (l.max_abs < 1e30)  // masks: infinite for all that reads them
+        errors[l.value] = relative(l.sqnr_db, l.finite);
+    const size_t before = recipe.measured.size();
+    recipe.measured.merge(quant::blamed(typed, halves, errors));
+    if (recipe.measured.size() == before) break;
+    halves = quant::to_halves(source, recipe, ranges);
+  }
+  return halves;
+}
 
+void check(DType to, const ConvertOptions& o) {
+  const auto refuse = [](const char* sentence, const char* help) {
+    throw Error(ErrorKind::kUsage, "E50", sentence, help);
+  };
+  if (to == DType::kFloat32 && (o.storage_only || o.naive || !o.keep.empty()))
+    refuse("storage-only, naive and keep say how to narrow; fp32 is the way back",
+           "leave them out, or pass --to fp16 or bf16");
+  if (o.storage_only && (o.io || o.naive || !o.keep.empty()))
+    refuse("storage-only changes weights and nothing else: io, naive and keep do not go with it",
+           "leave out one or the other");
+}
+
+calib::Collected observed(const ir::Model& source, const Data& data,
+                          const ConvertOptions& options) {
+  ir::Model typed = source;
+  passes::infer_types(typed);
+  const auto samples = api::open(data, typed);
+  calib::CollectOptions collect{.threads = options.threads};
+  collect.advance = advance_of(options.progress, "ranges");
+  try {
+    return calib::collect(typed, quant::half_points(typed), *samples, collect);
+  } catch (Error& e) {
+    if (e.kind() == ErrorKind::kUnsupported)
+      e.suggest("without -d the model is converted by its weights alone");
+    throw;
+  }
+}
+
+ConvertResult narrowed(const ir::Model& original, DType to, const Data* calibration,
+                       const ConvertOptions& options) {
+  quant::HalvesRecipe recipe{to, options.io, options.storage_only, options.naive, options.keep};
+  // From one half to the other goes through float32.
+  const DType other = to == DType::kFloat16 ? DType::kBfloat16 : DType::kFloat16;
+  ir::Model source = original;
+  if (quant::has(original, other)) {
+    for (ir::ValueId id : original.graph.required_inputs())
+      recipe.io |= original.graph.values[id].type.elem == other;
+    source = quant::to_float32(original, true);
+  }
   stats::Statistics ranges;
   std::vector<Warning> warnings;
-  Data calibration;
-  if (data) {
-    calibration = *data;
-    if (calibration.limit == 0) calibration.take(options.samples);
-    ir::Model typed = source;
-    passes::infer_types(typed);
-    const auto samples = api::open(calibration, typed);
-    calib::CollectOptions collect{.threads = options.threads};
-    if (options.progress)
-      collect.advance = [&](int64_t done, int64_t total) {
-        return options.progress("ranges", done, total);
-      };
-    calib::Collected seen = calib::collect(typed, quant::half_points(typed), *samples, collect);
+  if (calibration) {
+    calib::Collected seen = observed(source, *calibration, options);
     ranges = std::move(seen.statistics);
     for (const calib::Warning& w : seen.warnings)
       if (w.code != "W20") warnings.push_back({w.code, w.text});
   }
-  quant::HalvesRecipe recipe{to, options.io, options.storage_only, options.naive, options.keep};
-  quant::Halves halves = quant::to_halves(source, recipe, ranges);
+  quant::Halves halves = calibration ? checked(source, recipe, ranges, *calibration, options)
+                                     : quant::to_halves(source, recipe, ranges);
   ConvertResult result(api::wrap(std::move(halves.model)));
   for (quant::FloatNode& n : halves.kept) {
     if (n.node.empty() && n.op.empty())
@@ -59,10 +136,39 @@ ConvertResult convert(const Model& model, const std::optional<Data>& data,
   }
   result.converted = halves.converted;
   result.casts = halves.casts;
+  result.stored = halves.stored;
+  if (to == DType::kBfloat16 && result.converted > 0)
+    warnings.push_back({"W35",
+                        "onnxruntime's CPU has no bfloat16 Conv, MatMul or LSTM: this file is for "
+                        "tersor and OpenVINO; --storage-only makes one for onnxruntime"});
+  if (result.converted + result.stored == 0 && result.kept.empty())
+    warnings.push_back(
+        {"W33", quant::has(original, to)
+                    ? "nothing to convert: what could be is in " + options.to + " already"
+                    : std::string("nothing to convert: the model has no float32 "
+                                  "numbers to speak of")});
+  for (const std::string& glob : halves.unmatched)
+    warnings.push_back(
+        {"W34", fmt::format("--keep {} matches no node and no operator", base::quoted(glob))});
   result.warnings = std::move(warnings);
+  return result;
+}
+
+}  // namespace
+
+ConvertResult convert(const Model& model, const std::optional<Data>& data,
+                      const ConvertOptions& options) {
+  const DType to = target(options.to);
+  check(to, options);
+  Data calibration = data.value_or(Data{});
+  if (data && calibration.limit == 0) calibration.take(options.samples);
+  ConvertResult result =
+      to == DType::kFloat32
+          ? ConvertResult(api::wrap(quant::to_float32(model.impl().model, !options.io)))
+          : narrowed(model.impl().model, to, data ? &calibration : nullptr, options);
   if (!data || options.verify == 0) return result;
   Data unseen = calibration;
-  if (api::open(calibration, source)->total() > calibration.limit)
+  if (api::open(calibration, model.impl().model)->total() > calibration.limit)
     unseen.rest(options.verify);
   else
     unseen.take(options.verify);

@@ -20,6 +20,10 @@ namespace {
 
 constexpr int64_t kBatch = 16;
 
+bool is_float(DType type) {
+  return type == DType::kFloat32 || type == DType::kFloat16 || type == DType::kBfloat16;
+}
+
 std::string signature(const ir::Graph& g, const std::vector<ir::ValueId>& ids) {
   std::string text;
   for (ir::ValueId id : ids)
@@ -28,10 +32,14 @@ std::string signature(const ir::Graph& g, const std::vector<ir::ValueId>& ids) {
   return text;
 }
 
-// Inputs and outputs must have the same names; types of outputs may differ between floats.
+// Inputs and outputs must have the same names; types may differ between floats.
 void check_fit(const ir::Graph& a, const ir::Graph& b) {
   const auto ia = a.required_inputs(), ib = b.required_inputs();
-  if (signature(a, ia) != signature(b, ib))
+  const bool fit = std::ranges::equal(ia, ib, [&](ir::ValueId x, ir::ValueId y) {
+    const DType tx = a.values[x].type.elem, ty = b.values[y].type.elem;
+    return a.values[x].name == b.values[y].name && (tx == ty || (is_float(tx) && is_float(ty)));
+  });
+  if (!fit)
     base::fail_input("E26", "the models take different inputs: ({}) and ({})", signature(a, ia),
                      signature(b, ib));
   const auto names = [](const ir::Graph& g) {
@@ -104,6 +112,8 @@ class Comparer {
       : original_(a), data_(data), options_(options) {
     for (const std::string& text : options.fail_if) conditions_.push_back(parse_condition(text));
     check_fit(a.graph, b.graph);
+    for (ir::ValueId id : b.graph.required_inputs())
+      input_types_.push_back(b.graph.values[id].type.elem);
     std::set<std::string> keep_a, keep_b;
     if (options.layers) {
       layers_.emplace(common_layers(a.graph, b.graph));
@@ -144,14 +154,15 @@ class Comparer {
       remember = layers_->remember();
       difference = layers_->compare();
     }
-    const std::vector<Tensor> a = a_->run(inputs, remember), b = b_->run(inputs, difference);
+    const std::vector<Tensor> a = a_->run(inputs, remember),
+                              b = b_->run(in_types_of_other(inputs), difference);
     for (size_t i = 0; i < outputs_.size(); ++i) {
       if (a[i].dtype() == DType::kString || b[i].dtype() == DType::kString) continue;
       const Tensor fa = tensor::to_float32(a[i]), fb = tensor::to_float32(b[i]);
-      if (fa.count() != fb.count())
-        base::fail_input("E26", "output {} has shape {} in the original and {} in the other model",
-                         base::quoted(original_.graph.values[original_.graph.outputs[i]].name),
-                         tensor::to_string(a[i].dims()), tensor::to_string(b[i].dims()));
+      if (a[i].dims() != b[i].dims()) {
+        note_shapes(i, a[i].dims(), b[i].dims());
+        continue;
+      }
       outputs_[i].add(fa.data<float>(), fb.data<float>());
       constants_[i].add(fa, batch.count);
       if (bad_source_.empty() && stats::first_non_finite(fa.data<float>()))
@@ -160,6 +171,28 @@ class Comparer {
     if (const auto k = class_output(a, batch.count))
       add_classes(batch, inputs, tensor::to_float32(a[*k]), tensor::to_float32(b[*k]));
     result_.n += batch.count;
+  }
+
+  // How much an operator finds (NonMaxSuppression, NonZero) may differ; other shapes may not.
+  void note_shapes(size_t output, const Dims& a, const Dims& b) {
+    const ir::Value& value = original_.graph.values[original_.graph.outputs[output]];
+    const std::optional<ir::Shape>& shape = value.type.shape;
+    bool fixed = a.size() != b.size();
+    for (size_t d = 0; !fixed && d < a.size(); ++d)
+      fixed = a[d] != b[d] && shape && d < shape->size() && (*shape)[d].known();
+    if (fixed)
+      base::fail_input("E26", "output {} has shape {} in the original and {} in the other model",
+                       base::quoted(value.name), tensor::to_string(a), tensor::to_string(b));
+    if (other_shapes_++ == 0)
+      first_shapes_ = fmt::format("first of output {}, {} and {}", base::quoted(value.name),
+                                  tensor::to_string(a), tensor::to_string(b));
+  }
+
+  std::vector<Tensor> in_types_of_other(std::vector<Tensor> inputs) const {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (const DType want = input_types_[i]; inputs[i].dtype() != want)
+        inputs[i] = tensor::cast(inputs[i], want);
+    return inputs;
   }
 
   void add_classes(const calib::Batch& batch, const std::vector<Tensor>& inputs, const Tensor& a,
@@ -209,6 +242,18 @@ class Comparer {
     }
   }
 
+  // Outputs that have little to do with the original's. Indices and the like are left to the user.
+  void add_wrong_outputs() {
+    constexpr double kLeast = 5;
+    const ir::Graph& g = original_.graph;
+    for (size_t i = 0; i < outputs_.size(); ++i)
+      if (is_float(g.values[g.outputs[i]].type.elem) && outputs_[i].count() > 0 &&
+          !(outputs_[i].sqnr_db() >= kLeast))
+        result_.broken.push_back(fmt::format("sqnr of output {} is {:.6g} dB, below {} dB",
+                                             base::quoted(g.values[g.outputs[i]].name),
+                                             outputs_[i].sqnr_db(), kLeast));
+  }
+
   void finish() {
     const ir::Graph& g = original_.graph;
     for (size_t i = 0; i < outputs_.size(); ++i) {
@@ -220,7 +265,8 @@ class Comparer {
       const Layer& l = layers_->layers()[i];
       const stats::Difference& d = (*layers_)[i];
       if (d.count() > 0)
-        result_.layers.push_back({l.value, l.node, l.op, d.sqnr_db(), d.cosine(), d.max_abs()});
+        result_.layers.push_back({l.value, l.node, l.op, d.sqnr_db(), d.cosine(), d.max_abs(),
+                                  d.other_non_finite() == 0});
     }
     if (judged_ > 0) result_.top1_agree = double(agree_) / double(judged_);
     if (hits_a_.count() > 0) {
@@ -228,9 +274,10 @@ class Comparer {
       result_.accuracy_b = hits_b_.accuracy();
       result_.top1_delta_ci95 = paired_interval(hits_a_.count(), gained_, lost_);
     }
-    if (conditions_.empty() && result_.classifier)
-      conditions_.push_back(parse_condition("top1_agree<0.95"));
+    const bool asked = !conditions_.empty();
+    if (!asked && result_.classifier) conditions_.push_back(parse_condition("top1_agree<0.95"));
     result_.broken = broken(result_, conditions_);
+    if (!asked) add_wrong_outputs();
     result_.passed = result_.broken.empty();
     if (result_.synthetic)
       result_.warnings.push_back({"W23", "random data: the comparison is not meaningful"});
@@ -240,6 +287,11 @@ class Comparer {
       result_.warnings.push_back(
           {"W25", fmt::format("the original gives values that are not finite, first for {}",
                               base::quoted(bad_source_))});
+    if (other_shapes_ > 0)
+      result_.warnings.push_back(
+          {"W29", fmt::format("{} outputs have another shape in the other model, {}: their values "
+                              "are not compared",
+                              other_shapes_, first_shapes_)});
     hits_a_.warn(result_.warnings);
     for (size_t i = 0; i < constants_.size(); ++i)
       if (constants_[i].constant())
@@ -254,9 +306,11 @@ class Comparer {
   std::vector<Condition> conditions_;
   std::optional<LayerDifferences> layers_;
   std::unique_ptr<engine::Session> a_, b_;
+  std::vector<DType> input_types_;  // of the other model
   std::vector<stats::Difference> outputs_;
   std::vector<Constancy> constants_;  // by output
-  std::string bad_source_;
+  std::string bad_source_, first_shapes_;
+  int64_t other_shapes_ = 0;
   int64_t judged_ = 0, agree_ = 0, gained_ = 0, lost_ = 0;
   Hits hits_a_, hits_b_;
   std::vector<double> scores_;  // of result_.most_changed

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -206,6 +207,54 @@ TEST(Compare, GivesAccuracyAndItsIntervalWithLabels) {
   EXPECT_LT(c.top1_delta_ci95->first, 0);
   EXPECT_GT(c.top1_delta_ci95->second, 0);
   EXPECT_TRUE(c.passed);
+}
+
+// y = 2 x on [N, 6], rounded to float16 or not, the input in `type`.
+ir::Model doubled(DType type, float factor) {
+  Builder b;
+  const auto x = b.input("x", {ir::Dim("N"), 6});
+  b.model.graph.values[x].type.elem = type;
+  auto wide = x;
+  if (type != DType::kFloat32) {
+    wide = b.op("Cast", {x}, "wide");
+    b.last().set("to", int64_t{1});
+  }
+  return b.finish({b.op("Mul", {wide, b.constant("two", Tensor::scalar(factor))}, "y")});
+}
+
+TEST(Compare, GivesHalvesToAModelThatTakesThem) {
+  const ir::Model m = doubled(DType::kFloat32, 2);
+  const Comparison c = compare(m, doubled(DType::kFloat16, 2), *rows(m, 4), {});
+  EXPECT_TRUE(c.passed);
+  EXPECT_GT(c.outputs[0].sqnr_db, 60);
+  EXPECT_LT(c.outputs[0].sqnr_db, 90);
+}
+
+TEST(Compare, RefusesOutputsThatHaveLittleToDoWithTheOriginals) {
+  const ir::Model m = doubled(DType::kFloat32, 2);
+  const Comparison c = compare(m, doubled(DType::kFloat32, 4), *rows(m, 4), {});
+  EXPECT_FALSE(c.passed);
+  ASSERT_FALSE(c.broken.empty());
+  EXPECT_NE(c.broken.back().find("below 5 dB"), std::string::npos);
+  Options options;
+  options.fail_if = {"sqnr<-1"};
+  EXPECT_TRUE(compare(m, doubled(DType::kFloat32, 4), *rows(m, 4), options).passed);
+}
+
+TEST(Compare, GoesOnWhereAnOperatorFindsAnotherNumber) {
+  const auto finder = [](float limit) {
+    Builder b;
+    const auto x = b.input("x", {1, 6});
+    const auto found = b.op(
+        "NonZero",
+        {b.op("Relu", {b.op("Sub", {x, b.constant("limit", Tensor::scalar(limit))}, "d")}, "r")},
+        "found");
+    return b.finish({b.op("Relu", {x}, "y"), found});
+  };
+  const ir::Model m = finder(0);
+  const Comparison c = compare(m, finder(0.5F), *rows(m, 6), {});
+  EXPECT_TRUE(c.passed);
+  EXPECT_TRUE(std::ranges::any_of(c.warnings, [](const Warning& w) { return w.code == "W29"; }));
 }
 
 }  // namespace

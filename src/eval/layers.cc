@@ -74,13 +74,13 @@ std::vector<Layer> common_layers(const ir::Graph& original, const ir::Graph& oth
   const Wires in_original(original), in_other(other);
   std::vector<Layer> layers;
   for (const ir::Node& node : original.nodes) {
-    const ir::ValueId value = node.output(0);
-    if (value == ir::kNone || original.values[value].type.elem != DType::kFloat32 ||
-        is(node, "DequantizeLinear"))
-      continue;
-    const std::string& name = original.values[value].name;
-    auto a = in_original.of(name), b = in_other.of(name);
-    if (a && b) layers.push_back({name, node.name, node.op, *std::move(a), *std::move(b)});
+    if (is(node, "DequantizeLinear")) continue;
+    for (const ir::ValueId value : node.outputs) {
+      if (value == ir::kNone || original.values[value].type.elem != DType::kFloat32) continue;
+      const std::string& name = original.values[value].name;
+      auto a = in_original.of(name), b = in_other.of(name);
+      if (a && b) layers.push_back({name, node.name, node.op, *std::move(a), *std::move(b)});
+    }
   }
   return layers;
 }

@@ -145,6 +145,8 @@ void infer_shapes(ir::Model& model) {
   for (size_t v = 0; v < types.size(); ++v) {
     ir::Value& value = model.graph.values[v];
     if (value.constant || types[v].kind == ir::Type::Kind::kUnknown) continue;
+    // What a file says of sequences and optionals is more than is computed of them.
+    if (value.declared && value.type.kind == ir::Type::Kind::kOther) continue;
     value.type = std::move(types[v]);
   }
 }

@@ -1,11 +1,16 @@
 """Half precision: valid files of every class, close answers, and numbers that a plain conversion breaks."""
 
+import sys
+
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from support import tersor
+
+sys.path.insert(0, str(tersor.MODELS))
+from networks.net import BOOL, I64, Net  # noqa: E402  (the builder of tests/models)
 
 NETWORKS = ["resnet_opset9", "resnet_opset17", "mobilenet_v2_opset13", "mobilenet_v3_opset11", "detector_opset9",
             "detector_opset17", "text_recognizer_opset13", "lstm_state_opset9", "lstm_state_opset17",
@@ -71,68 +76,192 @@ def test_io_and_storage(tmp_path):
 
 def test_keep_and_wrong_type(tmp_path):
     model = tersor.MODELS / "resnet_opset17" / "model.onnx"
-    report = tersor.run_json("convert", model, "-o", tmp_path / "h.onnx", "--keep", "Gemm")
+    report = tersor.run_json("convert", "--keep", "Gemm", model, "-o", tmp_path / "h.onnx")
     assert [(k["op"], k["reason"]) for k in report["kept"]] == [("Gemm", "kept as asked")]
     refused = tersor.run("convert", model, "-o", tmp_path / "x.onnx", "--to", "fp17", exits=[2])
     assert "fp16" in refused.stderr and not (tmp_path / "x.onnx").exists()
 
 
+def warnings(report):
+    return {w["code"] for w in report["warnings"]}
+
+
+def test_io_half_is_compared(tmp_path):
+    data = tmp_path / "x.npy"
+    np.save(data, np.random.default_rng(0).normal(size=(8, 3, 32, 32)).astype(np.float32))
+    model = tersor.MODELS / "resnet_opset17" / "model.onnx"
+    report = tersor.run_json("convert", model, "-o", tmp_path / "io.onnx", "--io", "half", "-d", data)
+    assert report["compare"]["passed"] and report["compare"]["n"] == 8
+    back = tersor.run_json("convert", tmp_path / "io.onnx", "-o", tmp_path / "b.onnx", "--to", "fp32", "-d", data)
+    assert back["compare"]["passed"] and types(onnx.load(tmp_path / "b.onnx").graph) == {TensorProto.FLOAT}
+
+
+def test_from_one_half_to_the_other(tmp_path):
+    model = tersor.MODELS / "mobilenet_v3_opset17" / "model.onnx"
+    tersor.run("convert", model, "-o", tmp_path / "fp16.onnx")
+    again = tersor.run_json("convert", tmp_path / "fp16.onnx", "-o", tmp_path / "again.onnx")
+    assert "W33" in warnings(again)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "fp16.onnx").read_bytes()
+    report = tersor.run_json("convert", tmp_path / "fp16.onnx", "--to", "bf16", "-o", tmp_path / "bf16.onnx")
+    assert {"W35"} <= warnings(report)
+    bf16 = onnx.load(tmp_path / "bf16.onnx")
+    onnx.checker.check_model(bf16, full_check=True)
+    assert not [t.name for t in bf16.graph.initializer if t.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16)]
+
+
+def test_storage_only_in_bodies_and_constants(tmp_path):
+    for name in ("if_conv_opset11", "resnet_constant_weights"):
+        for to, code in CODES.items():
+            model, out = tersor.MODELS / name / "model.onnx", tmp_path / f"{name}.{to}.onnx"
+            report = tersor.run_json("convert", model, "-o", out, "--storage-only", "--to", to)
+            assert report["stored"] >= 4 and out.stat().st_size <= 0.75 * model.stat().st_size
+            stored = onnx.load(out)
+            onnx.checker.check_model(stored, full_check=True)
+            graphs = [stored.graph] + [a.g for n in stored.graph.node for a in n.attribute if a.HasField("g")]
+            weights = [t for g in graphs for t in g.initializer if np.prod(t.dims) > 64]
+            assert weights and all(t.data_type == code for t in weights)
+            inputs, wanted = data_set(name)
+            for a, b in zip(tersor.run_pb(out, inputs, tmp_path), wanted, strict=True):
+                assert tersor.relative_error(a, b) <= {"fp16": 2e-3, "bf16": 2e-2}[to]
+
+
+@pytest.mark.parametrize("words,says", [
+    (["--to", "float16"], "did you mean 'fp16'"), (["--storage-only", "--io", "half"], "leave out one"),
+    (["--storage-only", "--keep", "Conv"], "leave out one"), (["--to", "fp32", "--naive"], "the way back"),
+    (["--io", "fp16"], "--io is 'half' or 'float'")])
+def test_contradictions(words, says, tmp_path):
+    model = tersor.MODELS / "resnet_opset17" / "model.onnx"
+    refused = tersor.run("convert", model, "-o", tmp_path / "x.onnx", *words, exits=[2])
+    assert says in refused.stderr and not (tmp_path / "x.onnx").exists()
+
+
+def test_warnings(tmp_path):
+    model = tersor.MODELS / "resnet_opset17" / "model.onnx"
+    report = tersor.run_json("convert", model, "-o", tmp_path / "x.onnx", "--keep", "Cnov")
+    assert "W34" in warnings(report) and "W35" not in warnings(report)
+    unknown = tersor.run("convert", tersor.MODELS / "custom_operator" / "model.onnx", "-o", tmp_path / "y.onnx",
+                         "-d", "random:2", exits=[5])
+    assert "without -d" in unknown.stderr
+
+
 # ---- numbers that break -------------------------------------------------------------------------
 
-def chain(tmp_path, nodes, weights, shape, samples=None):
-    """A model x -> y of these nodes, and 8 samples."""
-    graph = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info("x", 1, ["N", *shape])],
-        [helper.make_tensor_value_info("y", 1, None)],
-        [numpy_helper.from_array(np.asarray(v, np.float32), k) for k, v in weights.items()])
-    path = tmp_path / "net.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    x = np.random.default_rng(0).normal(size=(16, *shape)).astype(np.float32) if samples is None else samples
-    np.save(tmp_path / "x.npy", x)
-    return path
+rng = np.random.default_rng(1)
 
 
-def large_activation(tmp_path):
-    rng = np.random.default_rng(1)
-    w = [rng.normal(size=(16, 16)) for _ in range(4)]
-    w[2] *= 1e5
-    w[3] *= 1e-5
-    nodes = []
-    for i in range(4):
-        nodes += [helper.make_node("MatMul", ["x" if i == 0 else f"r{i - 1}", f"w{i}"], [f"m{i}"], f"matmul{i}"),
-                  helper.make_node("Relu", [f"m{i}"], [f"r{i}" if i < 3 else "y"], f"relu{i}")]
-    return chain(tmp_path, nodes, {f"w{i}": v for i, v in enumerate(w)}, [16]), {"matmul2", "relu2", "matmul3"}
+def saved(folder, net, *samples):
+    """The model, its samples, and where both lie."""
+    onnx.save(net.model(), folder / "net.onnx")
+    onnx.checker.check_model(str(folder / "net.onnx"), full_check=True)
+    if len(samples) == 1:
+        np.save(folder / "x.npy", samples[0].astype(np.float32))
+        return folder / "net.onnx", folder / "x.npy"
+    (folder / "data").mkdir()
+    for i, x in enumerate(samples):
+        np.savez(folder / "data" / f"{i}.npz", x=x.astype(np.float32))
+    return folder / "net.onnx", folder / "data"
 
 
-def large_variance(tmp_path):
-    rng = np.random.default_rng(2)
-    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], "conv", pads=[1, 1, 1, 1]),
-             helper.make_node("BatchNormalization", ["c", "g", "b", "m", "v"], ["n"], "bn"),
-             helper.make_node("Relu", ["n"], ["y"], "relu")]
-    weights = {"w": rng.normal(size=(4, 3, 3, 3)) * 1e3, "g": np.ones(4), "b": np.zeros(4), "m": np.zeros(4),
-               "v": np.full(4, 1e7)}
-    return chain(tmp_path, nodes, weights, [3, 8, 8]), {"bn"}
+def large_activation(folder):
+    """1e5 behind the third layer, taken back by the fourth."""
+    net = Net("activation", 17)
+    x = net.input("x", ["batch", 3, 16, 16])
+    for i, factor in enumerate([1, 1, 1e5, 1e-5, 1]):
+        channels = 8 if i else 3
+        w = rng.normal(size=(8, channels, 3, 3)) * factor / np.sqrt(4.5 * channels)
+        x = net.op("Relu", [net.op("Conv", [x, net.weight(w), net.bias(8)], pads=[1] * 4, name=f"conv{i}")],
+                   name=f"relu{i}")
+    x = net.op("Flatten", [net.op("GlobalAveragePool", [x])])
+    net.output(net.gemm(x, 8, 5), "y", ["batch", 5])
+    return *saved(folder, net, rng.normal(size=(16, 3, 16, 16))), {"conv2", "relu2", "conv3"}
 
 
-def small_variance(tmp_path):
-    nodes = [helper.make_node("Mul", ["x", "tiny"], ["s"], "scale"),
-             helper.make_node("Add", ["s", "epsilon"], ["a"], "add"),
-             helper.make_node("Sqrt", ["a"], ["r"], "root"),
-             helper.make_node("Div", ["s", "r"], ["y"], "divide")]
-    weights = {"tiny": [1e-9], "epsilon": [1e-9]}
-    x = np.abs(np.random.default_rng(3).normal(size=(16, 32))).astype(np.float32)
-    return chain(tmp_path, nodes, weights, [32], x), {"scale", "add", "root", "divide"}
+def large_variance(folder):
+    """BatchNorm takes back what the convolutions multiply by 3,000."""
+    net = Net("variance", 17)
+    x = net.input("x", ["batch", 3, 16, 16])
+    for i in range(3):
+        channels = 8 if i else 3
+        w = rng.normal(size=(8, channels, 3, 3)) * 3e3 / np.sqrt(4.5 * channels)
+        x = net.op("Conv", [x, net.weight(w)], pads=[1] * 4, name=f"conv{i}")
+        x = net.op("BatchNormalization", [x, net.weight(np.ones(8)), net.bias(8), net.weight(rng.normal(size=8) * 100),
+                                          net.weight(rng.uniform(5e6, 2e7, 8))], name=f"bn{i}")
+        x = net.op("Relu", [x])
+    x = net.op("Flatten", [net.op("GlobalAveragePool", [x])])
+    net.output(net.gemm(x, 8, 5), "y", ["batch", 5])
+    return *saved(folder, net, rng.normal(size=(16, 3, 16, 16))), {"bn0", "bn1", "bn2"}
 
 
-@pytest.mark.parametrize("network", [large_activation, large_variance, small_variance])
+def small_variance(folder):
+    """A LayerNorm by hand on values of 3e-5: the variance is 1e-9."""
+    net = Net("small", 17)
+    x = net.input("x", ["batch", 6, 32])
+    x = net.op("Mul", [net.linear(x, 32, 32), net.scalar(3e-5)], name="small")
+    centred = net.op("Sub", [x, net.op("ReduceMean", [x], axes=[-1], name="mean")], name="centre")
+    variance = net.op("ReduceMean", [net.op("Mul", [centred, centred], name="square")], axes=[-1], name="variance")
+    root = net.op("Sqrt", [net.op("Add", [variance, net.scalar(1e-12)], name="epsilon")], name="root")
+    x = net.op("Div", [centred, root], name="divide")
+    net.output(net.linear(x, 32, 7), "y", ["batch", 6, 7])
+    return *saved(folder, net, rng.normal(size=(16, 6, 32))), {"mean", "centre", "square", "variance", "epsilon", "root",
+                                                              "divide"}
+
+
+def recurrent(folder):
+    """500 steps of an RNN whose state grows to 1e5."""
+    net = Net("rnn", 17)
+    x = net.input("x", [500, "batch", 8])
+    w = np.abs(rng.normal(size=(1, 16, 8))) * 40
+    _, h = net.op("RNN", [x, net.weight(w), net.weight(np.eye(16)[None])], 2, hidden_size=16,
+                  activations=["Relu"], name="rnn")
+    h = net.op("Squeeze", [h, net.ints(0)], name="squeeze")
+    net.output(net.op("MatMul", [h, net.random(16, 5, scale=1e-4)], name="matmul"), "y", ["batch", 5])
+    samples = [np.abs(rng.normal(size=(500, 1, 8))) for _ in range(6)]
+    return *saved(folder, net, *samples), {"rnn", "squeeze", "matmul"}
+
+
+def recurrent_body(folder):
+    """500 steps of a Loop; the numbers that overflow live inside its body only."""
+    net = Net("loop", 17)
+    x = net.input("x", [1, 8])
+    u = net.linear(x, 8, 16)
+    body = net.branch("body")
+    body.input("i", [], I64)
+    go = body.input("go", [], BOOL)
+    state = body.input("state", [1, 16])
+    body.output(body.op("Identity", [go]), "go_on", [], BOOL)
+    large = body.op("Exp", [body.op("Mul", [body.op("Add", [state, u]), body.scalar(8)])])
+    body.output(body.op("Tanh", [body.op("Div", [body.op("Log", [large]), body.scalar(8)])]), "next", [1, 16])
+    end = net.op("Loop", [net.scalar(500, np.int64), net.scalar(True, np.bool_), u], 1, body=body.graph(), name="loop")
+    net.output(net.linear(end, 16, 5), "y", [1, 5])
+    return *saved(folder, net, 2 * rng.normal(size=(16, 8))), {"loop"}
+
+
+def small_steps(folder):
+    """500 steps that are too small for the digits of a half, written out: no step stands out."""
+    net = Net("steps", 17)
+    x = net.input("x", ["batch", 8])
+    state = net.op("MatMul", [x, net.random(8, 16)], name="first")
+    step = net.op("MatMul", [net.op("Abs", [x]), net.random(8, 16, scale=0.01)], name="step")
+    for i in range(500):
+        state = net.op("Add", [state, step], name=f"add{i}")
+    net.output(state, "y", ["batch", 16])
+    return *saved(folder, net, rng.normal(size=(16, 8))), {f"add{i}" for i in range(500)}
+
+
+@pytest.mark.parametrize("network", [large_activation, large_variance, small_variance, recurrent, recurrent_body,
+                                     small_steps])
 def test_numbers_that_break(network, tmp_path):
-    model, offending = network(tmp_path)
-    data = ["-d", tmp_path / "x.npy"]
-    limits = ["--fail-if", "sqnr<40"]
-    tersor.run("convert", model, "-o", tmp_path / "naive.onnx", "--naive", *data, exits=[0, 1])
-    broken = tersor.run("compare", model, tmp_path / "naive.onnx", *data, *limits, exits=[1])
+    model, data, offending = network(tmp_path)
+    limits = ["--fail-if", "sqnr<40"] if network is small_steps else []
+    tersor.run("convert", model, "-o", tmp_path / "naive.onnx", "--naive", "-d", data, exits=[0, 1])
+    broken = tersor.run("compare", model, tmp_path / "naive.onnx", "-d", data, *limits, exits=[1])
     assert "not met" in broken.stdout
-    report = tersor.run_json("convert", model, "-o", tmp_path / "ours.onnx", *data)
-    tersor.run("compare", model, tmp_path / "ours.onnx", *data, *limits)
+    report = tersor.run_json("convert", model, "-o", tmp_path / "ours.onnx", "-d", data)
+    onnx.checker.check_model(str(tmp_path / "ours.onnx"), full_check=True)
+    tersor.run("compare", model, tmp_path / "ours.onnx", "-d", data, "--fail-if", "sqnr<40")
     assert {k["node"] for k in report["kept"]} <= offending and report["kept"]
     assert all(k["reason"] for k in report["kept"])
+    said = tersor.run("convert", model, "-o", tmp_path / "ours.onnx", "--force", "-d", data).stdout
+    assert "ok: the fp16 model answers as the original" in said
+    for k in report["kept"][:50]:
+        assert f"{k['node']} ({k['op']}): {k['reason']}" in said

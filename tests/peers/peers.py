@@ -1,6 +1,7 @@
 """What the comparisons share: onnxruntime sessions, pictures, ways to count and to time."""
 
 import collections
+import importlib.util
 import pathlib
 import tempfile
 
@@ -56,6 +57,34 @@ def crops(count, seed, mean, std, size=224):
         crop = photograph.resize((size, size), Image.BILINEAR, (left, top, left + side, top + side))
         out.append((np.asarray(crop, np.float32) / 255 - mean) / std)
     return np.ascontiguousarray(np.stack(out).transpose(0, 3, 1, 2), dtype=np.float32)
+
+
+MORE_PICTURES = {
+    "skimage": ["data/" + name for name in PHOTOGRAPHS + [
+        "cell.png", "moon.png", "horse.png", "page.png", "text.png", "clock_motion.png", "color.png",
+        "microaneurysms.png"]],
+    "sklearn": ["datasets/images/china.jpg", "datasets/images/flower.jpg"],
+    "matplotlib": ["mpl-data/sample_data/grace_hopper.jpg",
+                   "mpl-data/sample_data/Minduka_Present_Blue_Pack.png"]}
+
+
+def pictures(mean, std, size=224):
+    """Four squares of every picture that these packages carry (the middle, two corners, the middle
+    closer), [count, 3, size, size], normalised."""
+    out = []
+    for package, names in MORE_PICTURES.items():
+        spec = importlib.util.find_spec(package)
+        for name in names if spec else []:
+            picture = Image.open(pathlib.Path(spec.origin).parent / name).convert("RGB")
+            width, height = picture.size
+            side = min(width, height)
+            near = side * 2 // 3
+            for left, top, edge in [((width - side) // 2, (height - side) // 2, side), (0, 0, side),
+                                    (width - side, height - side, side),
+                                    ((width - near) // 2, (height - near) // 2, near)]:
+                box = (left, top, left + edge, top + edge)
+                out.append(np.asarray(picture.resize((size, size), Image.BILINEAR, box), np.float32))
+    return (((np.stack(out) / 255 - mean) / std).transpose(0, 3, 1, 2)).astype(np.float32)
 
 
 def save(path, array):
