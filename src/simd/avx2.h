@@ -133,6 +133,7 @@ struct Avx2 {
     return {_mm256_loadu_si256(static_cast<const __m256i*>(p))};
   }
   TERSOR_VERB bytes load_bytes_partial(const void* p, int n) {
+    if (n % 4 == 0) return {_mm256_maskload_epi32(static_cast<const int*>(p), mask(n / 4))};
     uint8_t buffer[32] = {};
     std::memcpy(buffer, p, static_cast<size_t>(n));
     return load_bytes(buffer);
@@ -152,6 +153,19 @@ struct Avx2 {
     return set_quads(x);
   }
   TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm256_xor_si256(a.v, b.v)}; }
+  TERSOR_VERB bytes bit_and(bytes a, bytes b) { return {_mm256_and_si256(a.v, b.v)}; }
+  TERSOR_VERB bytes negative(bytes a) { return {_mm256_cmpgt_epi8(_mm256_setzero_si256(), a.v)}; }
+  TERSOR_VERB bytes magnitude(bytes a) { return {_mm256_abs_epi8(a.v)}; }
+  TERSOR_VERB s32 add_bytes(s32 c, bytes a) {
+    return {_mm256_add_epi32(c.v, _mm256_sad_epu8(a.v, _mm256_setzero_si256()))};
+  }
+  TERSOR_VERB void sum_lanes(const s32 (&a)[4], int32_t* r) {
+    const __m256i low = _mm256_hadd_epi32(a[0].v, a[1].v), high = _mm256_hadd_epi32(a[2].v, a[3].v);
+    const __m256i all = _mm256_hadd_epi32(low, high);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(r),
+                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+  }
+  TERSOR_VERB s16 mul_pairs(bytes a, bytes b) { return {_mm256_maddubs_epi16(a.v, b.v)}; }
   // Even and odd bytes apart, widened to 16 bits: pmaddwd is exact, pmaddubsw would saturate.
   TERSOR_VERB s32 dot4(s32 c, bytes a, bytes b) {
     const __m256i a_even = _mm256_and_si256(a.v, _mm256_set1_epi16(255));

@@ -126,6 +126,16 @@ struct Avx512 {
     return set_quads(x);
   }
   TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm512_xor_si512(a.v, b.v)}; }
+  TERSOR_VERB bytes bit_and(bytes a, bytes b) { return {_mm512_and_si512(a.v, b.v)}; }
+  TERSOR_VERB bytes negative(bytes a) { return {_mm512_movm_epi8(_mm512_movepi8_mask(a.v))}; }
+  TERSOR_VERB bytes magnitude(bytes a) { return {_mm512_abs_epi8(a.v)}; }
+  TERSOR_VERB s32 add_bytes(s32 c, bytes a) {
+    return {_mm512_add_epi32(c.v, _mm512_sad_epu8(a.v, _mm512_setzero_si512()))};
+  }
+  TERSOR_VERB void sum_lanes(const s32 (&a)[4], int32_t* r) {
+    for (int i = 0; i < 4; ++i) r[i] = _mm512_reduce_add_epi32(a[i].v);
+  }
+  TERSOR_VERB s16 mul_pairs(bytes a, bytes b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
   // Even and odd bytes apart, widened to 16 bits: pmaddwd is exact, pmaddubsw would saturate.
   TERSOR_VERB s32 dot4(s32 c, bytes a, bytes b) {
     const __m512i a_even = _mm512_and_si512(a.v, _mm512_set1_epi16(255));

@@ -204,6 +204,41 @@ struct Emu {
     for (int i = 0; i < kBytes; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] ^ b.v[i]);
     return r;
   }
+  static bytes bit_and(bytes a, bytes b) {
+    for (int i = 0; i < kBytes; ++i) a.v[i] = static_cast<uint8_t>(a.v[i] & b.v[i]);
+    return a;
+  }
+  // All ones in the bytes that are negative as int8.
+  static bytes negative(bytes a) {
+    for (uint8_t& x : a.v) x = x & 0x80 ? 0xff : 0;
+    return a;
+  }
+  // |a|, a read as int8: 0 to 128.
+  static bytes magnitude(bytes a) {
+    for (uint8_t& x : a.v) x = static_cast<uint8_t>(x & 0x80 ? -x : x);
+    return a;
+  }
+  // c plus the bytes of a: the sum over all lanes is that, which lane gets which byte is not said.
+  static s32 add_bytes(s32 c, bytes a) {
+    for (int i = 0; i < kBytes; ++i) c.v[i / 4] = wrap(bits(c.v[i / 4]) + a.v[i]);
+    return c;
+  }
+  // The sums over the lanes of four vectors.
+  static void sum_lanes(const s32 (&a)[4], int32_t* r) {
+    for (int i = 0; i < 4; ++i) {
+      uint32_t sum = 0;
+      for (int32_t x : a[i].v) sum += bits(x);
+      r[i] = wrap(sum);
+    }
+  }
+  // a[2 i] * b[2 i] + a[2 i + 1] * b[2 i + 1], saturated; a unsigned, b signed.
+  static s16 mul_pairs(bytes a, bytes b) {
+    return words([&](int i) {
+      const int sum = a.v[2 * i] * static_cast<int8_t>(b.v[2 * i]) +
+                      a.v[2 * i + 1] * static_cast<int8_t>(b.v[2 * i + 1]);
+      return sum < -32768 ? -32768 : sum > 32767 ? 32767 : sum;
+    });
+  }
   // c[i] + sum of a[4 i + j] * b[4 i + j], j < 4; a unsigned, b signed, exact.
   static s32 dot4(s32 c, bytes a, bytes b) {
     for (int i = 0; i < kBytes; ++i)

@@ -33,6 +33,41 @@ template <typename S, int kRows, size_t... kRow>
    ...);
 }
 
+// The kind that `deliver` can give from the registers; s32 if it needs the sums in memory.
+template <typename S, int kVecs>
+GemmOutput from_registers(const GemmU8S8Tile& t) noexcept {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const GemmU8S8Epilogue& e = *t.epilogue;
+  if (kVecs != 2 || t.cols != kVecs * S::kLanes || t.row_sums) return GemmOutput::s32;
+  if (e.kind == GemmOutput::u8 || e.kind == GemmOutput::s8)
+    return e.small_scales ? e.kind : GemmOutput::s32;
+  const bool plain = !e.fbias && !t.residual && e.min == -kInfinity && e.max == kInfinity;
+  return e.kind == GemmOutput::f32 && plain ? e.kind : GemmOutput::s32;
+}
+
+// Finished sums: as bytes or floats, or to `sums`.
+template <typename S, int kVecs, int kRows, GemmOutput kKind>
+[[gnu::always_inline]] inline void deliver(const GemmU8S8Tile& t,
+                                           typename S::s32 (&acc)[kRows][kVecs],
+                                           int32_t* sums) noexcept {
+  if constexpr (kVecs == 2 && kKind != GemmOutput::s32) {
+    // Without `keep` the compiler would hold all of `acc` in memory from the start.
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
+    if constexpr (kKind == GemmOutput::f32)
+      leave_real<S, kRows>(t, acc, std::make_index_sequence<kRows>());
+    else
+      leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + 1) / 2>());
+  } else {
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) S::store(sums + (m * kVecs + v) * S::kLanes, acc[m][v]);
+  }
+}
+
 // kRows rows of kVecs vectors of sums. kFlip: A is int8. In a last quad of fewer than four k the
 // rest of A counts as zero, and W is packed with zeros. kKind u8, s8: they leave from the registers
 // (two vectors of columns, all there, small scales, no row sums); otherwise they go to `sums`.
@@ -40,7 +75,7 @@ template <typename S, int kMr, int kVecs, int kRows, bool kFlip, GemmOutput kKin
 void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
   using I = typename S::s32;
   using B = typename S::bytes;
-  constexpr int kLanes = S::kLanes, kBytes = S::kBytes;
+  constexpr int kBytes = S::kBytes;
   const B flip = S::set_quads(0x80808080u);
   I acc[kRows][kVecs];
   I start[kVecs];
@@ -90,25 +125,11 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
       b += kVecs * kBytes;
     }
   }
-  if constexpr (kVecs == 2 && kKind != GemmOutput::s32) {
-    // Without `keep` the compiler would hold all of `acc` in memory from the start.
-#pragma GCC unroll 16
-    for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
-    if constexpr (kKind == GemmOutput::f32)
-      leave_real<S, kRows>(t, acc, std::make_index_sequence<kRows>());
-    else
-      leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + 1) / 2>());
-  } else {
-#pragma GCC unroll 16
-    for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v) S::store(sums + (m * kVecs + v) * kLanes, acc[m][v]);
-  }
+  deliver<S, kVecs, kRows, kKind>(t, acc, sums);
 }
 
 using SumFunction = void (*)(const GemmU8S8Tile&, int32_t*) noexcept;
+
 template <typename S, int kMr, int kVecs, bool kFlip, GemmOutput kKind, size_t... kIndex>
 constexpr std::array<SumFunction, kMr> sum_functions(std::index_sequence<kIndex...>) noexcept {
   return {sum<S, kMr, kVecs, static_cast<int>(kIndex) + 1, kFlip, kKind>...};
@@ -121,14 +142,15 @@ void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
   static constexpr auto kU8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::u8>(kAll);
   static constexpr auto kReal = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::f32>(kAll);
   static constexpr auto kS8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s8>(kAll);
-  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums) {
-    const GemmU8S8Epilogue& e = *t.epilogue;
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    if (e.small_scales && e.kind == GemmOutput::u8) return kU8[rows - 1](t, nullptr);
-    if (e.small_scales && e.kind == GemmOutput::s8) return kS8[rows - 1](t, nullptr);
-    if (e.kind == GemmOutput::f32 && !e.fbias && !t.residual && e.min == -kInfinity &&
-        e.max == kInfinity)
+  switch (from_registers<S, kVecs>(t)) {
+    case GemmOutput::u8:
+      return kU8[rows - 1](t, nullptr);
+    case GemmOutput::s8:
+      return kS8[rows - 1](t, nullptr);
+    case GemmOutput::f32:
       return kReal[rows - 1](t, nullptr);
+    case GemmOutput::s32:
+      break;
   }
   alignas(64) int32_t sums[kMr * kVecs * S::kLanes];
   kSums[rows - 1](t, sums);

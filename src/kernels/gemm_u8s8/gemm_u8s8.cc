@@ -2,22 +2,39 @@
 
 #include <algorithm>
 
+#include "kernels/gemm_u8s8/magnitudes.h"
+
 namespace tersor::kernels {
 
 #define ROW(isa, mr, nr)                                                \
   namespace isa {                                                       \
   void gemm_u8s8_##mr##x##nr(const GemmU8S8Tile& t, int rows) noexcept; \
   }
+#define MAGNITUDES(isa, mr, nr)                                                 \
+  namespace isa {                                                               \
+  void gemm_u8s8_prepare_##mr##x##nr(const GemmU8S8Rows& r, int rows) noexcept; \
+  void gemm_u8s8_magnitudes_##mr##x##nr(const GemmU8S8Panel& p) noexcept;       \
+  }
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
+#undef MAGNITUDES
 
 namespace {
 
 constexpr GemmU8S8Row kRows[] = {
 #define ROW(isa, mr, nr) \
   {"gemm_u8s8_" #isa "_" #mr "x" #nr, base::Isa::isa, mr, nr, isa::gemm_u8s8_##mr##x##nr},
+#define MAGNITUDES(isa, mr, nr)                  \
+  {"gemm_u8s8_" #isa "_magnitudes_" #mr "x" #nr, \
+   base::Isa::isa,                               \
+   mr,                                           \
+   nr,                                           \
+   nullptr,                                      \
+   isa::gemm_u8s8_prepare_##mr##x##nr,           \
+   isa::gemm_u8s8_magnitudes_##mr##x##nr},
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
+#undef MAGNITUDES
 };
 
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
@@ -25,8 +42,9 @@ constexpr int64_t kBlockBytes = 512 << 10;
 
 int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
 
-int64_t panel_bytes(int64_t positions, int64_t k, int64_t nr) noexcept {
-  return positions * quads(k) * nr * 4;
+int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
+  return row.magnitudes() ? magnitudes::panel_bytes(row, positions, k)
+                          : positions * quads(k) * row.nr * 4;
 }
 
 int element_bytes(GemmOutput kind) noexcept {
@@ -67,16 +85,16 @@ Scratch cut(const GemmU8S8Weights& w, std::byte* scratch) noexcept {
 
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept { return kRows; }
 
-const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape&, base::IsaSet isa) noexcept {
+const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept {
   const GemmU8S8Row* best = kRows;
   for (const GemmU8S8Row& row : kRows)
-    if (isa.has(row.isa)) best = &row;
+    if (isa.has(row.isa) && (shape.constant || !row.magnitudes())) best = &row;
   return *best;
 }
 
 size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
   const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
-  return static_cast<size_t>(panels * panel_bytes(l.packed_positions(), l.packed_k(), row.nr));
+  return static_cast<size_t>(panels * panel_bytes(row, l.packed_positions(), l.packed_k()));
 }
 
 void pack(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
@@ -88,13 +106,15 @@ void pack(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_s
 void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
                  Range panels, int8_t* packed, int32_t* column_sums) noexcept {
   const int64_t nr = row.nr, group_panels = (l.n + nr - 1) / nr;
-  const int64_t size = panel_bytes(l.packed_positions(), l.packed_k(), nr);
+  const int64_t size = panel_bytes(row, l.packed_positions(), l.packed_k());
   const uint8_t flip = b_signed ? 0 : 0x80;
   for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
     const int64_t g = panel / group_panels, n0 = panel % group_panels * nr;
     const int64_t cols = std::min(nr, l.n - n0);
-    int8_t* out = packed + panel * size;
-    std::fill(out, out + size, int8_t{0});
+    int8_t* start = packed + panel * size;
+    std::fill(start, start + size, int8_t{0});
+    int8_t* out =
+        row.magnitudes() ? magnitudes::quads_of(l.packed_positions(), l.packed_k(), start) : start;
     int32_t* sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
     if (sums) std::fill(sums, sums + cols, 0);
     const auto* from = static_cast<const uint8_t*>(b) + g * l.group_stride + n0 * l.n_stride;
@@ -110,13 +130,15 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
           if (sums) sums[n] += value;
         }
       }
+    if (row.magnitudes()) magnitudes::arrange(row, l.packed_positions(), l.packed_k(), start);
   }
 }
 
 bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool a_signed,
                       int32_t za, const int32_t* zw, int64_t zw_count, const int32_t* bias,
                       int32_t* folded, int32_t* b_zero) noexcept {
-  const auto a_zero = static_cast<uint32_t>(za + (a_signed ? 128 : 0));
+  const int flip = w.row->magnitudes() ? (a_signed ? 0 : -128) : (a_signed ? 128 : 0);
+  const auto a_zero = static_cast<uint32_t>(za + flip);
   const auto products = static_cast<uint32_t>(w.positions * w.k);
   bool any = false;
   for (int64_t n = 0; n < w.groups * w.n; ++n) {
@@ -133,6 +155,7 @@ bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool
 }
 
 size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
+  if (w.row->magnitudes()) return magnitudes::scratch_bytes(w);
   const size_t mr = static_cast<size_t>(w.row->mr);
   return align(mr * static_cast<size_t>(w.positions) * sizeof(void*)) +
          align(mr * sizeof(int32_t)) +
@@ -142,8 +165,9 @@ size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
 void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range panels,
          std::byte* scratch) noexcept {
   if (m.size() <= 0 || panels.size() <= 0) return;
+  if (w.row->magnitudes()) return magnitudes::run(w, call, m, panels, scratch);
   const int mr = w.row->mr;
-  const int64_t nr = w.row->nr, panel_size = panel_bytes(w.positions, w.k, nr);
+  const int64_t nr = w.row->nr, panel_size = panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const Scratch s = cut(w, scratch);
@@ -151,7 +175,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, panel_size));
   const GemmU8S8Epilogue& e = call.epilogue;
 
-  GemmU8S8Tile t;
+  GemmU8S8Tile t{};
   t.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
   t.positions = w.positions;
   t.k = w.k;

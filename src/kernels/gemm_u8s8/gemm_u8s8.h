@@ -15,11 +15,14 @@
 //   fold_zero_points
 //             filled if any zw is not zero, else null; kind and what it needs; then run() as for
 //             f32.
-// Inside, everything is unsigned times signed: an int8 A is flipped to A + 128 (za + 128 in the
-// folded bias), a uint8 W is packed as W - 128 (zw - 128). Packed layout, quads of k, padded with
-// zeros:  [group][N / NR][position][ceil(K / 4)][NR][4] The sums wrap modulo 2^32; they do not
-// overflow while 255 * 128 * positions * K + |bias| < 2^31, that is for sums of up to 65,000
-// products. Every row is exact: none of them saturates on the way.
+// A uint8 W is packed as W - 128 (zw - 128). The sums wrap modulo 2^32; they do not overflow while
+// 255 * 128 * positions * K + |bias| < 2^31, that is for sums of up to 65,000 products. Every row
+// is exact: none of them saturates on the way. Quads of k are padded with zeros. Rows have one of
+// two forms:
+//   quads       A is unsigned, an int8 A flipped to A + 128 (za + 128 in the folded bias), and read
+//               where it lies. Packed: [group][N / NR][position][ceil(K / 4)][NR][4]
+//   magnitudes  for processors whose products of bytes saturate in 16 bits (pairs.cc). A is signed,
+//               a uint8 A flipped to A - 128, and kept as |A| and its sign.
 #pragma once
 
 #include <cstddef>
@@ -69,17 +72,42 @@ struct GemmU8S8Tile {
   const GemmU8S8Epilogue* epilogue;
 };
 
+// Rows of A on their way to magnitudes: [vector of k][mr]{|A|, sign}, for quads of k position by
+// position without gaps.
+struct GemmU8S8Rows {
+  const uint8_t* const* a;  // as in the tile
+  int64_t positions, k;
+  bool a_signed;
+  uint8_t* line;  // room for one row
+  std::byte* prepared;
+  int32_t *starts, *sums;  // [rows] and up to 3 more; sums, of the flipped A, may be null
+};
+// Prepared rows times one panel.
+struct GemmU8S8Panel {
+  GemmU8S8Tile tile;  // its first one; a, positions, k, a_signed are not used
+  int64_t rows;
+  const std::byte* prepared;
+  int64_t prepared_bytes;  // of each mr rows
+  const int32_t* starts;   // [rows], to add to the sums of each row
+  const int32_t* order;    // offsets in `prepared` of the quads of b
+  int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
+};
+
 struct GemmU8S8Row {
   const char* name;
   base::Isa isa;
   int mr, nr;
-  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;  // rows in 1..mr
+  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;               // quads: rows in 1..mr
+  void (*prepare)(const GemmU8S8Rows&, int rows) noexcept = nullptr;  // magnitudes: likewise
+  void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;
+  bool magnitudes() const noexcept { return panel != nullptr; }
 };
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept;  // best last
 
 struct GemmU8S8Shape {
   int64_t m = -1;  // -1: not known yet
   MatrixLayout layout;
+  bool constant = true;  // W is packed once
 };
 const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept;
 
@@ -112,9 +140,9 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& layout, const void*
                  Range panels, int8_t* packed, int32_t* column_sums) noexcept;
 
 // folded[n] = bias[n] - za * column_sums[n] + K * za * zw[n] and b_zero[n] = zw[n], all in the
-// flipped domain, for groups * n columns. `zw` has zw_count elements: 0 (zeros), 1 or groups * n.
-// Returns whether any b_zero is not zero: if not, leave the epilogue's b_zero null (and b_zero may
-// be null here if zw is known to be zero and W is int8).
+// domain of the row's form, for groups * n columns. `zw` has zw_count elements: 0 (zeros), 1 or
+// groups * n. Returns whether any b_zero is not zero: if not, leave the epilogue's b_zero null (and
+// b_zero may be null here if zw is known to be zero and W is int8).
 bool fold_zero_points(const GemmU8S8Weights& weights, const int32_t* column_sums, bool a_signed,
                       int32_t za, const int32_t* zw, int64_t zw_count, const int32_t* bias,
                       int32_t* folded, int32_t* b_zero) noexcept;

@@ -14,6 +14,19 @@
 namespace tersor::kernels {
 namespace emu {
 #include "kernels/gemm_u8s8/gemm_u8s8-inl.h"
+#include "kernels/gemm_u8s8/magnitudes-inl.h"
+
+template <int kBits, int kMr>
+GemmU8S8Row magnitudes(const char* name) {
+  using S = simd::Emu<kBits>;
+  return {name,
+          base::Isa::portable,
+          kMr,
+          2 * S::kLanes,
+          nullptr,
+          prepare_rows<S, kMr>,
+          any_magnitudes_panel<S, kMr, 2>};
+}
 }  // namespace emu
 
 namespace {
@@ -27,8 +40,11 @@ std::vector<GemmU8S8Row> runnable_rows() {
   for (const GemmU8S8Row& row : gemm_u8s8_rows())
     if (here.has(row.isa)) rows.push_back(row);
   rows.push_back({"emu128_4x8", Isa::portable, 4, 8, emu::any_tile<simd::Emu<128>, 4, 2>});
-  rows.push_back({"emu256_6x16", Isa::portable, 6, 16, emu::any_tile<simd::Emu<256>, 6, 2>});
-  rows.push_back({"emu512_14x32", Isa::portable, 14, 32, emu::any_tile<simd::Emu<512>, 14, 2>});
+  rows.push_back({"emu256_3x16", Isa::portable, 3, 16, emu::any_tile<simd::Emu<256>, 3, 2>});
+  rows.push_back({"emu512_5x32", Isa::portable, 5, 32, emu::any_tile<simd::Emu<512>, 5, 2>});
+  rows.push_back(emu::magnitudes<128, 3>("emu128_magnitudes_3x8"));
+  rows.push_back(emu::magnitudes<256, 4>("emu256_magnitudes_4x16"));
+  rows.push_back(emu::magnitudes<512, 2>("emu512_magnitudes_2x32"));
   return rows;
 }
 
@@ -209,14 +225,17 @@ TEST(GemmU8S8, IsExactOnTheLargestSums) {
       const MatrixLayout layout = MatrixLayout::rows(k, 1, false);
       Aligned packed(packed_bytes(row, layout));
       auto* data = reinterpret_cast<int8_t*>(packed.get());
-      pack(row, layout, b.data(), true, data, nullptr);
+      int32_t sums = 0, folded = 0, b_zero = 0;
+      pack(row, layout, b.data(), true, data, &sums);
       const GemmU8S8Weights weights(row, layout, data);
+      fold_zero_points(weights, &sums, false, 0, nullptr, 0, nullptr, &folded, &b_zero);
       Aligned scratch(scratch_bytes(weights));
       int32_t out = 0;
       GemmU8S8Call call;
       call.a = RowSource::dense(a.data(), k);
       call.out = &out;
       call.out_stride = 1;
+      call.epilogue.bias = &folded;
       run(weights, call, {0, 1}, {0, 1}, scratch.get());
       EXPECT_EQ(255 * b_value * k, out) << row.name;
     }
@@ -226,11 +245,17 @@ TEST(GemmU8S8, IsExactOnTheLargestSums) {
 TEST(GemmU8S8, SelectsByInstructionSet) {
   const GemmU8S8Shape shape{100, MatrixLayout::rows(64, 64, false)};
   EXPECT_STREQ("gemm_u8s8_portable_4x8", select_gemm_u8s8(shape, {}).name);
-  EXPECT_STREQ("gemm_u8s8_avx2_4x16", select_gemm_u8s8(shape, base::up_to(Isa::avx2)).name);
+  EXPECT_STREQ("gemm_u8s8_avx2_magnitudes_3x16",
+               select_gemm_u8s8(shape, base::up_to(Isa::avx2)).name);
   EXPECT_STREQ("gemm_u8s8_avxvnni_6x16", select_gemm_u8s8(shape, base::up_to(Isa::avxvnni)).name);
-  EXPECT_STREQ("gemm_u8s8_avx512_10x32", select_gemm_u8s8(shape, base::up_to(Isa::avx512)).name);
+  EXPECT_STREQ("gemm_u8s8_avx512_magnitudes_8x32",
+               select_gemm_u8s8(shape, base::up_to(Isa::avx512)).name);
   EXPECT_STREQ("gemm_u8s8_avx512vnni_14x32",
                select_gemm_u8s8(shape, base::up_to(Isa::avx512bf16)).name);
+  GemmU8S8Shape computed = shape;
+  computed.constant = false;
+  EXPECT_STREQ("gemm_u8s8_avx2_4x16", select_gemm_u8s8(computed, base::up_to(Isa::avx2)).name);
+  EXPECT_STREQ("gemm_u8s8_avx512_10x32", select_gemm_u8s8(computed, base::up_to(Isa::avx512)).name);
 }
 
 }  // namespace

@@ -372,6 +372,7 @@ std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOpti
     if (numbers.zw.size() > 1 || numbers.scale.size() > 1 || !numbers.bias.empty() ||
         !step.options.fbias.empty())
       return {};
+    shape.constant = false;
     step.row = &kernels::select_gemm_u8s8(shape, isa);
   }
   step.form.constant = nullptr;

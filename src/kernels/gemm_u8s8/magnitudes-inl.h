@@ -1,0 +1,171 @@
+// The form `magnitudes` over the vector language; after gemm_u8s8-inl.h, which see.
+
+// kRows prepared rows of kVecs vectors of columns. With the sign s of a (all ones if a < 0),
+// |a| * (w ^ s) is a * w, less |a| where a < 0: `starts` makes up for that. A product of pairs fits
+// 16 bits, |a| <= 128; the packer has seen to it that the sum of two does for the first quads.
+template <typename S, int kVecs, int kRows>
+[[gnu::always_inline]] inline void sum_magnitudes(const GemmU8S8Panel& p, const std::byte* prepared,
+                                                  const int32_t* starts,
+                                                  const typename S::s32 (&bias)[kVecs],
+                                                  typename S::s32 (&acc)[kRows][kVecs]) noexcept {
+  using B = typename S::bytes;
+  constexpr int kBytes = S::kBytes;
+  const typename S::s16 ones = S::set_words(1);
+  const auto product = [&](const std::byte* a, B column) {
+    return S::mul_pairs(S::load_quad(a), S::bit_xor(column, S::load_quad(a + kBytes)));
+  };
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) acc[m][v] = S::add(bias[v], S::set(starts[m]));
+  const int8_t* b = p.tile.b;
+  const int32_t* order = p.order;
+  for (int64_t i = 0; i < p.pairs; ++i, order += 2, b += 2 * kVecs * kBytes) {
+    const std::byte *first = prepared + order[0], *second = prepared + order[1];
+    B column[2][kVecs];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) {
+      column[0][v] = S::load_bytes(b + v * kBytes);
+      column[1][v] = S::load_bytes(b + (kVecs + v) * kBytes);
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v)
+        acc[m][v] = S::dot2(acc[m][v],
+                            S::add(product(first + m * 2 * kBytes, column[0][v]),
+                                   product(second + m * 2 * kBytes, column[1][v])),
+                            ones);
+  }
+  for (int64_t i = 0; i < p.singles; ++i, ++order, b += kVecs * kBytes) {
+    const std::byte* only = prepared + order[0];
+    B column[kVecs];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) column[v] = S::load_bytes(b + v * kBytes);
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v)
+        acc[m][v] = S::dot2(acc[m][v], product(only + m * 2 * kBytes, column[v]), ones);
+  }
+}
+
+// kRows rows from row `m` on, the first of a tile.
+template <typename S, int kMr, int kVecs, int kRows, GemmOutput kKind>
+[[gnu::always_inline]] inline void magnitudes_tile(const GemmU8S8Panel& p, int64_t m,
+                                                   const typename S::s32 (&bias)[kVecs]) noexcept {
+  typename S::s32 acc[kRows][kVecs];
+  sum_magnitudes<S, kVecs, kRows>(p, p.prepared + m / kMr * p.prepared_bytes, p.starts + m, bias,
+                                  acc);
+  const GemmU8S8Epilogue& e = *p.tile.epilogue;
+  constexpr int kElement = kKind == GemmOutput::f32 ? 4 : 1;
+  GemmU8S8Tile t = p.tile;
+  if constexpr (kKind == GemmOutput::s32) {
+    const int element = e.kind == GemmOutput::s32 || e.kind == GemmOutput::f32 ? 4 : 1;
+    alignas(64) int32_t sums[kRows * kVecs * S::kLanes];
+    deliver<S, kVecs, kRows, kKind>(t, acc, sums);
+    t.out = static_cast<std::byte*>(t.out) + m * t.out_stride * element;
+    if (t.row_sums) t.row_sums += m;
+    if (t.residual) t.residual += m * e.residual_stride;
+    finish<S, kVecs>(t, kRows, sums);
+  } else {
+    t.out = static_cast<std::byte*>(t.out) + m * t.out_stride * kElement;
+    deliver<S, kVecs, kRows, kKind>(t, acc, nullptr);
+  }
+}
+
+template <typename S, int kMr, int kVecs, GemmOutput kKind, size_t... kRest>
+void magnitudes_panel(const GemmU8S8Panel& p, std::index_sequence<kRest...>) noexcept {
+  typename S::s32 bias[kVecs];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVecs; ++v) bias[v] = bias_of<S>(p.tile, v);
+  int64_t m = 0;
+  for (; m + kMr <= p.rows; m += kMr) magnitudes_tile<S, kMr, kVecs, kMr, kKind>(p, m, bias);
+  const int64_t left = p.rows - m;
+  ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kRest + 1, kKind>(p, m, bias) : void()),
+   ...);
+}
+
+template <typename S, int kMr, int kVecs>
+void any_magnitudes_panel(const GemmU8S8Panel& p) noexcept {
+  constexpr std::make_index_sequence<kMr - 1> kRest;
+  switch (from_registers<S, kVecs>(p.tile)) {
+    case GemmOutput::u8:
+      return magnitudes_panel<S, kMr, kVecs, GemmOutput::u8>(p, kRest);
+    case GemmOutput::s8:
+      return magnitudes_panel<S, kMr, kVecs, GemmOutput::s8>(p, kRest);
+    case GemmOutput::f32:
+      return magnitudes_panel<S, kMr, kVecs, GemmOutput::f32>(p, kRest);
+    case GemmOutput::s32:
+      return magnitudes_panel<S, kMr, kVecs, GemmOutput::s32>(p, kRest);
+  }
+}
+
+// The quads of one row as they lie, or gathered if they have gaps or the last one is not whole.
+inline const uint8_t* line_of(const GemmU8S8Rows& r, int mr, int m) noexcept {
+  const int64_t quads = (r.k + 3) / 4 * 4;
+  if (r.positions == 1 && quads == r.k) return r.a[m];
+  const uint8_t zero = r.a_signed ? 0 : 0x80;
+  uint8_t* to = r.line;
+  for (int64_t p = 0; p < r.positions; ++p, to += quads) {
+    std::memcpy(to, r.a[p * mr + m], static_cast<size_t>(r.k));
+    for (int64_t k = r.k; k < quads; ++k) to[k] = zero;
+  }
+  return r.line;
+}
+
+// kSums: also the sums of a.
+template <typename S, int kMr, bool kSums>
+void prepare_all(const GemmU8S8Rows& r, int rows) noexcept {
+  using I = typename S::s32;
+  using B = typename S::bytes;
+  constexpr int kBytes = S::kBytes, kGroups = (kMr + 3) / 4;
+  const B flip = S::set_quads(r.a_signed ? 0 : 0x80808080u);
+  const int64_t bytes = r.positions * ((r.k + 3) / 4) * 4, whole = bytes / kBytes * kBytes;
+  const int left = static_cast<int>(bytes - whole);
+  // What lies behind the last quad is never multiplied, but it is summed: as zeros of A.
+  const int32_t excess = r.a_signed || left == 0 ? 0 : 128 * (kBytes - left);
+  // Sums of |a|, over all and over the negative ones.
+  I all[kGroups][4], negative[kGroups][4];
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) all[g][i] = negative[g][i] = S::set(int32_t{0});
+#pragma GCC unroll 16
+  for (int m = 0; m < kMr; ++m) {
+    if (m >= rows) break;
+    std::byte* to = r.prepared + m * 2 * kBytes;
+    I plus = S::set(int32_t{0}), minus = plus;
+    const auto put = [&](B a) {
+      a = S::bit_xor(a, flip);
+      const B sign = S::negative(a), size = S::magnitude(a);
+      S::store_bytes(to, size);
+      S::store_bytes(to + kBytes, sign);
+      to += kMr * 2 * kBytes;
+      minus = S::add_bytes(minus, S::bit_and(size, sign));
+      if constexpr (kSums) plus = S::add_bytes(plus, size);
+    };
+    const uint8_t* a = line_of(r, kMr, m);
+    for (int64_t k = 0; k < whole; k += kBytes) put(S::load_bytes(a + k));
+    if (left) put(S::load_bytes_partial(a + whole, left));
+    all[m / 4][m % 4] = plus;
+    negative[m / 4][m % 4] = minus;
+  }
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g) {
+    int32_t* starts = r.starts + 4 * g;
+    if (4 * g >= rows) break;
+    S::sum_lanes(negative[g], starts);
+    for (int i = 0; i < 4; ++i) starts[i] -= excess;
+    if constexpr (kSums) {
+      int32_t* sums = r.sums + 4 * g;
+      S::sum_lanes(all[g], sums);
+      for (int i = 0; i < 4; ++i) sums[i] -= excess + 2 * starts[i];
+    }
+  }
+}
+
+template <typename S, int kMr>
+void prepare_rows(const GemmU8S8Rows& r, int rows) noexcept {
+  r.sums ? prepare_all<S, kMr, true>(r, rows) : prepare_all<S, kMr, false>(r, rows);
+}

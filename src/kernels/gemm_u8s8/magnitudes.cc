@@ -1,0 +1,215 @@
+#include "kernels/gemm_u8s8/magnitudes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tersor::kernels::magnitudes {
+namespace {
+
+// Prepared rows of a block are to stay in L2, beside a panel.
+constexpr int64_t kBlockBytes = 128 << 10;
+constexpr int kMostNr = 32;
+
+int64_t round_up(int64_t n, int64_t unit) noexcept { return (n + unit - 1) / unit * unit; }
+
+// The bytes of a vector: two of int32 make a panel's width.
+int64_t vector_bytes(const GemmU8S8Row& row) noexcept { return int64_t{row.nr} * 2; }
+
+int64_t quad_count(int64_t positions, int64_t k) noexcept { return positions * ((k + 3) / 4); }
+
+int64_t head_bytes(int64_t positions, int64_t k) noexcept {
+  return round_up((quad_count(positions, k) + 1) * 4, 64);
+}
+
+// Of one prepared tile.
+int64_t tile_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
+  return round_up(quad_count(positions, k) * 4, vector_bytes(row)) * row.mr * 2;
+}
+
+int32_t offset_of(const GemmU8S8Row& row, int64_t quad) noexcept {
+  const int64_t bytes = vector_bytes(row), lanes = bytes / 4;
+  return static_cast<int32_t>(quad / lanes * row.mr * 2 * bytes + quad % lanes * 4);
+}
+
+// How far the sums of two products reach in each half quad of each column.
+struct Reach {
+  int64_t quad;
+  int32_t up[2 * kMostNr], down[2 * kMostNr];
+
+  void measure(const int8_t* w, int halves) noexcept {
+    for (int i = 0; i < halves; ++i) {
+      up[i] = down[i] = 0;
+      for (int j = 0; j < 2; ++j) {
+        const int x = w[2 * i + j];
+        up[i] += x >= 0 ? 127 * x : -128 * (x + 1);
+        down[i] += x >= 0 ? 128 * (x + 1) : -127 * x;
+      }
+    }
+  }
+  bool fits(const Reach& other, int halves) const noexcept {
+    int32_t most_up = 0, most_down = 0;
+    for (int i = 0; i < halves; ++i) {
+      most_up = std::max(most_up, up[i] + other.up[i]);
+      most_down = std::max(most_down, down[i] + other.down[i]);
+    }
+    return most_up <= 32767 && most_down <= 32768;
+  }
+};
+
+// Moves element from[i], of `bytes` bytes, to place i. Leaves ~from[i] in from[i].
+void permute(int8_t* data, int64_t bytes, int32_t* from, int64_t count) noexcept {
+  int8_t held[kMostNr * 4];
+  for (int64_t start = 0; start < count; ++start) {
+    if (from[start] < 0) continue;
+    std::memcpy(held, data + start * bytes, static_cast<size_t>(bytes));
+    int64_t i = start;
+    for (int64_t next = from[i]; next != start; next = from[i]) {
+      std::memcpy(data + i * bytes, data + next * bytes, static_cast<size_t>(bytes));
+      from[i] = ~from[i];
+      i = next;
+    }
+    std::memcpy(data + i * bytes, held, static_cast<size_t>(bytes));
+    from[i] = ~from[i];
+  }
+}
+
+}  // namespace
+
+int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
+  return head_bytes(positions, k) + round_up(quad_count(positions, k) * row.nr * 4, 64);
+}
+
+int8_t* quads_of(int64_t positions, int64_t k, int8_t* panel) noexcept {
+  return panel + head_bytes(positions, k);
+}
+
+void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept {
+  // Quads wait for one that they fit with.
+  constexpr int kWaiting = 8;
+  Reach waiting[kWaiting];
+  int count = 0;
+  const int halves = row.nr * 2;
+  const int64_t all = quad_count(positions, k), bytes = int64_t{row.nr} * 4;
+  int8_t* quads = quads_of(positions, k, panel);
+  auto* head = reinterpret_cast<int32_t*>(panel);
+  int32_t* order = head + 1;
+  int64_t paired = 0, single = all;  // pairs from the front, singles from the back
+  for (int64_t q = 0; q < all; ++q) {
+    Reach next;
+    next.quad = q;
+    next.measure(quads + q * bytes, halves);
+    int fit = 0;
+    while (fit < count && !waiting[fit].fits(next, halves)) ++fit;
+    if (fit < count) {
+      order[paired++] = static_cast<int32_t>(waiting[fit].quad);
+      order[paired++] = static_cast<int32_t>(q);
+      waiting[fit] = waiting[--count];
+      continue;
+    }
+    if (count == kWaiting) order[--single] = static_cast<int32_t>(waiting[--count].quad);
+    waiting[count++] = next;
+  }
+  while (count > 0) order[--single] = static_cast<int32_t>(waiting[--count].quad);
+  head[0] = static_cast<int32_t>(paired / 2);
+  permute(quads, bytes, order, all);
+  for (int64_t i = 0; i < all; ++i) order[i] = offset_of(row, ~order[i]);
+}
+
+namespace {
+
+struct Scratch {
+  const void** pointers;
+  std::byte *gather, *line, *prepared;
+  int32_t *starts, *sums;
+};
+
+int64_t block_rows(const GemmU8S8Weights& w) noexcept {
+  const int64_t tile = std::max<int64_t>(1, tile_bytes(*w.row, w.positions, w.k));
+  return std::clamp<int64_t>(kBlockBytes / tile, 1, 256) * w.row->mr;
+}
+
+// The parts of the scratch one after the other; returns their size.
+int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
+  const int64_t mr = w.row->mr, rows = block_rows(w);
+  int64_t at = 0;
+  const auto take = [&](int64_t bytes) {
+    std::byte* part = scratch + at;
+    at += round_up(bytes, 64);
+    return part;
+  };
+  s.prepared = take(rows / mr * tile_bytes(*w.row, w.positions, w.k));
+  s.pointers =
+      reinterpret_cast<const void**>(take(mr * w.positions * static_cast<int64_t>(sizeof(void*))));
+  s.gather = take(mr * w.k);
+  s.line = take(quad_count(w.positions, w.k) * 4);
+  s.starts = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
+  s.sums = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
+  return at;
+}
+
+}  // namespace
+
+size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
+  Scratch s;
+  return static_cast<size_t>(cut(w, nullptr, s));
+}
+
+void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range panels,
+         std::byte* scratch) noexcept {
+  const GemmU8S8Row& row = *w.row;
+  const int64_t mr = row.mr, nr = row.nr, group_panels = w.group_panels();
+  const int64_t panel_size = panel_bytes(row, w.positions, w.k);
+  const int64_t tile_size = tile_bytes(row, w.positions, w.k);
+  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
+  const GemmU8S8Epilogue& e = call.epilogue;
+  const int64_t element = e.kind == GemmOutput::s32 || e.kind == GemmOutput::f32 ? 4 : 1;
+  Scratch s;
+  cut(w, scratch, s);
+  GemmU8S8Rows r;
+  r.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
+  r.positions = w.positions;
+  r.k = w.k;
+  r.a_signed = call.a_signed;
+  r.line = reinterpret_cast<uint8_t*>(s.line);
+  GemmU8S8Panel p{};
+  p.prepared = s.prepared;
+  p.prepared_bytes = tile_size;
+  p.starts = s.starts;
+  GemmU8S8Tile& t = p.tile;
+  t.out_stride = call.out_stride;
+  t.epilogue = &e;
+  t.row_sums = e.b_zero ? s.sums : nullptr;
+  // Blocks of whole tiles, of about the same size.
+  const int64_t most = block_rows(w), blocks = (m.size() + most - 1) / most;
+  const int64_t block = round_up((m.size() + blocks - 1) / blocks, mr);
+  for (int64_t p0 = panels.begin, p1; p0 < panels.end; p0 = p1) {
+    const int64_t g = p0 / group_panels;
+    p1 = std::min(panels.end, (g + 1) * group_panels);
+    for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
+      p.rows = std::min(block, m.end - m0);
+      for (int64_t i = 0; i < p.rows; i += mr) {
+        const int rows = static_cast<int>(std::min(mr, p.rows - i));
+        fill_rows(call.a, m0 + i, rows, row.mr, 1, g * group_inputs, s.pointers, s.gather);
+        r.prepared = s.prepared + i / mr * tile_size;
+        r.starts = s.starts + i;
+        r.sums = e.b_zero ? s.sums + i : nullptr;
+        row.prepare(r, rows);
+      }
+      for (int64_t panel = p0; panel < p1; ++panel) {
+        const int64_t n = (panel - g * group_panels) * nr;
+        const int8_t* packed = w.data + panel * panel_size;
+        p.order = reinterpret_cast<const int32_t*>(packed) + 1;
+        p.pairs = p.order[-1];
+        p.singles = quad_count(w.positions, w.k) - 2 * p.pairs;
+        t.b = packed + head_bytes(w.positions, w.k);
+        t.n0 = g * w.n + n;
+        t.cols = static_cast<int>(std::min(nr, w.n - n));
+        t.out = static_cast<std::byte*>(call.out) + (m0 * call.out_stride + t.n0) * element;
+        t.residual = e.residual ? e.residual + m0 * e.residual_stride + t.n0 : nullptr;
+        row.panel(p);
+      }
+    }
+  }
+}
+
+}  // namespace tersor::kernels::magnitudes
