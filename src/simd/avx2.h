@@ -108,6 +108,9 @@ struct Avx2 {
   TERSOR_VERB s16 load_widened(const uint8_t* p) {
     return {_mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
+  TERSOR_VERB s16 load_widened(const int8_t* p) {
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
   TERSOR_VERB s16 load_widened_partial(const uint8_t* p, int n) {
     uint8_t buffer[16] = {};
     std::memcpy(buffer, p, static_cast<size_t>(n));
@@ -125,9 +128,13 @@ struct Avx2 {
   TERSOR_VERB s16 shift_left(s16 a) {
     return {_mm256_slli_epi16(a.v, kCount)};
   }
-  TERSOR_VERB s32 dot2(s32 c, s16 a, s16 b) {
-    return {_mm256_add_epi32(c.v, _mm256_madd_epi16(a.v, b.v))};
+  // c += a in place: g++ 12 would add into another register and move, which costs a sixth of a
+  // product's speed.
+  TERSOR_VERB s32 accumulate(s32 c, __m256i a) {
+    asm("vpaddd %1, %0, %0" : "+x"(c.v) : "x"(a));
+    return c;
   }
+  TERSOR_VERB s32 dot2(s32 c, s16 a, s16 b) { return accumulate(c, _mm256_madd_epi16(a.v, b.v)); }
 
   TERSOR_VERB bytes load_bytes(const void* p) {
     return {_mm256_loadu_si256(static_cast<const __m256i*>(p))};
@@ -172,8 +179,8 @@ struct Avx2 {
     const __m256i a_odd = _mm256_srli_epi16(a.v, 8);
     const __m256i b_even = _mm256_srai_epi16(_mm256_slli_epi16(b.v, 8), 8);
     const __m256i b_odd = _mm256_srai_epi16(b.v, 8);
-    const __m256i even = _mm256_add_epi32(c.v, _mm256_madd_epi16(a_even, b_even));
-    return {_mm256_add_epi32(even, _mm256_madd_epi16(a_odd, b_odd))};
+    return accumulate(accumulate(c, _mm256_madd_epi16(a_even, b_even)),
+                      _mm256_madd_epi16(a_odd, b_odd));
   }
   TERSOR_VERB void zip4(const bytes (&a)[4], bytes (&r)[4]) {
     const __m256i low01 = _mm256_unpacklo_epi8(a[0].v, a[1].v);

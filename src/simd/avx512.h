@@ -91,6 +91,9 @@ struct Avx512 {
   TERSOR_VERB s16 load_widened(const uint8_t* p) {
     return {_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
+  TERSOR_VERB s16 load_widened(const int8_t* p) {
+    return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
   TERSOR_VERB s16 load_widened_partial(const uint8_t* p, int n) {
     const auto in = n < 32 ? (1u << n) - 1 : ~0u;
     return {_mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(in, p))};

@@ -144,8 +144,11 @@ struct Emu {
     return words([&](int i) { return p[i]; });
   }
   static void store(int16_t* p, s16 a) { std::memcpy(p, a.v, sizeof a.v); }
-  // 2 * kLanes uint8, widened.
+  // 2 * kLanes uint8 or int8, widened.
   static s16 load_widened(const uint8_t* p) { return load_widened_partial(p, 2 * kLanes); }
+  static s16 load_widened(const int8_t* p) {
+    return words([&](int i) { return p[i]; });
+  }
   static s16 load_widened_partial(const uint8_t* p, int n) {
     return words([&](int i) { return i < n ? p[i] : 0; });
   }

@@ -15,11 +15,11 @@ void gemm_u8s8_4x16(const GemmU8S8Tile& t, int rows) noexcept {
   any_tile<simd::Avx2, 4, 2>(t, rows);
 }
 
-void gemm_u8s8_prepare_3x16(const GemmU8S8Rows& r, int rows) noexcept {
-  prepare_rows<simd::Avx2, 3>(r, rows);
+void gemm_u8s8_prepare_4x16(const GemmU8S8Rows& r, int rows) noexcept {
+  prepare_rows<simd::Avx2, 4>(r, rows);
 }
-void gemm_u8s8_magnitudes_3x16(const GemmU8S8Panel& p) noexcept {
-  any_magnitudes_panel<simd::Avx2, 3, 2>(p);
+void gemm_u8s8_magnitudes_4x16(const GemmU8S8Panel& p) noexcept {
+  any_magnitudes_panel<simd::Avx2, 4, 2>(p);
 }
 
 }  // namespace tersor::kernels::avx2

@@ -40,7 +40,7 @@ std::vector<GemmU8S8Row> runnable_rows() {
   for (const GemmU8S8Row& row : gemm_u8s8_rows())
     if (here.has(row.isa)) rows.push_back(row);
   rows.push_back({"emu128_4x8", Isa::portable, 4, 8, emu::any_tile<simd::Emu<128>, 4, 2>});
-  rows.push_back({"emu256_3x16", Isa::portable, 3, 16, emu::any_tile<simd::Emu<256>, 3, 2>});
+  rows.push_back({"emu256_4x16", Isa::portable, 3, 16, emu::any_tile<simd::Emu<256>, 3, 2>});
   rows.push_back({"emu512_5x32", Isa::portable, 5, 32, emu::any_tile<simd::Emu<512>, 5, 2>});
   rows.push_back(emu::magnitudes<128, 3>("emu128_magnitudes_3x8"));
   rows.push_back(emu::magnitudes<256, 4>("emu256_magnitudes_4x16"));
@@ -245,7 +245,7 @@ TEST(GemmU8S8, IsExactOnTheLargestSums) {
 TEST(GemmU8S8, SelectsByInstructionSet) {
   const GemmU8S8Shape shape{100, MatrixLayout::rows(64, 64, false)};
   EXPECT_STREQ("gemm_u8s8_portable_4x8", select_gemm_u8s8(shape, {}).name);
-  EXPECT_STREQ("gemm_u8s8_avx2_magnitudes_3x16",
+  EXPECT_STREQ("gemm_u8s8_avx2_magnitudes_4x16",
                select_gemm_u8s8(shape, base::up_to(Isa::avx2)).name);
   EXPECT_STREQ("gemm_u8s8_avxvnni_6x16", select_gemm_u8s8(shape, base::up_to(Isa::avxvnni)).name);
   EXPECT_STREQ("gemm_u8s8_avx512_magnitudes_8x32",

@@ -30,12 +30,14 @@ template <typename S>
 [[gnu::always_inline]] inline void times_a(const typename S::s32 (&m)[6],
                                            typename S::s32 (&y)[4]) noexcept {
   using I = typename S::s32;
-  const I sum = S::add(m[2], m[3]), difference = S::sub(m[2], m[3]);
+  const auto five = [](I x) { return S::add(S::template shift_left<2>(x), x); };
+  const auto fifteen = [](I x) { return S::sub(S::template shift_left<4>(x), x); };
+  const I sum = five(S::sub(m[3], m[2])), difference = five(S::add(m[2], m[3]));
   const I two = S::template shift_left<1>(m[1]), half = S::template shift_left<1>(m[4]);
-  y[0] = S::add(S::add(S::add(m[0], m[1]), sum), S::template shift_left<2>(half));
-  y[1] = S::add(S::sub(two, S::template shift_left<1>(half)), difference);
+  y[0] = S::add(S::add(S::add(fifteen(m[0]), m[1]), sum), S::template shift_left<2>(half));
+  y[1] = S::sub(S::sub(two, S::template shift_left<1>(half)), difference);
   y[2] = S::add(S::add(S::template shift_left<1>(two), half), sum);
-  y[3] = S::add(S::add(S::template shift_left<2>(two), difference), S::sub(m[5], m[4]));
+  y[3] = S::add(S::sub(S::template shift_left<2>(two), difference), S::sub(fifteen(m[5]), m[4]));
 }
 
 // kWhole: all channels of the vector exist.
@@ -84,7 +86,7 @@ void transform_tiles(const WinogradBlock& b) noexcept {
         pixels[y * 6 + x] = inside ? image + ((y0 + y) * s.w + x0 + x) * s.c : padding;
       }
     int16_t* to = b.inputs + (i - b.tiles.begin) * width;
-    const int64_t stride = b.tiles.size() * width;
+    const int64_t stride = b.tiles.size() * width + b.kGap;
     int64_t c = 0;
     for (; c + kChannels <= s.c; c += kChannels)
       transform_channels<S, kFlip, true>(pixels, c, kChannels, to, stride);
@@ -98,10 +100,51 @@ void transform(const WinogradBlock& b) noexcept {
   b.call->a_signed ? transform_tiles<S, true>(b) : transform_tiles<S, false>(b);
 }
 
-// kRows rows of `a`, `width` words each, times a panel. The next panel is asked for meanwhile: its
-// weights are read once, and the hardware's fetching ahead ends with each page.
+// Three weights times G of winograd.h; the same order of points.
+template <typename S>
+[[gnu::always_inline]] inline void times_g(const typename S::s16 (&g)[3],
+                                           typename S::s16 (&r)[6]) noexcept {
+  using W = typename S::s16;
+  const W b2 = S::template shift_left<1>(g[1]), outer = S::add(g[0], g[2]);
+  r[0] = g[0];
+  r[5] = g[2];
+  r[1] = S::add(S::add(g[0], b2), S::template shift_left<2>(g[2]));
+  r[4] = S::sub(S::sub(b2, S::template shift_left<2>(g[0])), g[2]);
+  r[2] = S::add(outer, g[1]);
+  r[3] = S::sub(outer, g[1]);
+}
+
+// Line kLine of the transformed 6 x 6 of packed weights, `pairs` pairs of channels, 9 times nr
+// pairs of int8 each: to [6][pairs][nr][2], the 6 with gaps.
+template <typename S, int kVecs, int kLine>
+void transform_weights(const int8_t* from, int64_t pairs, int16_t* to) noexcept {
+  using W = typename S::s16;
+  constexpr int kWords = 2 * S::kLanes;
+  const int64_t stride = pairs * kVecs * kWords + WinogradBlock::kGap;
+  for (int64_t c = 0; c < pairs; ++c, from += 9 * kVecs * kWords, to += kVecs * kWords)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVecs; ++v) {
+      W half[3], r[6];
+#pragma GCC unroll 3
+      for (int x = 0; x < 3; ++x) {
+        W g[3], all[6];
+#pragma GCC unroll 3
+        for (int y = 0; y < 3; ++y)
+          g[y] = S::load_widened(from + ((y * 3 + x) * kVecs + v) * kWords);
+        times_g<S>(g, all);
+        half[x] = all[kLine];
+      }
+      times_g<S>(half, r);
+#pragma GCC unroll 6
+      for (int x = 0; x < 6; ++x) S::store(to + x * stride + v * kWords, r[x]);
+    }
+}
+
+// Adds kRows rows of `a`, `stride` words apart, times weights of `pairs` pairs of channels to
+// `out`, or puts them there.
 template <typename S, int kVecs, int kRows>
-void multiply(const int16_t* a, int64_t width, const int16_t* b, int32_t* out) noexcept {
+void multiply(const int16_t* a, int64_t stride, const int16_t* b, int64_t pairs, bool add,
+              int32_t* out) noexcept {
   using I = typename S::s32;
   using W = typename S::s16;
   constexpr int kLanes = S::kLanes;
@@ -109,17 +152,16 @@ void multiply(const int16_t* a, int64_t width, const int16_t* b, int32_t* out) n
 #pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) acc[m][v] = S::set(int32_t{0});
-  for (int64_t k = 0; k < width; k += 2, b += kVecs * kLanes * 2) {
+    for (int v = 0; v < kVecs; ++v)
+      acc[m][v] = add ? S::load(out + (m * kVecs + v) * kLanes) : S::set(int32_t{0});
+#pragma GCC unroll 2
+  for (int64_t k = 0; k < pairs; ++k, a += 2, b += kVecs * kLanes * 2) {
     W column[kVecs];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) {
-      column[v] = S::load_words(b + v * kLanes * 2);
-      __builtin_prefetch(b + (width * kVecs + v * 2) * kLanes, 0, 2);
-    }
+    for (int v = 0; v < kVecs; ++v) column[v] = S::load_words(b + v * kLanes * 2);
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m) {
-      const W x = S::load_pair(a + m * width + k);
+      const W x = S::load_pair(a + m * stride);
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) acc[m][v] = S::dot2(acc[m][v], x, column[v]);
     }
@@ -127,7 +169,7 @@ void multiply(const int16_t* a, int64_t width, const int16_t* b, int32_t* out) n
 #pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) S::store(out + (m * kVecs + v) * kLanes, acc[m][v]);
+    for (int v = 0; v < kVecs; ++v) S::store(out + (m * kVecs + v) * kLanes, S::keep(acc[m][v]));
 }
 
 // The 4 x 4 results of one tile from its 36 products, one vector of columns.
@@ -158,22 +200,46 @@ void transform_back(const int32_t* products, int64_t stride, typename S::s32 bia
   }
 }
 
-template <typename S, int kMr, int kVecs, size_t... kIndex>
-void panel_of(const WinogradBlock& b, int64_t panel, std::index_sequence<kIndex...>) noexcept {
-  using Function = void (*)(const int16_t*, int64_t, const int16_t*, int32_t*) noexcept;
+// The products of line kLine of the transformed tiles with a panel, over a chunk of channels.
+template <typename S, int kMr, int kVecs, int kLine, size_t... kIndex>
+void multiply_line(const WinogradBlock& b, int64_t panel, Range chunk,
+                   std::index_sequence<kIndex...>) noexcept {
+  using Function =
+      void (*)(const int16_t*, int64_t, const int16_t*, int64_t, bool, int32_t*) noexcept;
   static constexpr Function kMultiply[kMr] = {multiply<S, kVecs, static_cast<int>(kIndex) + 1>...};
   constexpr int kWidth = kVecs * S::kLanes;
   const WinogradWeights& w = *b.weights;
   const int64_t tiles = b.tiles.size(), width = w.padded_c(), parts = (tiles + kMr - 1) / kMr;
-  const int64_t stride = tiles * kWidth + 16;
-  const int16_t* weights = w.data + panel * 36 * width * kWidth;
-  for (int64_t f = 0; f < 36; ++f, weights += width * kWidth)
+  const int64_t pairs = chunk.size() / 2;
+  transform_weights<S, kVecs, kLine>(w.data + (panel * width + chunk.begin) * 9 * kWidth, pairs,
+                                     b.transformed);
+  for (int64_t x = 0; x < 6; ++x) {
+    const int16_t* a = b.inputs + (kLine * 6 + x) * (tiles * width + b.kGap) + chunk.begin;
+    const int16_t* weights = b.transformed + x * (pairs * 2 * kWidth + b.kGap);
+    int32_t* out = b.outputs + (kLine * 6 + x) * (tiles * kWidth + b.kGap);
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t begin = tiles * part / parts, end = tiles * (part + 1) / parts;
-      kMultiply[end - begin - 1](b.inputs + (f * tiles + begin) * width, width, weights,
-                                 b.outputs + f * stride + begin * kWidth);
+      kMultiply[end - begin - 1](a + begin * width, width, weights, pairs, chunk.begin > 0,
+                                 out + begin * kWidth);
     }
+  }
+}
 
+template <typename S, int kMr, int kVecs, size_t... kLine>
+void multiply_all(const WinogradBlock& b, int64_t panel, Range chunk,
+                  std::index_sequence<kLine...>) noexcept {
+  (multiply_line<S, kMr, kVecs, kLine>(b, panel, chunk, std::make_index_sequence<kMr>()), ...);
+}
+
+template <typename S, int kMr, int kVecs>
+void panel(const WinogradBlock& b, int64_t panel) noexcept {
+  constexpr int kWidth = kVecs * S::kLanes;
+  const WinogradWeights& w = *b.weights;
+  for (int64_t c = 0; c < w.padded_c(); c += b.chunk)
+    multiply_all<S, kMr, kVecs>(b, panel,
+                                {c, c + b.chunk < w.padded_c() ? c + b.chunk : w.padded_c()},
+                                std::make_index_sequence<6>());
+  const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap;
   const ConvShape& s = *b.call->a.conv;
   const GemmU8S8Epilogue& e = b.call->epilogue;
   const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
@@ -203,9 +269,4 @@ void panel_of(const WinogradBlock& b, int64_t panel, std::index_sequence<kIndex.
       finish<S, kVecs>(t, columns, sums + y * 4 * kWidth);
     }
   }
-}
-
-template <typename S, int kMr, int kVecs>
-void panel(const WinogradBlock& b, int64_t p) noexcept {
-  panel_of<S, kMr, kVecs>(b, p, std::make_index_sequence<kMr>());
 }

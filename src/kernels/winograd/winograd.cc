@@ -27,11 +27,16 @@ constexpr WinogradRow kRows[] = {
 #undef ROW
 };
 
-// Of the packed weights of one layer, which are eight times the int8 weights.
-constexpr int64_t kMostBytes = 6 << 20;
-
-// Transformed pixels and products of a block are to stay in L2.
+// Transformed weights of a chunk, and transformed pixels and products of a block, are to stay in
+// L2.
+constexpr int64_t kChunkBytes = 160 << 10;
 constexpr int64_t kBlockBytes = 512 << 10;
+
+int64_t chunk_channels(const WinogradWeights& w) noexcept {
+  const int64_t unit = w.row->channels;
+  const int64_t fit = std::max<int64_t>(1, kChunkBytes / (12 * w.row->nr * unit)) * unit;
+  return std::min(fit, w.padded_c());
+}
 
 int64_t block_tiles(const WinogradWeights& w, int64_t tiles) noexcept {
   const int64_t each = 36 * (w.padded_c() * 2 + w.row->nr * 4);
@@ -41,18 +46,7 @@ int64_t block_tiles(const WinogradWeights& w, int64_t tiles) noexcept {
 }
 
 size_t input_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
-  return static_cast<size_t>(36 * tiles * w.padded_c()) * sizeof(int16_t);
-}
-
-// Three weights times G of winograd.h.
-void times_g(const int* g, int step, int* r) noexcept {
-  const int a = g[0], b = g[step], c = g[2 * step];
-  r[0] = 15 * a;
-  r[1] = a + 2 * b + 4 * c;
-  r[2] = -5 * (a + b + c);
-  r[3] = 5 * (a - b + c);
-  r[4] = -4 * a + 2 * b - c;
-  r[5] = 15 * c;
+  return static_cast<size_t>(36 * (tiles * w.padded_c() + WinogradBlock::kGap)) * sizeof(int16_t);
 }
 
 }  // namespace
@@ -69,44 +63,33 @@ const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcep
   const WinogradRow* row = kRows;
   for (const WinogradRow& r : kRows)
     if (isa.has(r.isa)) row = &r;
-  // Costs in products of the direct convolution. Measured: transforms take a fifth to a third of
-  // the time of the products; weights that are read once come at 15 GB/s.
-  const auto vnni = isa.has(base::Isa::avx512vnni) || isa.has(base::Isa::avxvnni);
-  const int64_t slower = vnni ? 2 : 1, products_per_byte = vnni ? 14 : 5;
-  const auto bytes = static_cast<int64_t>(winograd_packed_bytes(*row, s));
-  const int64_t direct = s.pixels() * 9 * s.c * s.oc;
-  const int64_t products = winograd_tiles(s) * 36 * s.c * s.oc * slower;
-  const int64_t cost = std::max(products + products * 3 / 10, bytes * products_per_byte);
-  return cost < direct && bytes <= kMostBytes ? row : nullptr;
+  // Costs in products of the direct convolution, as measured.
+  const bool vnni = isa.has(base::Isa::avx512vnni) || isa.has(base::Isa::avxvnni);
+  const WinogradWeights w{row, nullptr, s.c, s.oc};
+  const int64_t tiles = winograd_tiles(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
+  const int64_t products = tiles * 36 * s.c * s.oc * (vnni ? 20 : 11) / 10;
+  const int64_t transforms = tiles * (130 * s.c + 200 * s.oc) + 75 * blocks * s.c * s.oc;
+  return products + transforms < s.pixels() * 9 * s.c * s.oc ? row : nullptr;
 }
 
 size_t winograd_packed_bytes(const WinogradRow& row, const ConvShape& s) noexcept {
   const WinogradWeights w{&row, nullptr, s.c, s.oc};
-  return static_cast<size_t>(w.panels() * 36 * w.padded_c() * row.nr) * sizeof(int16_t);
+  return static_cast<size_t>(w.panels() * 9 * w.padded_c() * row.nr);
 }
 
 WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& s, const int8_t* b,
-                              int16_t* packed, int32_t* column_sums) noexcept {
+                              int8_t* packed, int32_t* column_sums) noexcept {
   const WinogradWeights w{&row, packed, s.c, s.oc};
-  const int64_t width = w.padded_c(), nr = row.nr, f_stride = width * nr;
-  std::fill(packed, packed + w.panels() * 36 * f_stride, int16_t{0});
+  const int64_t nr = row.nr, panel = w.padded_c() * 9 * nr;
+  std::fill(packed, packed + w.panels() * panel, int8_t{0});
   std::fill(column_sums, column_sums + s.oc, 0);
   for (int64_t n = 0; n < s.oc; ++n)
     for (int64_t c = 0; c < s.c; ++c) {
       const int8_t* from = b + (n * s.c + c) * 9;
-      int g[9], rows[18], all[6];
+      int8_t* to = packed + n / nr * panel + (c / 2 * 9 * nr + n % nr) * 2 + c % 2;
       for (int i = 0; i < 9; ++i) {
-        g[i] = from[i];
-        column_sums[n] += g[i];
-      }
-      for (int x = 0; x < 3; ++x) {
-        times_g(g + x, 3, all);
-        for (int y = 0; y < 6; ++y) rows[y * 3 + x] = all[y];
-      }
-      int16_t* to = packed + n / nr * 36 * f_stride + (c / 2 * nr + n % nr) * 2 + c % 2;
-      for (int y = 0; y < 6; ++y) {
-        times_g(rows + y * 3, 1, all);
-        for (int x = 0; x < 6; ++x) to[(y * 6 + x) * f_stride] = static_cast<int16_t>(all[x]);
+        column_sums[n] += from[i];
+        to[i * nr * 2] = from[i];
       }
     }
   return w;
@@ -133,9 +116,20 @@ WorkSplit winograd_split(const WinogradWeights& w, int64_t tiles, int threads) n
   return s;
 }
 
+namespace {
+
+size_t output_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
+  return static_cast<size_t>(36 * (tiles * w.row->nr + WinogradBlock::kGap)) * sizeof(int32_t);
+}
+
+size_t align(size_t n) noexcept { return (n + 63) / 64 * 64; }
+
+}  // namespace
+
 size_t winograd_scratch_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
   const int64_t block = block_tiles(w, tiles);
-  return input_bytes(w, block) + static_cast<size_t>(36 * (block * w.row->nr + 16)) * 4 + 64;
+  return align(input_bytes(w, block)) + align(output_bytes(w, block)) +
+         static_cast<size_t>(12 * (chunk_channels(w) * w.row->nr + WinogradBlock::kGap));
 }
 
 void winograd_run(const WinogradWeights& w, const GemmU8S8Call& call, Range tiles, Range panels,
@@ -145,8 +139,11 @@ void winograd_run(const WinogradWeights& w, const GemmU8S8Call& call, Range tile
   WinogradBlock b;
   b.weights = &w;
   b.call = &call;
+  b.chunk = chunk_channels(w);
   b.inputs = reinterpret_cast<int16_t*>(scratch);
-  b.outputs = reinterpret_cast<int32_t*>(scratch + (input_bytes(w, size) + 63) / 64 * 64);
+  scratch += align(input_bytes(w, size));
+  b.outputs = reinterpret_cast<int32_t*>(scratch);
+  b.transformed = reinterpret_cast<int16_t*>(scratch + align(output_bytes(w, size)));
   for (int64_t begin = tiles.begin; begin < tiles.end; begin += size) {
     b.tiles = {begin, std::min(begin + size, tiles.end)};
     w.row->transform(b);

@@ -5,7 +5,7 @@
 //   30 y = A [(G g) * (B d)]      for 4 outputs y, 6 inputs d, 3 weights g, in each dimension
 // holds over the integers, where
 //   B |d| <= 7 * 255  with both signs, so that two dimensions stay within 98 * 255 < 2^15,
-//   |G g| <= 15 * 128 , in two dimensions 225 * 128 < 2^15,
+//   |G g| <= 7 * 128, in two dimensions 49 * 128 < 2^15,
 // so products fit 16 x 16 bits. Their sums are taken modulo 2^32: A [...] A^T = 900 y = 4 * 225 y,
 // 225 is odd and has an inverse modulo 2^32, hence 4 y modulo 2^32 and, |y| being less than 2^29,
 // y itself. This pair of colliding points per residue class modulo 2 is what keeps the power of two
@@ -33,7 +33,7 @@ bool winograd_fits(const ConvShape& shape) noexcept;
 
 struct WinogradWeights {
   const WinogradRow* row = nullptr;
-  const int16_t* data = nullptr;
+  const int8_t* data = nullptr;
   int64_t c = 0, n = 0;
 
   int64_t padded_c() const noexcept {
@@ -47,10 +47,11 @@ struct WinogradWeights {
 const WinogradRow* select_winograd(const ConvShape& shape, base::IsaSet isa) noexcept;
 
 size_t winograd_packed_bytes(const WinogradRow& row, const ConvShape& shape) noexcept;
-// `b`: weights [oc, c, 3, 3]. Packed layout: [panel][6 * 6][padded c / 2][nr][2]. Sets the sums of
-// each output's weights, as gemm_u8s8's pack does.
+// `b`: weights [oc, c, 3, 3]. Packed layout: [panel][padded c / 2][3 * 3][nr][2]: weights are
+// transformed while they are used, which takes less time than to read the eight times larger
+// result. Sets the sums of each output's weights, as gemm_u8s8's pack does.
 WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& shape, const int8_t* b,
-                              int16_t* packed, int32_t* column_sums) noexcept;
+                              int8_t* packed, int32_t* column_sums) noexcept;
 
 // Tiles of 4 x 4 outputs, over all images.
 int64_t winograd_tiles(const ConvShape& shape) noexcept;
@@ -68,8 +69,12 @@ struct WinogradBlock {
   const WinogradWeights* weights;
   const GemmU8S8Call* call;
   Range tiles;
-  int16_t* inputs;   // [36][tiles][padded c]
-  int32_t* outputs;  // [36][tiles * nr + 16]
+  int16_t* inputs;       // [36][tiles * padded c + gap]
+  int32_t* outputs;      // [36][tiles * nr + gap]
+  int64_t chunk;         // channels whose weights are transformed at a time
+  int16_t* transformed;  // [6][chunk * nr + gap]
+  // So that not all of the 36 begin in one set of the L1 cache. In elements.
+  static constexpr int64_t kGap = 32;
 };
 
 }  // namespace tersor::kernels

@@ -318,7 +318,7 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       std::vector<int32_t> sums(static_cast<size_t>(shape.oc));
       const auto weights =
           kernels::winograd_pack(*row, shape, reinterpret_cast<const int8_t*>(weight.raw()),
-                                 reinterpret_cast<int16_t*>(memory->data()), sums.data());
+                                 reinterpret_cast<int8_t*>(memory->data()), sums.data());
       ByteWinograd step{form, weights, std::move(memory),
                         ByteEpilogue(std::move(numbers), std::move(sums)),
                         std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
