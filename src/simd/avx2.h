@@ -226,6 +226,17 @@ struct Avx2 {
     const __m256i x = _mm256_max_epi8(a.v, _mm256_set1_epi8(static_cast<char>(low)));
     return {_mm256_min_epi8(x, _mm256_set1_epi8(static_cast<char>(high)))};
   }
+  TERSOR_VERB void zip_words(s16 a, s16 b, s16 (&r)[2]) {
+    r[0].v = _mm256_unpacklo_epi16(a.v, b.v);
+    r[1].v = _mm256_unpackhi_epi16(a.v, b.v);
+  }
+  TERSOR_VERB bytes pairs_apart(bytes a) { return {_mm256_permute4x64_epi64(a.v, 0xd8)}; }
+  TERSOR_VERB bytes pair_u8(const s32 (&a)[4], int offset) {
+    return pairs_apart(unzip_u8(a, offset));
+  }
+  TERSOR_VERB bytes pair_s8(const s32 (&a)[4], int offset) {
+    return pairs_apart(unzip_s8(a, offset));
+  }
   TERSOR_VERB void store_halves(void* p, void* q, bytes a) {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_castsi256_si128(a.v));
     _mm_storeu_si128(static_cast<__m128i*>(q), _mm256_extracti128_si256(a.v, 1));

@@ -193,6 +193,19 @@ struct Avx512 {
     const __m512i x = _mm512_max_epi8(a.v, _mm512_set1_epi8(static_cast<char>(low)));
     return {_mm512_min_epi8(x, _mm512_set1_epi8(static_cast<char>(high)))};
   }
+  TERSOR_VERB void zip_words(s16 a, s16 b, s16 (&r)[2]) {
+    r[0].v = _mm512_unpacklo_epi16(a.v, b.v);
+    r[1].v = _mm512_unpackhi_epi16(a.v, b.v);
+  }
+  TERSOR_VERB bytes pairs_apart(bytes a) {
+    return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), a.v)};
+  }
+  TERSOR_VERB bytes pair_u8(const s32 (&a)[4], int offset) {
+    return pairs_apart(unzip_u8(a, offset));
+  }
+  TERSOR_VERB bytes pair_s8(const s32 (&a)[4], int offset) {
+    return pairs_apart(unzip_s8(a, offset));
+  }
   TERSOR_VERB void store_halves(void* p, void* q, bytes a) {
     _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_castsi512_si256(a.v));
     _mm256_storeu_si256(static_cast<__m256i*>(q), _mm512_extracti64x4_epi64(a.v, 1));

@@ -274,6 +274,19 @@ struct Emu {
     }
     return a;
   }
+  // Zips two rows of words: in every block of 8 words (a 128-bit lane) r[0] holds a and b of words
+  // 0 to 3, r[1] those of words 4 to 7: a[0] b[0] a[1] b[1] ...
+  static void zip_words(s16 a, s16 b, s16 (&r)[2]) {
+    for (int x = 0; x < 2 * kLanes; ++x) {
+      s16& to = r[x % 8 / 4];
+      to.v[x / 8 * 8 + x % 4 * 2] = a.v[x];
+      to.v[x / 8 * 8 + x % 4 * 2 + 1] = b.v[x];
+    }
+  }
+  // Two pairs of s32 in the order of the lanes of zip_words -> the bytes of the first pair in
+  // order, then those of the second: a + offset, saturated.
+  static bytes pair_u8(const s32 (&a)[4], int offset) { return pair(a, offset, 0, 255); }
+  static bytes pair_s8(const s32 (&a)[4], int offset) { return pair(a, offset, -128, 127); }
   // The first half of the bytes to p, the second to q.
   static void store_halves(void* p, void* q, bytes a) {
     std::memcpy(p, a.v, kBytes / 2);
@@ -304,6 +317,15 @@ struct Emu {
     bytes r;
     for (int x = 0; x < kBytes; ++x)
       r.v[x] = saturate(a[x / kLanes].v[x % kLanes], offset, low, high);
+    return r;
+  }
+  static bytes pair(const s32 (&a)[4], int offset, int low, int high) {
+    bytes r;
+    for (int x = 0; x < kBytes; ++x) {
+      const int i = x % (2 * kLanes);
+      const s32& from = a[x / (2 * kLanes) * 2 + i / 4 % 2];
+      r.v[x] = saturate(from.v[i / 8 * 4 + i % 4], offset, low, high);
+    }
     return r;
   }
   template <typename T>

@@ -8,6 +8,7 @@ namespace tersor::kernels::avx2 {
 
 #include "kernels/dwconv/dwconv_f32-inl.h"
 #include "kernels/dwconv/dwconv_u8s8-inl.h"
+#include "kernels/dwconv/pairs-inl.h"
 
 void dwconv_f32_4x16(const DwconvF32Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx2, 4, 2>(t, rows);
@@ -19,7 +20,7 @@ void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx2, 2>(t, rows);
 }
 
-void dwconv_u8s8_line_32(const DwconvU8S8Line& t) noexcept { any_dw_line<simd::Avx2>(t); }
+void dwconv_u8s8_pairs_32(const DwconvPairs& t) noexcept { any_dw_pairs<simd::Avx2>(t); }
 
 }  // namespace tersor::kernels::avx2
 #include "simd/end.h"

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/dwconv/columns.h"
+#include "kernels/dwconv/pairs.h"
+
 namespace tersor::kernels {
 
 #define ROW(isa, mr, block, lanes)                                           \
@@ -17,8 +20,14 @@ namespace tersor::kernels {
   void dwconv_u8s8_##mr##x##block(const DwconvU8S8Tile& t, int rows) noexcept; \
   void dwconv_u8s8_line_##block(const DwconvU8S8Line& t) noexcept;             \
   }
+#define PAIRS(isa, mr, block)                                                  \
+  namespace isa {                                                              \
+  void dwconv_u8s8_##mr##x##block(const DwconvU8S8Tile& t, int rows) noexcept; \
+  void dwconv_u8s8_pairs_##block(const DwconvPairs& t) noexcept;               \
+  }
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
+#undef PAIRS
 
 namespace {
 
@@ -38,26 +47,24 @@ constexpr DwconvU8S8Row kU8S8Rows[] = {
    block,                                  \
    isa::dwconv_u8s8_##mr##x##block,        \
    isa::dwconv_u8s8_line_##block},
+#define PAIRS(isa, mr, block)                    \
+  {"dwconv_u8s8_" #isa "_pairs_" #mr "x" #block, \
+   base::Isa::isa,                               \
+   mr,                                           \
+   block,                                        \
+   isa::dwconv_u8s8_##mr##x##block,              \
+   nullptr,                                      \
+   isa::dwconv_u8s8_pairs_##block},
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
+#undef PAIRS
 };
-
-int64_t blocks(int64_t channels, int64_t block) noexcept { return (channels + block - 1) / block; }
 
 int64_t quads(const ConvShape& s) noexcept { return (s.positions() + 3) / 4; }
 
 // Channel x of a block lies at this place of the accumulators.
 int64_t zip_place(int64_t x, int64_t block) noexcept {
   return x % 16 / 4 * (block / 4) + x / 16 * 4 + x % 4;
-}
-
-int32_t weight(const void* w, const DwconvU8S8Constants& k, int64_t positions, int64_t c,
-               int64_t p) noexcept {
-  const int64_t at = c * positions + p;
-  const int32_t zw = k.zw_count == 0 ? 0 : k.zw[k.zw_count == 1 ? 0 : c];
-  return (k.w_signed ? int32_t{static_cast<const int8_t*>(w)[at]}
-                     : int32_t{static_cast<const uint8_t*>(w)[at]}) -
-         zw;
 }
 
 // Calls tile(first pixel, pixels, pointers) on pieces of at most mr pixels of an output row, the
@@ -86,37 +93,6 @@ ConvShape ungrouped(const ConvShape& s) noexcept {
 
 bool has_line_kernel(const ConvShape& s) noexcept {
   return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1;
-}
-
-// Columns of the input, padding included, that `outputs` neighbours read.
-int64_t line_width(const ConvShape& s, int64_t outputs) noexcept {
-  return (outputs - 1) * s.stride_w + s.kw;
-}
-
-// columns[ky][j]: the pixels under output row y, j counted from the first column of padding.
-template <typename T>
-void find_columns(const ConvShape& s, const T* in, const T* padding, int64_t y, int64_t width,
-                  const T** columns) noexcept {
-  const int64_t image = y / s.oh, y0 = y % s.oh * s.stride_h - s.pad_top;
-  for (int64_t ky = 0; ky < s.kh; ++ky) {
-    const int64_t line = y0 + ky * s.dilation_h;
-    const bool inside = line >= 0 && line < s.h;
-    const int64_t first = inside ? std::min(s.pad_left, width) : width;
-    const int64_t last = inside ? std::clamp(s.pad_left + s.w, first, width) : width;
-    const T* pixel = inside ? in + ((image * s.h + line) * s.w + first - s.pad_left) * s.c : in;
-    std::fill(columns, columns + first, padding);
-    for (int64_t j = first; j < last; ++j, pixel += s.c) columns[j] = pixel;
-    std::fill(columns + last, columns + width, padding);
-    columns += width;
-  }
-}
-
-// Channels taken together so that the lines of the input that following output rows share stay in
-// L1; all of them where that would be slices too thin to fetch well.
-int64_t channel_piece(const ConvShape& s, int64_t width, int64_t unit, int64_t element) noexcept {
-  constexpr int64_t kLineBytes = 20 << 10, kThin = 256;
-  const int64_t piece = kLineBytes / (s.kh * width * unit * element) * unit;
-  return piece * element < kThin ? s.c : piece;
 }
 
 template <typename Row>
@@ -179,7 +155,7 @@ void run_lines(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   for (int64_t c = 0; c < s.c; c += piece) {
     l.piece = {c, std::min(c + piece, s.c)};
     for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
-      find_columns(s, call.in, call.padding, y, l.width, columns);
+      find_columns(s, call.in, call.padding, y, s.kh, l.width, columns);
       l.out = call.out + y * s.ow * s.c;
       row.line(l);
     }
@@ -227,7 +203,7 @@ namespace {
 struct BlockLayout {
   BlockLayout(const DwconvU8S8Row& row, const ConvShape& s) noexcept
       : tile_bytes(quads(s) * 4 * row.block), constant_bytes(3 * 4 * row.block) {
-    if (!has_line_kernel(s)) return;
+    if (!row.line || !has_line_kernel(s)) return;
     group = dwconv_group(static_cast<int>(s.kw), static_cast<int>(s.stride_w), row.block >= 64);
     line_bytes = s.kh * group.quads * group.outputs * 4 * row.block;
   }
@@ -269,11 +245,13 @@ void pack_channel(const ConvShape& s, const void* w, const DwconvU8S8Constants& 
 }  // namespace
 
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  if (dw_pairs::fits(row, s)) return dw_pairs::packed_bytes(row, s);
   return static_cast<size_t>(blocks(s.c, row.block) * BlockLayout(row, s).bytes());
 }
 
 void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const DwconvU8S8Constants& k,
           std::byte* packed) noexcept {
+  if (dw_pairs::fits(row, s)) return dw_pairs::pack(row, s, w, k, packed);
   const BlockLayout layout(row, s);
   const int64_t block = row.block;
   std::memset(packed, 0, packed_bytes(row, s));
@@ -286,6 +264,7 @@ void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const Dwc
 }
 
 size_t scratch_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  if (dw_pairs::fits(row, s)) return dw_pairs::scratch_bytes(s);
   return static_cast<size_t>(
              std::max(row.mr * quads(s) * 4, s.kh * line_width(s, BlockLayout(row, s).group))) *
          sizeof(void*);
@@ -310,6 +289,7 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   t.small_scales = call.small_scales;
   t.clamps = call.kind == GemmOutput::u8 ? call.qmin > 0 || call.qmax < 255
                                          : call.qmin > -128 || call.qmax < 127;
+  if (dw_pairs::fits(row, s)) return dw_pairs::run(row, s, t, call, output_rows, scratch);
   const int element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
   const auto* in = static_cast<const uint8_t*>(call.in);
   const auto* padding = static_cast<const uint8_t*>(call.padding);
@@ -331,7 +311,7 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
     for (int64_t b = 0; b < all; b += std::max<int64_t>(piece, 1)) {
       l.blocks = {b, std::min(b + std::max<int64_t>(piece, 1), all)};
       for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
-        find_columns(s, in, padding, y, l.width, columns);
+        find_columns(s, in, padding, y, s.kh, l.width, columns);
         t.out = pixel(y * s.ow);
         l.common = t;
         row.line(l);

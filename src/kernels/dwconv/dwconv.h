@@ -121,12 +121,27 @@ struct DwconvU8S8Line {
   Range blocks;
   int64_t tile_bytes;  // of a block: where the constants are
 };
+// One or two output rows, for the form `pairs` (pairs.h).
+struct DwconvPairs {
+  DwconvU8S8Tile common;          // all but a, quads and out
+  const uint8_t* const* columns;  // [k + stride][width]
+  int64_t width;                  // (max(count, 2) - 1) * stride + k
+  int k, stride;
+  int64_t count;  // outputs in a row
+  Range blocks;
+  std::byte* out[2];  // the second is null if there is one row only
+};
+// Where channel i of a block lies in its accumulators.
+constexpr int dw_pairs_place(int i, int lanes) noexcept {
+  return i / 4 % 2 * lanes + i / 8 * 4 + i % 4;
+}
 struct DwconvU8S8Row {
   const char* name;
   base::Isa isa;
   int mr, block;
   void (*tile)(const DwconvU8S8Tile&, int rows) noexcept;
   void (*line)(const DwconvU8S8Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= block
+  void (*pairs)(const DwconvPairs&) noexcept = nullptr;  // in place of line
 };
 std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept;  // best last
 const DwconvU8S8Row& select_dwconv_u8s8(int64_t channels, base::IsaSet isa) noexcept;

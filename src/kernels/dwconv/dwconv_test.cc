@@ -14,6 +14,7 @@ namespace tersor::kernels {
 namespace emu {
 #include "kernels/dwconv/dwconv_f32-inl.h"
 #include "kernels/dwconv/dwconv_u8s8-inl.h"
+#include "kernels/dwconv/pairs-inl.h"
 }  // namespace emu
 
 namespace {
@@ -46,6 +47,12 @@ std::vector<DwconvU8S8Row> u8s8_rows() {
       {"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, emu::any_dw_line<Emu<256>>});
   rows.push_back(
       {"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>, emu::any_dw_line<Emu<512>>});
+  rows.push_back({"emu128_pairs", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, nullptr,
+                  emu::any_dw_pairs<Emu<128>>});
+  rows.push_back({"emu256_pairs", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, nullptr,
+                  emu::any_dw_pairs<Emu<256>>});
+  rows.push_back({"emu512_pairs", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>, nullptr,
+                  emu::any_dw_pairs<Emu<512>>});
   return rows;
 }
 
@@ -179,7 +186,8 @@ TEST(Dwconv, SelectsByInstructionSet) {
   EXPECT_STREQ("dwconv_f32_portable_4x4", select_dwconv_f32({}).name);
   EXPECT_STREQ("dwconv_f32_avx2_4x16", select_dwconv_f32(base::up_to(Isa::avx2)).name);
   EXPECT_STREQ("dwconv_u8s8_avxvnni_2x32", select_dwconv_u8s8(64, base::up_to(Isa::avxvnni)).name);
-  EXPECT_STREQ("dwconv_u8s8_avx512_2x64", select_dwconv_u8s8(64, base::up_to(Isa::avx512)).name);
+  EXPECT_STREQ("dwconv_u8s8_avx512_pairs_2x64",
+               select_dwconv_u8s8(64, base::up_to(Isa::avx512)).name);
   const base::IsaSet vnni = base::up_to(Isa::avx512vnni);
   EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x64", select_dwconv_u8s8(96, vnni).name);
   EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x32", select_dwconv_u8s8(32, vnni).name);

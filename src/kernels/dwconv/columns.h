@@ -1,0 +1,57 @@
+// What the forms of dwconv share: blocks of channels, weights, and where the pixels under a row of
+// outputs lie.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/dwconv/dwconv.h"
+
+namespace tersor::kernels {
+
+inline int64_t blocks(int64_t channels, int64_t block) noexcept {
+  return (channels + block - 1) / block;
+}
+
+inline int32_t weight(const void* w, const DwconvU8S8Constants& k, int64_t positions, int64_t c,
+                      int64_t p) noexcept {
+  const int64_t at = c * positions + p;
+  const int32_t zw = k.zw_count == 0 ? 0 : k.zw[k.zw_count == 1 ? 0 : c];
+  return (k.w_signed ? int32_t{static_cast<const int8_t*>(w)[at]}
+                     : int32_t{static_cast<const uint8_t*>(w)[at]}) -
+         zw;
+}
+
+// Columns of the input, padding included, that `outputs` neighbours read.
+inline int64_t line_width(const ConvShape& s, int64_t outputs) noexcept {
+  return (outputs - 1) * s.stride_w + s.kw;
+}
+
+// columns[ky][j], ky < rows: the pixels under output row y, j counted from the first column of
+// padding. Lines beyond the image are padding.
+template <typename T>
+void find_columns(const ConvShape& s, const T* in, const T* padding, int64_t y, int64_t rows,
+                  int64_t width, const T** columns) noexcept {
+  const int64_t image = y / s.oh, y0 = y % s.oh * s.stride_h - s.pad_top;
+  for (int64_t ky = 0; ky < rows; ++ky) {
+    const int64_t line = y0 + ky * s.dilation_h;
+    const bool inside = line >= 0 && line < s.h;
+    const int64_t first = inside ? std::min(s.pad_left, width) : width;
+    const int64_t last = inside ? std::clamp(s.pad_left + s.w, first, width) : width;
+    const T* pixel = inside ? in + ((image * s.h + line) * s.w + first - s.pad_left) * s.c : in;
+    std::fill(columns, columns + first, padding);
+    for (int64_t j = first; j < last; ++j, pixel += s.c) columns[j] = pixel;
+    std::fill(columns + last, columns + width, padding);
+    columns += width;
+  }
+}
+
+// Channels taken together so that the lines of the input that following output rows share stay in
+// L1; all of them where that would be slices too thin to fetch well.
+inline int64_t channel_piece(const ConvShape& s, int64_t width, int64_t unit,
+                             int64_t element) noexcept {
+  constexpr int64_t kLineBytes = 20 << 10, kThin = 256;
+  const int64_t piece = kLineBytes / (s.kh * width * unit * element) * unit;
+  return piece * element < kThin ? s.c : piece;
+}
+
+}  // namespace tersor::kernels

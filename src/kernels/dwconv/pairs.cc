@@ -1,0 +1,111 @@
+#include "kernels/dwconv/pairs.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/dwconv/columns.h"
+
+namespace tersor::kernels::dw_pairs {
+namespace {
+
+int64_t channels_of(const DwconvU8S8Row& row) noexcept { return row.block / 2; }
+
+int64_t taps(const ConvShape& s) noexcept { return (s.kw + 1) / 2; }
+
+int64_t sets(const ConvShape& s) noexcept { return s.stride_w == 1 ? 2 : 1; }
+
+int64_t block_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  const int64_t channels = channels_of(row);
+  return channels * (3 * 4 + sets(s) * s.kw * taps(s) * 4);
+}
+
+// Columns of the input that a row of outputs reads, two at least.
+int64_t width(const ConvShape& s) noexcept { return line_width(s, std::max<int64_t>(s.ow, 2)); }
+
+// Rows of the input that two rows of outputs read.
+int64_t rows_read(const ConvShape& s) noexcept { return s.kh + s.stride_h; }
+
+// Blocks whose weights stay in L1 together with the lines of the input.
+int64_t piece_of(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  constexpr int64_t kWeightBytes = 12 << 10;
+  const int64_t unit = channels_of(row);
+  const int64_t lines = channel_piece(s, width(s), unit, 1) / unit;
+  return std::max<int64_t>(1, std::min(lines, kWeightBytes / block_bytes(row, s)));
+}
+
+}  // namespace
+
+bool fits(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  return row.pairs && s.kh == s.kw && (s.kw == 3 || s.kw == 5) && s.stride_h == s.stride_w &&
+         (s.stride_w == 1 || s.stride_w == 2) && s.dilation_h == 1 && s.dilation_w == 1 &&
+         s.c >= channels_of(row);
+}
+
+size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  return static_cast<size_t>(blocks(s.c, channels_of(row)) * block_bytes(row, s));
+}
+
+void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const DwconvU8S8Constants& k,
+          std::byte* packed) noexcept {
+  const int64_t channels = channels_of(row), bytes = block_bytes(row, s);
+  std::memset(packed, 0, dw_pairs::packed_bytes(row, s));
+  for (int64_t b = 0; b < blocks(s.c, channels); ++b) {
+    const int64_t start = std::min(b * channels, s.c - channels);
+    auto* bias = reinterpret_cast<int32_t*>(packed + b * bytes);
+    auto* scale = reinterpret_cast<float*>(bias + channels);
+    float* fbias = scale + channels;
+    auto* words = reinterpret_cast<int16_t*>(fbias + channels);
+    for (int64_t i = 0; i < channels; ++i) {
+      const int64_t c = start + i;
+      const int place = dw_pairs_place(static_cast<int>(i), static_cast<int>(channels / 2));
+      auto sum = static_cast<uint32_t>(k.bias ? k.bias[c] : 0);
+      for (int64_t ky = 0; ky < s.kh; ++ky)
+        for (int64_t kx = 0; kx < s.kw; ++kx) {
+          const int32_t value = weight(w, k, s.positions(), c, ky * s.kw + kx);
+          sum -= static_cast<uint32_t>(k.za * value);
+          for (int64_t set = 0; set < sets(s); ++set) {
+            const int64_t row_at = ky + set;  // within the rows that the set's outputs read
+            const int64_t tap = (set * s.kw + kx) * taps(s) + row_at / 2;
+            words[(tap * channels + place) * 2 + row_at % 2] = static_cast<int16_t>(value);
+          }
+        }
+      bias[place] = static_cast<int32_t>(sum);
+      scale[place] = k.scale ? k.scale[c] : 0.0f;
+      fbias[place] = k.fbias ? k.fbias[c] : 0.0f;
+    }
+  }
+}
+
+size_t scratch_bytes(const ConvShape& s) noexcept {
+  return static_cast<size_t>(rows_read(s) * width(s)) * sizeof(void*);
+}
+
+void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
+         const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
+  const int64_t element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
+  const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
+  DwconvPairs t;
+  t.common = common;
+  t.common.block_bytes = block_bytes(row, s);
+  t.columns = columns;
+  t.width = width(s);
+  t.k = static_cast<int>(s.kw);
+  t.stride = static_cast<int>(s.stride_w);
+  t.count = s.ow;
+  const int64_t all = blocks(s.c, channels_of(row)), piece = piece_of(row, s);
+  for (int64_t b = 0; b < all; b += piece) {
+    t.blocks = {b, std::min(b + piece, all)};
+    for (int64_t y = output_rows.begin; y < output_rows.end;) {
+      const bool two = y + 1 < output_rows.end && y % s.oh + 1 < s.oh;
+      find_columns(s, static_cast<const uint8_t*>(call.in),
+                   static_cast<const uint8_t*>(call.padding), y, rows_read(s), t.width, columns);
+      std::byte* out = static_cast<std::byte*>(call.out) + y * s.ow * s.c * element;
+      t.out[0] = out;
+      t.out[1] = two ? out + s.ow * s.c * element : nullptr;
+      row.pairs(t);
+      y += two ? 2 : 1;
+    }
+  }
+}
+
+}  // namespace tersor::kernels::dw_pairs
