@@ -241,6 +241,13 @@ struct Avx2 {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_castsi256_si128(a.v));
     _mm_storeu_si128(static_cast<__m128i*>(q), _mm256_extracti128_si256(a.v, 1));
   }
+  TERSOR_VERB void store_quarters(void* p, void* q, void* r, void* s, bytes a) {
+    const __m128i low = _mm256_castsi256_si128(a.v), high = _mm256_extracti128_si256(a.v, 1);
+    _mm_storel_epi64(static_cast<__m128i*>(p), low);
+    _mm_storeh_pd(static_cast<double*>(q), _mm_castsi128_pd(low));
+    _mm_storel_epi64(static_cast<__m128i*>(r), high);
+    _mm_storeh_pd(static_cast<double*>(s), _mm_castsi128_pd(high));
+  }
   TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
     r[0] = _mm256_permute2f128_ps(a[0], a[1], 0x20);
     r[1] = _mm256_permute2f128_ps(a[2], a[3], 0x20);

@@ -292,6 +292,10 @@ struct Emu {
     std::memcpy(p, a.v, kBytes / 2);
     std::memcpy(q, a.v + kBytes / 2, kBytes / 2);
   }
+  static void store_quarters(void* p, void* q, void* r, void* s, bytes a) {
+    int i = 0;
+    for (void* to : {p, q, r, s}) std::memcpy(to, a.v + i++ * kLanes, kLanes);
+  }
   // Lanes in the order zip4 gives -> kBytes lanes in order.
   static void unzip(const f32 (&a)[4], f32 (&r)[4]) { unzip_lanes(a, r); }
   static void unzip(const s32 (&a)[4], s32 (&r)[4]) { unzip_lanes(a, r); }

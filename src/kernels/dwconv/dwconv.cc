@@ -290,7 +290,7 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   t.clamps = call.kind == GemmOutput::u8 ? call.qmin > 0 || call.qmax < 255
                                          : call.qmin > -128 || call.qmax < 127;
   if (dw_pairs::fits(row, s)) return dw_pairs::run(row, s, t, call, output_rows, scratch);
-  const int element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
+  const int element = element_bytes(call.kind);
   const auto* in = static_cast<const uint8_t*>(call.in);
   const auto* padding = static_cast<const uint8_t*>(call.padding);
   const auto pixel = [&](int64_t m) {

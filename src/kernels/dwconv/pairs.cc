@@ -82,7 +82,7 @@ size_t scratch_bytes(const ConvShape& s) noexcept {
 
 void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
          const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
-  const int64_t element = call.kind == GemmOutput::s32 || call.kind == GemmOutput::f32 ? 4 : 1;
+  const int64_t element = element_bytes(call.kind);
   const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
   DwconvPairs t;
   t.common = common;

@@ -19,7 +19,7 @@ void gemm_u8s8_prepare_4x16(const GemmU8S8Rows& r, int rows) noexcept {
   prepare_rows<simd::Avx2, 4>(r, rows);
 }
 void gemm_u8s8_magnitudes_4x16(const GemmU8S8Panel& p) noexcept {
-  any_magnitudes_panel<simd::Avx2, 4, 2>(p);
+  any_magnitudes_panel<simd::Avx2, 4>(p);
 }
 
 }  // namespace tersor::kernels::avx2

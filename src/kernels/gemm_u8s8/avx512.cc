@@ -19,7 +19,7 @@ void gemm_u8s8_prepare_8x32(const GemmU8S8Rows& r, int rows) noexcept {
   prepare_rows<simd::Avx512, 8>(r, rows);
 }
 void gemm_u8s8_magnitudes_8x32(const GemmU8S8Panel& p) noexcept {
-  any_magnitudes_panel<simd::Avx512, 8, 2>(p);
+  any_magnitudes_panel<simd::Avx512, 8>(p);
 }
 
 }  // namespace tersor::kernels::avx512

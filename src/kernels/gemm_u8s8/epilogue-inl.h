@@ -62,25 +62,44 @@ void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
   }
 }
 
-// The same for whole rows of two vectors to bytes, two rows at once; the bias is in the sums. The
-// scales are small: `round` needs no bounds, and what is saturated to the type stays outside
-// [qmin, qmax] or at its end.
+// Four vectors of sums, the bias in them, to bytes in order. The scales are small: `round` needs no
+// bounds, and what is saturated to the type stays outside [qmin, qmax] or at its end.
+template <typename S, GemmOutput kKind>
+[[gnu::always_inline]] inline typename S::bytes quantized(
+    const GemmU8S8Epilogue& e, typename S::s32 a, typename S::s32 b, typename S::s32 c,
+    typename S::s32 d, typename S::f32 scale0, typename S::f32 scale1, bool clamps) noexcept {
+  const typename S::s32 q[4] = {
+      S::round(S::mul(S::to_f32(a), scale0)), S::round(S::mul(S::to_f32(b), scale1)),
+      S::round(S::mul(S::to_f32(c), scale0)), S::round(S::mul(S::to_f32(d), scale1))};
+  const auto bytes = kKind == GemmOutput::u8 ? S::join_u8(q, e.zero) : S::join_s8(q, e.zero);
+  if (!clamps) return bytes;
+  return kKind == GemmOutput::u8 ? S::clamp_u8(bytes, e.qmin, e.qmax)
+                                 : S::clamp_s8(bytes, e.qmin, e.qmax);
+}
+
+// Two whole rows of two vectors, m and `second`.
 template <typename S, GemmOutput kKind>
 [[gnu::always_inline]] inline void finish_pair(const GemmU8S8Tile& t, typename S::s32 a,
                                                typename S::s32 b, typename S::s32 c,
                                                typename S::s32 d, typename S::f32 scale0,
                                                typename S::f32 scale1, bool clamps, int m,
                                                int second) noexcept {
-  const GemmU8S8Epilogue& e = *t.epilogue;
-  const typename S::s32 q[4] = {
-      S::round(S::mul(S::to_f32(a), scale0)), S::round(S::mul(S::to_f32(b), scale1)),
-      S::round(S::mul(S::to_f32(c), scale0)), S::round(S::mul(S::to_f32(d), scale1))};
-  auto bytes = kKind == GemmOutput::u8 ? S::join_u8(q, e.zero) : S::join_s8(q, e.zero);
-  if (clamps)
-    bytes = kKind == GemmOutput::u8 ? S::clamp_u8(bytes, e.qmin, e.qmax)
-                                    : S::clamp_s8(bytes, e.qmin, e.qmax);
   uint8_t* out = static_cast<uint8_t*>(t.out);
-  S::store_halves(out + m * t.out_stride, out + second * t.out_stride, bytes);
+  S::store_halves(out + m * t.out_stride, out + second * t.out_stride,
+                  quantized<S, kKind>(*t.epilogue, a, b, c, d, scale0, scale1, clamps));
+}
+
+// Four whole rows of one vector.
+template <typename S, GemmOutput kKind>
+[[gnu::always_inline]] inline void finish_four(const GemmU8S8Tile& t, typename S::s32 a,
+                                               typename S::s32 b, typename S::s32 c,
+                                               typename S::s32 d, typename S::f32 scale,
+                                               bool clamps, int m0, int m1, int m2,
+                                               int m3) noexcept {
+  uint8_t* out = static_cast<uint8_t*>(t.out);
+  S::store_quarters(out + m0 * t.out_stride, out + m1 * t.out_stride, out + m2 * t.out_stride,
+                    out + m3 * t.out_stride,
+                    quantized<S, kKind>(*t.epilogue, a, b, c, d, scale, scale, clamps));
 }
 
 template <typename S, GemmOutput kKind>

@@ -18,19 +18,34 @@ template <typename S, GemmOutput kKind, int kRows, size_t... kPair>
    ...);
 }
 
-// The same as floats that need neither bias nor residual nor bounds.
-template <typename S, int kRows, size_t... kRow>
-[[gnu::always_inline]] inline void leave_real(const GemmU8S8Tile& t,
-                                              const typename S::s32 (&acc)[kRows][2],
-                                              std::index_sequence<kRow...>) noexcept {
-  const auto scale0 = S::load(t.epilogue->scale + t.n0);
-  const auto scale1 = S::load(t.epilogue->scale + t.n0 + S::kLanes);
-  float* out = static_cast<float*>(t.out);
-  ((S::store(out + static_cast<int64_t>(kRow) * t.out_stride,
-             S::mul(S::to_f32(acc[kRow][0]), scale0)),
-    S::store(out + static_cast<int64_t>(kRow) * t.out_stride + S::kLanes,
-             S::mul(S::to_f32(acc[kRow][1]), scale1))),
+// The same for rows of one vector, four at a time.
+template <typename S, GemmOutput kKind, int kRows, size_t... kFour>
+[[gnu::always_inline]] inline void leave(const GemmU8S8Tile& t,
+                                         const typename S::s32 (&acc)[kRows][1],
+                                         std::index_sequence<kFour...>) noexcept {
+  const auto scale = S::load(t.epilogue->scale + t.n0);
+  const bool clamps = t.epilogue->clamps();
+  constexpr auto row = [](size_t four, size_t i) {
+    return static_cast<int>(four * 4 + i < kRows ? four * 4 + i : kRows - 1);
+  };
+  (finish_four<S, kKind>(t, acc[row(kFour, 0)][0], acc[row(kFour, 1)][0], acc[row(kFour, 2)][0],
+                         acc[row(kFour, 3)][0], scale, clamps, row(kFour, 0), row(kFour, 1),
+                         row(kFour, 2), row(kFour, 3)),
    ...);
+}
+
+// The same as floats that need neither bias nor residual nor bounds.
+template <typename S, int kVecs, int kRows>
+[[gnu::always_inline]] inline void leave_real(const GemmU8S8Tile& t,
+                                              const typename S::s32 (&acc)[kRows][kVecs]) noexcept {
+  float* out = static_cast<float*>(t.out);
+#pragma GCC unroll 2
+  for (int v = 0; v < kVecs; ++v) {
+    const auto scale = S::load(t.epilogue->scale + t.n0 + v * S::kLanes);
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+      S::store(out + m * t.out_stride + v * S::kLanes, S::mul(S::to_f32(acc[m][v]), scale));
+  }
 }
 
 // The kind that `deliver` can give from the registers; s32 if it needs the sums in memory.
@@ -38,7 +53,7 @@ template <typename S, int kVecs>
 GemmOutput from_registers(const GemmU8S8Tile& t) noexcept {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const GemmU8S8Epilogue& e = *t.epilogue;
-  if (kVecs != 2 || t.cols != kVecs * S::kLanes || t.row_sums) return GemmOutput::s32;
+  if (kVecs > 2 || t.cols != kVecs * S::kLanes || t.row_sums) return GemmOutput::s32;
   if (e.kind == GemmOutput::u8 || e.kind == GemmOutput::s8)
     return e.small_scales ? e.kind : GemmOutput::s32;
   const bool plain = !e.fbias && !t.residual && e.min == -kInfinity && e.max == kInfinity;
@@ -50,16 +65,17 @@ template <typename S, int kVecs, int kRows, GemmOutput kKind>
 [[gnu::always_inline]] inline void deliver(const GemmU8S8Tile& t,
                                            typename S::s32 (&acc)[kRows][kVecs],
                                            int32_t* sums) noexcept {
-  if constexpr (kVecs == 2 && kKind != GemmOutput::s32) {
+  if constexpr (kKind != GemmOutput::s32) {
     // Without `keep` the compiler would hold all of `acc` in memory from the start.
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
+    constexpr int kAtOnce = 4 / kVecs;  // rows
     if constexpr (kKind == GemmOutput::f32)
-      leave_real<S, kRows>(t, acc, std::make_index_sequence<kRows>());
+      leave_real<S, kVecs, kRows>(t, acc);
     else
-      leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + 1) / 2>());
+      leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + kAtOnce - 1) / kAtOnce>());
   } else {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)

@@ -47,10 +47,6 @@ int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexce
                           : positions * quads(k) * row.nr * 4;
 }
 
-int element_bytes(GemmOutput kind) noexcept {
-  return kind == GemmOutput::s32 || kind == GemmOutput::f32 ? 4 : 1;
-}
-
 // The sums over p and k of the rows of a tile, int8 counted from -128.
 void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, bool a_signed, int rows,
               int32_t* sums) noexcept {

@@ -36,6 +36,9 @@
 namespace tersor::kernels {
 
 enum class GemmOutput : uint8_t { s32, f32, u8, s8 };
+constexpr int element_bytes(GemmOutput kind) noexcept {
+  return kind == GemmOutput::s32 || kind == GemmOutput::f32 ? 4 : 1;
+}
 
 struct GemmU8S8Epilogue {
   GemmOutput kind = GemmOutput::s32;

@@ -25,7 +25,7 @@ GemmU8S8Row magnitudes(const char* name) {
           2 * S::kLanes,
           nullptr,
           prepare_rows<S, kMr>,
-          any_magnitudes_panel<S, kMr, 2>};
+          any_magnitudes_panel<S, kMr>};
 }
 }  // namespace emu
 

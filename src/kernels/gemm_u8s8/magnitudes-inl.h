@@ -1,13 +1,14 @@
 // The form `magnitudes` over the vector language; after gemm_u8s8-inl.h, which see.
 
-// kRows prepared rows of kVecs vectors of columns. With the sign s of a (all ones if a < 0),
-// |a| * (w ^ s) is a * w, less |a| where a < 0: `starts` makes up for that. A product of pairs fits
-// 16 bits, |a| <= 128; the packer has seen to it that the sum of two does for the first quads.
-template <typename S, int kVecs, int kRows>
+// kRows prepared rows times the first kUsed of a panel's kVecs vectors of columns. With the sign s
+// of a (all ones if a < 0), |a| * (w ^ s) is a * w, less |a| where a < 0: `starts` makes up for
+// that. A product of pairs fits 16 bits, |a| <= 128; the packer has seen to it that the sum of two
+// does for the first quads.
+template <typename S, int kVecs, int kUsed, int kRows>
 [[gnu::always_inline]] inline void sum_magnitudes(const GemmU8S8Panel& p, const std::byte* prepared,
                                                   const int32_t* starts,
-                                                  const typename S::s32 (&bias)[kVecs],
-                                                  typename S::s32 (&acc)[kRows][kVecs]) noexcept {
+                                                  const typename S::s32 (&bias)[kUsed],
+                                                  typename S::s32 (&acc)[kRows][kUsed]) noexcept {
   using B = typename S::bytes;
   constexpr int kBytes = S::kBytes;
   const typename S::s16 ones = S::set_words(1);
@@ -17,21 +18,21 @@ template <typename S, int kVecs, int kRows>
 #pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) acc[m][v] = S::add(bias[v], S::set(starts[m]));
+    for (int v = 0; v < kUsed; ++v) acc[m][v] = S::add(bias[v], S::set(starts[m]));
   const int8_t* b = p.tile.b;
   const int32_t* order = p.order;
   for (int64_t i = 0; i < p.pairs; ++i, order += 2, b += 2 * kVecs * kBytes) {
     const std::byte *first = prepared + order[0], *second = prepared + order[1];
-    B column[2][kVecs];
+    B column[2][kUsed];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) {
+    for (int v = 0; v < kUsed; ++v) {
       column[0][v] = S::load_bytes(b + v * kBytes);
       column[1][v] = S::load_bytes(b + (kVecs + v) * kBytes);
     }
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v)
+      for (int v = 0; v < kUsed; ++v)
         acc[m][v] = S::dot2(acc[m][v],
                             S::add(product(first + m * 2 * kBytes, column[0][v]),
                                    product(second + m * 2 * kBytes, column[1][v])),
@@ -39,66 +40,81 @@ template <typename S, int kVecs, int kRows>
   }
   for (int64_t i = 0; i < p.singles; ++i, ++order, b += kVecs * kBytes) {
     const std::byte* only = prepared + order[0];
-    B column[kVecs];
+    B column[kUsed];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) column[v] = S::load_bytes(b + v * kBytes);
+    for (int v = 0; v < kUsed; ++v) column[v] = S::load_bytes(b + v * kBytes);
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v)
+      for (int v = 0; v < kUsed; ++v)
         acc[m][v] = S::dot2(acc[m][v], product(only + m * 2 * kBytes, column[v]), ones);
   }
 }
 
 // kRows rows from row `m` on, the first of a tile.
-template <typename S, int kMr, int kVecs, int kRows, GemmOutput kKind>
+template <typename S, int kMr, int kVecs, int kUsed, int kRows, GemmOutput kKind>
 [[gnu::always_inline]] inline void magnitudes_tile(const GemmU8S8Panel& p, int64_t m,
-                                                   const typename S::s32 (&bias)[kVecs]) noexcept {
-  typename S::s32 acc[kRows][kVecs];
-  sum_magnitudes<S, kVecs, kRows>(p, p.prepared + m / kMr * p.prepared_bytes, p.starts + m, bias,
-                                  acc);
+                                                   const typename S::s32 (&bias)[kUsed]) noexcept {
+  typename S::s32 acc[kRows][kUsed];
+  sum_magnitudes<S, kVecs, kUsed, kRows>(p, p.prepared + m / kMr * p.prepared_bytes, p.starts + m,
+                                         bias, acc);
   const GemmU8S8Epilogue& e = *p.tile.epilogue;
-  constexpr int kElement = kKind == GemmOutput::f32 ? 4 : 1;
   GemmU8S8Tile t = p.tile;
+  constexpr int kElement = kKind == GemmOutput::u8 || kKind == GemmOutput::s8 ? 1 : 4;
+  const int element = kKind == GemmOutput::s32 ? element_bytes(e.kind) : kElement;
+  t.out = static_cast<std::byte*>(t.out) + m * t.out_stride * element;
   if constexpr (kKind == GemmOutput::s32) {
-    const int element = e.kind == GemmOutput::s32 || e.kind == GemmOutput::f32 ? 4 : 1;
-    alignas(64) int32_t sums[kRows * kVecs * S::kLanes];
-    deliver<S, kVecs, kRows, kKind>(t, acc, sums);
-    t.out = static_cast<std::byte*>(t.out) + m * t.out_stride * element;
+    alignas(64) int32_t sums[kRows * kUsed * S::kLanes];
+    deliver<S, kUsed, kRows, kKind>(t, acc, sums);
     if (t.row_sums) t.row_sums += m;
     if (t.residual) t.residual += m * e.residual_stride;
-    finish<S, kVecs>(t, kRows, sums);
+    finish<S, kUsed>(t, kRows, sums);
   } else {
-    t.out = static_cast<std::byte*>(t.out) + m * t.out_stride * kElement;
-    deliver<S, kVecs, kRows, kKind>(t, acc, nullptr);
+    deliver<S, kUsed, kRows, kKind>(t, acc, nullptr);
   }
 }
 
-template <typename S, int kMr, int kVecs, GemmOutput kKind, size_t... kRest>
+template <typename S, int kMr, int kVecs, int kUsed, GemmOutput kKind, size_t... kRest>
 void magnitudes_panel(const GemmU8S8Panel& p, std::index_sequence<kRest...>) noexcept {
-  typename S::s32 bias[kVecs];
+  typename S::s32 bias[kUsed];
 #pragma GCC unroll 8
-  for (int v = 0; v < kVecs; ++v) bias[v] = bias_of<S>(p.tile, v);
+  for (int v = 0; v < kUsed; ++v) bias[v] = bias_of<S>(p.tile, v);
   int64_t m = 0;
-  for (; m + kMr <= p.rows; m += kMr) magnitudes_tile<S, kMr, kVecs, kMr, kKind>(p, m, bias);
+  for (; m + kMr <= p.rows; m += kMr) magnitudes_tile<S, kMr, kVecs, kUsed, kMr, kKind>(p, m, bias);
   const int64_t left = p.rows - m;
-  ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kRest + 1, kKind>(p, m, bias) : void()),
+  ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kUsed, kRest + 1, kKind>(p, m, bias)
+                      : void()),
    ...);
 }
 
-template <typename S, int kMr, int kVecs>
-void any_magnitudes_panel(const GemmU8S8Panel& p) noexcept {
+template <typename S, int kMr, int kVecs, int kUsed>
+void magnitudes_kinds(const GemmU8S8Panel& p) noexcept {
   constexpr std::make_index_sequence<kMr - 1> kRest;
-  switch (from_registers<S, kVecs>(p.tile)) {
+  switch (from_registers<S, kUsed>(p.tile)) {
     case GemmOutput::u8:
-      return magnitudes_panel<S, kMr, kVecs, GemmOutput::u8>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::u8>(p, kRest);
     case GemmOutput::s8:
-      return magnitudes_panel<S, kMr, kVecs, GemmOutput::s8>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::s8>(p, kRest);
     case GemmOutput::f32:
-      return magnitudes_panel<S, kMr, kVecs, GemmOutput::f32>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::f32>(p, kRest);
     case GemmOutput::s32:
-      return magnitudes_panel<S, kMr, kVecs, GemmOutput::s32>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::s32>(p, kRest);
   }
+}
+
+template <typename S, int kMr>
+void any_magnitudes_panel(const GemmU8S8Panel& p) noexcept {
+  p.tile.cols <= S::kLanes ? magnitudes_kinds<S, kMr, 2, 1>(p) : magnitudes_kinds<S, kMr, 2, 2>(p);
+}
+
+// Few bytes of unknown number, eight at a time, the last eight overlapping.
+inline void copy_few(uint8_t* to, const uint8_t* from, int64_t n) noexcept {
+  if (n < 8 || n > 64) {
+    std::memcpy(to, from, static_cast<size_t>(n));
+    return;
+  }
+  for (int64_t i = 0; i + 8 <= n; i += 8) std::memcpy(to + i, from + i, 8);
+  std::memcpy(to + n - 8, from + n - 8, 8);
 }
 
 // The quads of one row as they lie, or gathered if they have gaps or the last one is not whole.
@@ -108,7 +124,7 @@ inline const uint8_t* line_of(const GemmU8S8Rows& r, int mr, int m) noexcept {
   const uint8_t zero = r.a_signed ? 0 : 0x80;
   uint8_t* to = r.line;
   for (int64_t p = 0; p < r.positions; ++p, to += quads) {
-    std::memcpy(to, r.a[p * mr + m], static_cast<size_t>(r.k));
+    copy_few(to, r.a[p * mr + m], r.k);
     for (int64_t k = r.k; k < quads; ++k) to[k] = zero;
   }
   return r.line;

@@ -162,7 +162,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   const int64_t tile_size = tile_bytes(row, w.positions, w.k);
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const GemmU8S8Epilogue& e = call.epilogue;
-  const int64_t element = e.kind == GemmOutput::s32 || e.kind == GemmOutput::f32 ? 4 : 1;
+  const int64_t element = element_bytes(e.kind);
   Scratch s;
   cut(w, scratch, s);
   GemmU8S8Rows r;

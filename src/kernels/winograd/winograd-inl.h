@@ -243,7 +243,7 @@ void panel(const WinogradBlock& b, int64_t panel) noexcept {
   const ConvShape& s = *b.call->a.conv;
   const GemmU8S8Epilogue& e = b.call->epilogue;
   const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
-  const int element = e.kind == GemmOutput::s32 || e.kind == GemmOutput::f32 ? 4 : 1;
+  const int element = element_bytes(e.kind);
   GemmU8S8Tile t{};
   t.n0 = panel * kWidth;
   t.cols = static_cast<int>(w.n - t.n0 < kWidth ? w.n - t.n0 : kWidth);
