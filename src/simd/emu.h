@@ -211,6 +211,16 @@ struct Emu {
     for (int i = 0; i < kBytes; ++i) a.v[i] = static_cast<uint8_t>(a.v[i] & b.v[i]);
     return a;
   }
+  static bytes bit_or(bytes a, bytes b) {
+    for (int i = 0; i < kBytes; ++i) a.v[i] = static_cast<uint8_t>(a.v[i] | b.v[i]);
+    return a;
+  }
+  // Bit i: whether any of the bytes of lane i is not zero.
+  static uint32_t quads_with_bits(bytes a) {
+    uint32_t r = 0;
+    for (int i = 0; i < kBytes; ++i) r |= (a.v[i] ? 1u : 0u) << (i / 4);
+    return r;
+  }
   // All ones in the bytes that are negative as int8.
   static bytes negative(bytes a) {
     for (uint8_t& x : a.v) x = x & 0x80 ? 0xff : 0;

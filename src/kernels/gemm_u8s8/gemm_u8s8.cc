@@ -10,10 +10,10 @@ namespace tersor::kernels {
   namespace isa {                                                       \
   void gemm_u8s8_##mr##x##nr(const GemmU8S8Tile& t, int rows) noexcept; \
   }
-#define MAGNITUDES(isa, mr, nr)                                                 \
-  namespace isa {                                                               \
-  void gemm_u8s8_prepare_##mr##x##nr(const GemmU8S8Rows& r, int rows) noexcept; \
-  void gemm_u8s8_magnitudes_##mr##x##nr(const GemmU8S8Panel& p) noexcept;       \
+#define MAGNITUDES(isa, mr, nr)                                                \
+  namespace isa {                                                              \
+  int gemm_u8s8_prepare_##mr##x##nr(const GemmU8S8Rows& r, int rows) noexcept; \
+  void gemm_u8s8_magnitudes_##mr##x##nr(const GemmU8S8Panel& p) noexcept;      \
   }
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
@@ -109,8 +109,9 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
     const int64_t cols = std::min(nr, l.n - n0);
     int8_t* start = packed + panel * size;
     std::fill(start, start + size, int8_t{0});
-    int8_t* out =
-        row.magnitudes() ? magnitudes::quads_of(l.packed_positions(), l.packed_k(), start) : start;
+    int8_t* out = row.magnitudes()
+                      ? magnitudes::quads_of(row, l.packed_positions(), l.packed_k(), start)
+                      : start;
     int32_t* sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
     if (sums) std::fill(sums, sums + cols, 0);
     const auto* from = static_cast<const uint8_t*>(b) + g * l.group_stride + n0 * l.n_stride;

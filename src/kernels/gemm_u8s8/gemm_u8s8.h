@@ -21,8 +21,8 @@
 // two forms:
 //   quads       A is unsigned, an int8 A flipped to A + 128 (za + 128 in the folded bias), and read
 //               where it lies. Packed: [group][N / NR][position][ceil(K / 4)][NR][4]
-//   magnitudes  for processors whose products of bytes saturate in 16 bits (pairs.cc). A is signed,
-//               a uint8 A flipped to A - 128, and kept as |A| and its sign.
+//   magnitudes  for processors whose products of bytes saturate in 16 bits (magnitudes.h). A is
+//               signed, a uint8 A flipped to A - 128.
 #pragma once
 
 #include <cstddef>
@@ -75,33 +75,44 @@ struct GemmU8S8Tile {
   const GemmU8S8Epilogue* epilogue;
 };
 
-// Rows of A on their way to magnitudes: [vector of k][mr]{|A|, sign}, for quads of k position by
-// position without gaps.
+// Rows of A on their way to a form of products of bytes (magnitudes.h), for quads of k position by
+// position without gaps: [vector of k][mr], two vectors each
+//   signs   |A| and the sign of A, all ones or zeros
+//   splits  the low seven bits of unsigned A and its high bit, 0 or 1
+enum class GemmU8S8Preparation : uint8_t { signs, splits };
 struct GemmU8S8Rows {
   const uint8_t* const* a;  // as in the tile
   int64_t positions, k;
   bool a_signed;
+  GemmU8S8Preparation preparation;
   uint8_t* line;  // room for one row
   std::byte* prepared;
-  int32_t *starts, *sums;  // [rows] and up to 3 more; sums, of the flipped A, may be null
+  int32_t *starts, *sums;  // signs: [rows] and up to 3 more; sums, of the flipped A, may be null
+  int32_t* high;           // splits: receives which quads have a high bit in any of the rows
 };
 // Prepared rows times one panel.
 struct GemmU8S8Panel {
   GemmU8S8Tile tile;  // its first one; a, positions, k, a_signed are not used
   int64_t rows;
+  GemmU8S8Preparation preparation;
   const std::byte* prepared;
   int64_t prepared_bytes;  // of each mr rows
-  const int32_t* starts;   // [rows], to add to the sums of each row
+  const int32_t* starts;   // signs: [rows], to add to the sums of each row
+  const int32_t* high;     // splits: [tiles][high_stride]: their number, then which quads
+  int64_t high_stride;
   const int32_t* order;    // offsets in `prepared` of the quads of b
   int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
+  const int32_t* places;   // offsets in b of the quads
+  const int32_t* excess;   // [nr], 128 times the sums of the weights
 };
 
 struct GemmU8S8Row {
   const char* name;
   base::Isa isa;
   int mr, nr;
-  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;               // quads: rows in 1..mr
-  void (*prepare)(const GemmU8S8Rows&, int rows) noexcept = nullptr;  // magnitudes: likewise
+  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;  // quads: rows in 1..mr
+  // Magnitudes: likewise. Returns the number of quads in `high`.
+  int (*prepare)(const GemmU8S8Rows&, int rows) noexcept = nullptr;
   void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;
   bool magnitudes() const noexcept { return panel != nullptr; }
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <random>
 #include <string>
@@ -48,7 +49,7 @@ std::vector<GemmU8S8Row> runnable_rows() {
   return rows;
 }
 
-enum class Fill { random, largest, smallest, mixed };
+enum class Fill { random, largest, smallest, mixed, low };  // low: one of 40 is the largest
 
 std::vector<uint8_t> bytes(size_t n, unsigned seed, Fill fill, bool is_signed) {
   std::mt19937 gen(seed);
@@ -58,6 +59,7 @@ std::vector<uint8_t> bytes(size_t n, unsigned seed, Fill fill, bool is_signed) {
     x = fill == Fill::random     ? static_cast<uint8_t>(gen())
         : fill == Fill::largest  ? high
         : fill == Fill::smallest ? low
+        : fill == Fill::low      ? static_cast<uint8_t>(gen() % 40 ? low + gen() % 128 : high)
         : gen() % 2              ? low
                                  : high;
   return v;
@@ -157,7 +159,7 @@ TEST(GemmU8S8, EqualsReferenceOnProducts) {
           p.a_signed = variant / 2 % 2;
           p.b_signed = variant / 4 % 2;
           p.m = m;
-          const Fill fill = static_cast<Fill>(variant % 4);
+          const Fill fill = static_cast<Fill>(variant % 5);
           // Rows end where the storage ends: an over-read would be seen by the sanitizer.
           const auto a = bytes(static_cast<size_t>(m * k), 1, fill, p.a_signed);
           const auto b =
@@ -240,6 +242,27 @@ TEST(GemmU8S8, IsExactOnTheLargestSums) {
       EXPECT_EQ(255 * b_value * k, out) << row.name;
     }
   }
+}
+
+// More quads with high bits than 16-bit sums take at once, but few enough for that form.
+TEST(GemmU8S8, IsExactWithSomeHighBits) {
+  for (const GemmU8S8Row& row : runnable_rows())
+    for (int value : {-128, 127, 0}) {
+      Problem p;
+      const int64_t k = 2001, n = row.nr + 3;
+      p.m = row.mr + 2;
+      p.layout = MatrixLayout::rows(k, n, false);
+      auto a = bytes(static_cast<size_t>(p.m * k), 1, Fill::random, false);
+      for (int64_t i = 0; i < p.m * k; ++i)
+        a[static_cast<size_t>(i)] = static_cast<uint8_t>(i % k / 4 % 3 == 0 ? 255
+                                                         : value            ? 127
+                                                                 : a[static_cast<size_t>(i)] % 128);
+      auto b = bytes(static_cast<size_t>(k * n), 2, Fill::random, true);
+      if (value) std::fill(b.begin(), b.end(), static_cast<uint8_t>(value));
+      p.call.a = RowSource::dense(a.data(), k);
+      p.call.epilogue.kind = GemmOutput::s32;
+      ASSERT_EQ("", compare(row, p, b, 1)) << value;
+    }
 }
 
 TEST(GemmU8S8, SelectsByInstructionSet) {

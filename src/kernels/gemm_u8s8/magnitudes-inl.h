@@ -1,24 +1,18 @@
 // The form `magnitudes` over the vector language; after gemm_u8s8-inl.h, which see.
 
-// kRows prepared rows times the first kUsed of a panel's kVecs vectors of columns. With the sign s
-// of a (all ones if a < 0), |a| * (w ^ s) is a * w, less |a| where a < 0: `starts` makes up for
-// that. A product of pairs fits 16 bits, |a| <= 128; the packer has seen to it that the sum of two
-// does for the first quads.
-template <typename S, int kVecs, int kUsed, int kRows>
-[[gnu::always_inline]] inline void sum_magnitudes(const GemmU8S8Panel& p, const std::byte* prepared,
-                                                  const int32_t* starts,
-                                                  const typename S::s32 (&bias)[kUsed],
-                                                  typename S::s32 (&acc)[kRows][kUsed]) noexcept {
+// kRows prepared rows times the first kUsed of a panel's kVecs vectors of columns, added to acc.
+// kSigns: with the sign s of a (all ones if a < 0), |a| * (w ^ s) is a * w, less |a| where a < 0:
+// `starts` makes up for that. Otherwise the products of the low seven bits.
+template <typename S, int kVecs, int kUsed, int kRows, bool kSigns>
+[[gnu::always_inline]] inline void add_products(const GemmU8S8Panel& p, const std::byte* prepared,
+                                                typename S::s32 (&acc)[kRows][kUsed]) noexcept {
   using B = typename S::bytes;
   constexpr int kBytes = S::kBytes;
   const typename S::s16 ones = S::set_words(1);
   const auto product = [&](const std::byte* a, B column) {
-    return S::mul_pairs(S::load_quad(a), S::bit_xor(column, S::load_quad(a + kBytes)));
+    if constexpr (kSigns) column = S::bit_xor(column, S::load_quad(a + kBytes));
+    return S::mul_pairs(S::load_quad(a), column);
   };
-#pragma GCC unroll 16
-  for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
-    for (int v = 0; v < kUsed; ++v) acc[m][v] = S::add(bias[v], S::set(starts[m]));
   const int8_t* b = p.tile.b;
   const int32_t* order = p.order;
   for (int64_t i = 0; i < p.pairs; ++i, order += 2, b += 2 * kVecs * kBytes) {
@@ -51,13 +45,63 @@ template <typename S, int kVecs, int kUsed, int kRows>
   }
 }
 
+// acc = bias + 128 * (products of the high bits). Sums of weights alone stay in 16 bits for a
+// while.
+template <typename S, int kMr, int kVecs, int kUsed, int kRows>
+[[gnu::always_inline]] inline void start_with_high_bits(
+    const GemmU8S8Panel& p, const std::byte* prepared, const int32_t* high,
+    const typename S::s32 (&bias)[kUsed], typename S::s32 (&acc)[kRows][kUsed]) noexcept {
+  constexpr int kBytes = S::kBytes;
+  constexpr int32_t kAtOnce = 127;  // 2 * 128 each
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < kUsed; ++v) acc[m][v] = bias[v];
+  for (int32_t begin = 0, count = *high++; begin < count; begin += kAtOnce) {
+    const int32_t end = begin + kAtOnce < count ? begin + kAtOnce : count;
+    typename S::s16 sums[kRows][kUsed];
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kUsed; ++v) sums[m][v] = S::set_words(0);
+    for (int32_t i = begin; i < end; ++i) {
+      const int32_t quad = high[i];
+      const int8_t* b = p.tile.b + p.places[quad];
+      const std::byte* a =
+          prepared + quad / S::kLanes * (kMr * 2 * kBytes) + quad % S::kLanes * 4 + kBytes;
+      typename S::bytes column[kUsed];
+#pragma GCC unroll 8
+      for (int v = 0; v < kUsed; ++v) column[v] = S::load_bytes(b + v * kBytes);
+#pragma GCC unroll 16
+      for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+        for (int v = 0; v < kUsed; ++v)
+          sums[m][v] =
+              S::add(sums[m][v], S::mul_pairs(S::load_quad(a + m * 2 * kBytes), column[v]));
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kUsed; ++v) acc[m][v] = S::dot2(acc[m][v], sums[m][v], S::set_words(128));
+  }
+}
+
 // kRows rows from row `m` on, the first of a tile.
-template <typename S, int kMr, int kVecs, int kUsed, int kRows, GemmOutput kKind>
+template <typename S, int kMr, int kVecs, int kUsed, int kRows, bool kSigns, GemmOutput kKind>
 [[gnu::always_inline]] inline void magnitudes_tile(const GemmU8S8Panel& p, int64_t m,
                                                    const typename S::s32 (&bias)[kUsed]) noexcept {
   typename S::s32 acc[kRows][kUsed];
-  sum_magnitudes<S, kVecs, kUsed, kRows>(p, p.prepared + m / kMr * p.prepared_bytes, p.starts + m,
-                                         bias, acc);
+  const std::byte* prepared = p.prepared + m / kMr * p.prepared_bytes;
+  if constexpr (kSigns) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < kUsed; ++v) acc[i][v] = S::add(bias[v], S::set(p.starts[m + i]));
+  } else {
+    start_with_high_bits<S, kMr, kVecs, kUsed, kRows>(p, prepared, p.high + m / kMr * p.high_stride,
+                                                      bias, acc);
+  }
+  add_products<S, kVecs, kUsed, kRows, kSigns>(p, prepared, acc);
   const GemmU8S8Epilogue& e = *p.tile.epilogue;
   GemmU8S8Tile t = p.tile;
   constexpr int kElement = kKind == GemmOutput::u8 || kKind == GemmOutput::s8 ? 1 : 4;
@@ -74,37 +118,45 @@ template <typename S, int kMr, int kVecs, int kUsed, int kRows, GemmOutput kKind
   }
 }
 
-template <typename S, int kMr, int kVecs, int kUsed, GemmOutput kKind, size_t... kRest>
+template <typename S, int kMr, int kVecs, int kUsed, bool kSigns, GemmOutput kKind, size_t... kRest>
 void magnitudes_panel(const GemmU8S8Panel& p, std::index_sequence<kRest...>) noexcept {
   typename S::s32 bias[kUsed];
 #pragma GCC unroll 8
-  for (int v = 0; v < kUsed; ++v) bias[v] = bias_of<S>(p.tile, v);
+  for (int v = 0; v < kUsed; ++v) {
+    bias[v] = bias_of<S>(p.tile, v);
+    if constexpr (!kSigns) bias[v] = S::sub(bias[v], S::load(p.excess + v * S::kLanes));
+  }
   int64_t m = 0;
-  for (; m + kMr <= p.rows; m += kMr) magnitudes_tile<S, kMr, kVecs, kUsed, kMr, kKind>(p, m, bias);
+  for (; m + kMr <= p.rows; m += kMr)
+    magnitudes_tile<S, kMr, kVecs, kUsed, kMr, kSigns, kKind>(p, m, bias);
   const int64_t left = p.rows - m;
-  ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kUsed, kRest + 1, kKind>(p, m, bias)
+  ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kUsed, kRest + 1, kSigns, kKind>(p, m, bias)
                       : void()),
    ...);
 }
 
-template <typename S, int kMr, int kVecs, int kUsed>
+template <typename S, int kMr, int kVecs, int kUsed, bool kSigns>
 void magnitudes_kinds(const GemmU8S8Panel& p) noexcept {
   constexpr std::make_index_sequence<kMr - 1> kRest;
   switch (from_registers<S, kUsed>(p.tile)) {
     case GemmOutput::u8:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::u8>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::u8>(p, kRest);
     case GemmOutput::s8:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::s8>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::s8>(p, kRest);
     case GemmOutput::f32:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::f32>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::f32>(p, kRest);
     case GemmOutput::s32:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, GemmOutput::s32>(p, kRest);
+      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::s32>(p, kRest);
   }
 }
 
 template <typename S, int kMr>
 void any_magnitudes_panel(const GemmU8S8Panel& p) noexcept {
-  p.tile.cols <= S::kLanes ? magnitudes_kinds<S, kMr, 2, 1>(p) : magnitudes_kinds<S, kMr, 2, 2>(p);
+  const bool half = p.tile.cols <= S::kLanes;
+  if (p.preparation == GemmU8S8Preparation::signs)
+    half ? magnitudes_kinds<S, kMr, 2, 1, true>(p) : magnitudes_kinds<S, kMr, 2, 2, true>(p);
+  else
+    half ? magnitudes_kinds<S, kMr, 2, 1, false>(p) : magnitudes_kinds<S, kMr, 2, 2, false>(p);
 }
 
 // Few bytes of unknown number, eight at a time, the last eight overlapping.
@@ -118,21 +170,21 @@ inline void copy_few(uint8_t* to, const uint8_t* from, int64_t n) noexcept {
 }
 
 // The quads of one row as they lie, or gathered if they have gaps or the last one is not whole.
-inline const uint8_t* line_of(const GemmU8S8Rows& r, int mr, int m) noexcept {
+inline const uint8_t* line_of(const GemmU8S8Rows& r, int mr, int m, uint8_t* line) noexcept {
   const int64_t quads = (r.k + 3) / 4 * 4;
   if (r.positions == 1 && quads == r.k) return r.a[m];
   const uint8_t zero = r.a_signed ? 0 : 0x80;
-  uint8_t* to = r.line;
+  uint8_t* to = line;
   for (int64_t p = 0; p < r.positions; ++p, to += quads) {
     copy_few(to, r.a[p * mr + m], r.k);
     for (int64_t k = r.k; k < quads; ++k) to[k] = zero;
   }
-  return r.line;
+  return line;
 }
 
 // kSums: also the sums of a.
 template <typename S, int kMr, bool kSums>
-void prepare_all(const GemmU8S8Rows& r, int rows) noexcept {
+void prepare_signs(const GemmU8S8Rows& r, int rows) noexcept {
   using I = typename S::s32;
   using B = typename S::bytes;
   constexpr int kBytes = S::kBytes, kGroups = (kMr + 3) / 4;
@@ -161,7 +213,7 @@ void prepare_all(const GemmU8S8Rows& r, int rows) noexcept {
       minus = S::add_bytes(minus, S::bit_and(size, sign));
       if constexpr (kSums) plus = S::add_bytes(plus, size);
     };
-    const uint8_t* a = line_of(r, kMr, m);
+    const uint8_t* a = line_of(r, kMr, m, r.line);
     for (int64_t k = 0; k < whole; k += kBytes) put(S::load_bytes(a + k));
     if (left) put(S::load_bytes_partial(a + whole, left));
     all[m / 4][m % 4] = plus;
@@ -182,6 +234,40 @@ void prepare_all(const GemmU8S8Rows& r, int rows) noexcept {
 }
 
 template <typename S, int kMr>
-void prepare_rows(const GemmU8S8Rows& r, int rows) noexcept {
-  r.sums ? prepare_all<S, kMr, true>(r, rows) : prepare_all<S, kMr, false>(r, rows);
+int prepare_splits(const GemmU8S8Rows& r, int rows) noexcept {
+  using B = typename S::bytes;
+  constexpr int kBytes = S::kBytes;
+  const B flip = S::set_quads(r.a_signed ? 0x80808080u : 0);
+  const B low = S::set_quads(0x7f7f7f7fu), one = S::set_quads(0x01010101u);
+  const int64_t bytes = r.positions * ((r.k + 3) / 4) * 4;
+  const uint8_t* lines[kMr];
+  for (int m = 0; m < rows; ++m) lines[m] = line_of(r, kMr, m, r.line + m * bytes);
+  std::byte* to = r.prepared;
+  int count = 0;
+  for (int64_t k = 0; k < bytes; k += kBytes) {
+    const int left = static_cast<int>(bytes - k);
+    B any = S::set_quads(0);
+    for (int m = 0; m < rows; ++m, to += 2 * kBytes) {
+      const B a = S::bit_xor(
+          left >= kBytes ? S::load_bytes(lines[m] + k) : S::load_bytes_partial(lines[m] + k, left),
+          flip);
+      const B high = S::bit_and(S::negative(a), one);
+      S::store_bytes(to, S::bit_and(a, low));
+      S::store_bytes(to + kBytes, high);
+      any = S::bit_or(any, high);
+    }
+    to += (kMr - rows) * 2 * kBytes;
+    uint32_t quads = S::quads_with_bits(any);
+    if (left < kBytes) quads &= (1u << (left / 4)) - 1;
+    for (; quads; quads &= quads - 1)
+      r.high[count++] = static_cast<int32_t>(k / 4 + std::countr_zero(quads));
+  }
+  return count;
+}
+
+template <typename S, int kMr>
+int prepare_rows(const GemmU8S8Rows& r, int rows) noexcept {
+  if (r.preparation == GemmU8S8Preparation::splits) return prepare_splits<S, kMr>(r, rows);
+  r.sums ? prepare_signs<S, kMr, true>(r, rows) : prepare_signs<S, kMr, false>(r, rows);
+  return 0;
 }

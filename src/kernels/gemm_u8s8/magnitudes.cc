@@ -17,8 +17,8 @@ int64_t vector_bytes(const GemmU8S8Row& row) noexcept { return int64_t{row.nr} *
 
 int64_t quad_count(int64_t positions, int64_t k) noexcept { return positions * ((k + 3) / 4); }
 
-int64_t head_bytes(int64_t positions, int64_t k) noexcept {
-  return round_up((quad_count(positions, k) + 1) * 4, 64);
+int64_t head_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
+  return round_up((1 + 2 * quad_count(positions, k) + row.nr) * 4, 64);
 }
 
 // Of one prepared tile.
@@ -76,11 +76,11 @@ void permute(int8_t* data, int64_t bytes, int32_t* from, int64_t count) noexcept
 }  // namespace
 
 int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
-  return head_bytes(positions, k) + round_up(quad_count(positions, k) * row.nr * 4, 64);
+  return head_bytes(row, positions, k) + round_up(quad_count(positions, k) * row.nr * 4, 64);
 }
 
-int8_t* quads_of(int64_t positions, int64_t k, int8_t* panel) noexcept {
-  return panel + head_bytes(positions, k);
+int8_t* quads_of(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept {
+  return panel + head_bytes(row, positions, k);
 }
 
 void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept {
@@ -90,7 +90,7 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   int count = 0;
   const int halves = row.nr * 2;
   const int64_t all = quad_count(positions, k), bytes = int64_t{row.nr} * 4;
-  int8_t* quads = quads_of(positions, k, panel);
+  int8_t* quads = quads_of(row, positions, k, panel);
   auto* head = reinterpret_cast<int32_t*>(panel);
   int32_t* order = head + 1;
   int64_t paired = 0, single = all;  // pairs from the front, singles from the back
@@ -111,8 +111,15 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   }
   while (count > 0) order[--single] = static_cast<int32_t>(waiting[--count].quad);
   head[0] = static_cast<int32_t>(paired / 2);
+  int32_t *places = order + all, *excess = places + all;
+  for (int64_t q = 0; q < all; ++q)
+    for (int64_t i = 0; i < bytes; ++i) excess[i / 4] += 128 * quads[q * bytes + i];
   permute(quads, bytes, order, all);
-  for (int64_t i = 0; i < all; ++i) order[i] = offset_of(row, ~order[i]);
+  for (int64_t i = 0; i < all; ++i) {
+    const int32_t quad = ~order[i];
+    order[i] = offset_of(row, quad);
+    places[quad] = static_cast<int32_t>(i * bytes);
+  }
 }
 
 namespace {
@@ -120,13 +127,15 @@ namespace {
 struct Scratch {
   const void** pointers;
   std::byte *gather, *line, *prepared;
-  int32_t *starts, *sums;
+  int32_t *starts, *sums, *high;
 };
 
 int64_t block_rows(const GemmU8S8Weights& w) noexcept {
   const int64_t tile = std::max<int64_t>(1, tile_bytes(*w.row, w.positions, w.k));
   return std::clamp<int64_t>(kBlockBytes / tile, 1, 256) * w.row->mr;
 }
+
+int64_t high_stride(const GemmU8S8Weights& w) noexcept { return quad_count(w.positions, w.k) + 1; }
 
 // The parts of the scratch one after the other; returns their size.
 int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
@@ -141,7 +150,8 @@ int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
   s.pointers =
       reinterpret_cast<const void**>(take(mr * w.positions * static_cast<int64_t>(sizeof(void*))));
   s.gather = take(mr * w.k);
-  s.line = take(quad_count(w.positions, w.k) * 4);
+  s.line = take(mr * quad_count(w.positions, w.k) * 4);
+  s.high = reinterpret_cast<int32_t*>(take(rows / mr * high_stride(w) * 4));
   s.starts = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
   s.sums = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
   return at;
@@ -160,6 +170,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   const int64_t mr = row.mr, nr = row.nr, group_panels = w.group_panels();
   const int64_t panel_size = panel_bytes(row, w.positions, w.k);
   const int64_t tile_size = tile_bytes(row, w.positions, w.k);
+  const int64_t quads = quad_count(w.positions, w.k);
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const GemmU8S8Epilogue& e = call.epilogue;
   const int64_t element = element_bytes(e.kind);
@@ -175,6 +186,8 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   p.prepared = s.prepared;
   p.prepared_bytes = tile_size;
   p.starts = s.starts;
+  p.high = s.high;
+  p.high_stride = high_stride(w);
   GemmU8S8Tile& t = p.tile;
   t.out_stride = call.out_stride;
   t.epilogue = &e;
@@ -187,21 +200,34 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
     p1 = std::min(panels.end, (g + 1) * group_panels);
     for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
       p.rows = std::min(block, m.end - m0);
-      for (int64_t i = 0; i < p.rows; i += mr) {
+      const auto prepare = [&](int64_t i) {
         const int rows = static_cast<int>(std::min(mr, p.rows - i));
         fill_rows(call.a, m0 + i, rows, row.mr, 1, g * group_inputs, s.pointers, s.gather);
         r.prepared = s.prepared + i / mr * tile_size;
         r.starts = s.starts + i;
         r.sums = e.b_zero ? s.sums + i : nullptr;
-        row.prepare(r, rows);
+        int32_t* high = s.high + i / mr * p.high_stride;
+        r.high = high + 1;
+        *high = row.prepare(r, rows);
+        return *high;
+      };
+      // What the first rows of a block look like decides.
+      r.preparation = e.b_zero ? GemmU8S8Preparation::signs : GemmU8S8Preparation::splits;
+      if (prepare(0) > quads * 2 / 5) {
+        r.preparation = GemmU8S8Preparation::signs;
+        prepare(0);
       }
+      for (int64_t i = mr; i < p.rows; i += mr) prepare(i);
+      p.preparation = r.preparation;
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr;
         const int8_t* packed = w.data + panel * panel_size;
         p.order = reinterpret_cast<const int32_t*>(packed) + 1;
         p.pairs = p.order[-1];
-        p.singles = quad_count(w.positions, w.k) - 2 * p.pairs;
-        t.b = packed + head_bytes(w.positions, w.k);
+        p.singles = quads - 2 * p.pairs;
+        p.places = p.order + quads;
+        p.excess = p.places + quads;
+        t.b = packed + head_bytes(row, w.positions, w.k);
         t.n0 = g * w.n + n;
         t.cols = static_cast<int>(std::min(nr, w.n - n));
         t.out = static_cast<std::byte*>(call.out) + (m0 * call.out_stride + t.n0) * element;

@@ -1,13 +1,18 @@
 // The form `magnitudes` of gemm_u8s8: how W is packed and rows are walked. For gemm_u8s8.cc.
 //
-// |a| <= 128 times w ^ sign(a): the sum of two such products fits 16 bits whatever the weights, so
-// pmaddubsw never saturates. The sum of two such pairs of products fits
-//   from  -sum of 128 (w + 1) for w >= 0, 127 |w| else,   to   sum of 127 w for w >= 0, 128 (|w| -
-//   1) else
-// over four weights. The packer looks for quads of k that may be added in 16 bits by that measure
-// in every column of a panel, which saves a third of the instructions; the others go one by one.
-// Packed panel: int32 number of pairs; int32 offset of each quad in the prepared rows; padding to
-// 64 bytes; the quads in that order: [NR][4].
+// pmaddubsw adds two products of an unsigned and a signed byte in 16 bits, saturating. Rows of A
+// are prepared in one of two ways so that it never does, whatever the weights:
+//   signs   |a| <= 128 times w ^ sign(a), a counted from the middle of its range
+//   splits  the low seven bits of a; 128 times the products of its high bits are added for those
+//           quads that have any. Faster where most of A is in the lower half of its range, which is
+//           what a Relu leaves.
+// Two such results may be added in 16 bits before they are widened if, over the four weights,
+//   the sum of 127 w for w >= 0, 128 (|w| - 1) else   is at most 32767, and
+//   the sum of 128 (w + 1) for w >= 0, 127 |w| else   is at most 32768.
+// The packer looks for quads of k for which that holds in every column of a panel; the others go
+// one by one. Packed panel, Q quads: int32 number of pairs; int32[Q] offset of each quad in the
+// prepared rows; int32[Q] offset in the panel's quads of quad q; int32[NR] 128 times the sum of the
+// weights; padding to 64 bytes; the quads, pairs first: [NR][4].
 #pragma once
 
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
@@ -18,7 +23,7 @@ int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexce
 // Puts the quads of a panel, packed from position to position behind its head, in order.
 void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept;
 // Where those quads begin.
-int8_t* quads_of(int64_t positions, int64_t k, int8_t* panel) noexcept;
+int8_t* quads_of(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept;
 
 size_t scratch_bytes(const GemmU8S8Weights& weights) noexcept;
 void run(const GemmU8S8Weights& weights, const GemmU8S8Call& call, Range m, Range panels,
