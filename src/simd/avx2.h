@@ -162,6 +162,11 @@ struct Avx2 {
   TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm256_xor_si256(a.v, b.v)}; }
   TERSOR_VERB bytes bit_and(bytes a, bytes b) { return {_mm256_and_si256(a.v, b.v)}; }
   TERSOR_VERB bytes bit_or(bytes a, bytes b) { return {_mm256_or_si256(a.v, b.v)}; }
+  TERSOR_VERB bytes sub_bytes(bytes a, bytes b) { return {_mm256_sub_epi8(a.v, b.v)}; }
+  TERSOR_VERB bytes below(bytes a, bytes b) {
+    const __m256i not_below = _mm256_cmpeq_epi8(_mm256_max_epu8(a.v, b.v), a.v);
+    return {_mm256_andnot_si256(not_below, _mm256_set1_epi8(-1))};
+  }
   TERSOR_VERB uint32_t quads_with_bits(bytes a) {
     const __m256i zeros = _mm256_cmpeq_epi32(a.v, _mm256_setzero_si256());
     return ~static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(zeros))) & 0xff;

@@ -131,6 +131,10 @@ struct Avx512 {
   TERSOR_VERB bytes bit_xor(bytes a, bytes b) { return {_mm512_xor_si512(a.v, b.v)}; }
   TERSOR_VERB bytes bit_and(bytes a, bytes b) { return {_mm512_and_si512(a.v, b.v)}; }
   TERSOR_VERB bytes bit_or(bytes a, bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
+  TERSOR_VERB bytes sub_bytes(bytes a, bytes b) { return {_mm512_sub_epi8(a.v, b.v)}; }
+  TERSOR_VERB bytes below(bytes a, bytes b) {
+    return {_mm512_movm_epi8(_mm512_cmplt_epu8_mask(a.v, b.v))};
+  }
   TERSOR_VERB uint32_t quads_with_bits(bytes a) { return _mm512_test_epi32_mask(a.v, a.v); }
   TERSOR_VERB bytes negative(bytes a) { return {_mm512_movm_epi8(_mm512_movepi8_mask(a.v))}; }
   TERSOR_VERB bytes magnitude(bytes a) { return {_mm512_abs_epi8(a.v)}; }

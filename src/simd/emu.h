@@ -215,6 +215,15 @@ struct Emu {
     for (int i = 0; i < kBytes; ++i) a.v[i] = static_cast<uint8_t>(a.v[i] | b.v[i]);
     return a;
   }
+  static bytes sub_bytes(bytes a, bytes b) {
+    for (int i = 0; i < kBytes; ++i) a.v[i] = static_cast<uint8_t>(a.v[i] - b.v[i]);
+    return a;
+  }
+  // All ones in the bytes of a that are less than b, unsigned.
+  static bytes below(bytes a, bytes b) {
+    for (int i = 0; i < kBytes; ++i) a.v[i] = a.v[i] < b.v[i] ? 0xff : 0;
+    return a;
+  }
   // Bit i: whether any of the bytes of lane i is not zero.
   static uint32_t quads_with_bits(bytes a) {
     uint32_t r = 0;

@@ -16,9 +16,7 @@ void gemm_u8s8_4x16(const GemmU8S8Tile& t, int rows) noexcept {
   any_tile<simd::Avx2, 4, 2>(t, rows);
 }
 
-int gemm_u8s8_prepare_4x16(const GemmU8S8Rows& r, int rows) noexcept {
-  return prepare_rows<simd::Avx2, 4>(r, rows);
-}
+void gemm_u8s8_prepare_4x16(const GemmU8S8Rows& r) noexcept { prepare_rows<simd::Avx2, 4>(r); }
 void gemm_u8s8_magnitudes_4x16(const GemmU8S8Panel& p) noexcept {
   any_magnitudes_panel<simd::Avx2, 4>(p);
 }

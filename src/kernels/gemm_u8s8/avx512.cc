@@ -16,9 +16,7 @@ void gemm_u8s8_10x32(const GemmU8S8Tile& t, int rows) noexcept {
   any_tile<simd::Avx512, 10, 2>(t, rows);
 }
 
-int gemm_u8s8_prepare_8x32(const GemmU8S8Rows& r, int rows) noexcept {
-  return prepare_rows<simd::Avx512, 8>(r, rows);
-}
+void gemm_u8s8_prepare_8x32(const GemmU8S8Rows& r) noexcept { prepare_rows<simd::Avx512, 8>(r); }
 void gemm_u8s8_magnitudes_8x32(const GemmU8S8Panel& p) noexcept {
   any_magnitudes_panel<simd::Avx512, 8>(p);
 }

@@ -48,6 +48,14 @@ template <typename S, int kVecs, int kRows>
   }
 }
 
+template <typename S, int kRows, int kVecs>
+[[gnu::always_inline]] inline void keep(typename S::s32 (&acc)[kRows][kVecs]) noexcept {
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
+}
+
 // The kind that `deliver` can give from the registers; s32 if it needs the sums in memory.
 template <typename S, int kVecs>
 GemmOutput from_registers(const GemmU8S8Tile& t) noexcept {
@@ -67,10 +75,7 @@ template <typename S, int kVecs, int kRows, GemmOutput kKind>
                                            int32_t* sums) noexcept {
   if constexpr (kKind != GemmOutput::s32) {
     // Without `keep` the compiler would hold all of `acc` in memory from the start.
-#pragma GCC unroll 16
-    for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
+    keep<S>(acc);
     constexpr int kAtOnce = 4 / kVecs;  // rows
     if constexpr (kKind == GemmOutput::f32)
       leave_real<S, kVecs, kRows>(t, acc);

@@ -10,10 +10,10 @@ namespace tersor::kernels {
   namespace isa {                                                       \
   void gemm_u8s8_##mr##x##nr(const GemmU8S8Tile& t, int rows) noexcept; \
   }
-#define MAGNITUDES(isa, mr, nr)                                                \
-  namespace isa {                                                              \
-  int gemm_u8s8_prepare_##mr##x##nr(const GemmU8S8Rows& r, int rows) noexcept; \
-  void gemm_u8s8_magnitudes_##mr##x##nr(const GemmU8S8Panel& p) noexcept;      \
+#define MAGNITUDES(isa, mr, nr)                                           \
+  namespace isa {                                                         \
+  void gemm_u8s8_prepare_##mr##x##nr(const GemmU8S8Rows& r) noexcept;     \
+  void gemm_u8s8_magnitudes_##mr##x##nr(const GemmU8S8Panel& p) noexcept; \
   }
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
@@ -118,7 +118,8 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
     for (int64_t p = 0; p < l.positions; ++p)
       for (int64_t k = 0; k < l.k; ++k) {
         // The row of quads and the place in the quad.
-        const int64_t at = l.flatten ? p * l.k + k : p * quads(l.k) * 4 + k;
+        const bool dense = l.flatten || row.magnitudes();
+        const int64_t at = dense ? p * l.k + k : p * quads(l.k) * 4 + k;
         int8_t* quad = out + at / 4 * nr * 4 + at % 4;
         const uint8_t* line = from + p * l.position_stride + k * l.k_stride;
         for (int64_t n = 0; n < cols; ++n) {

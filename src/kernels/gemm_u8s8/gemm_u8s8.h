@@ -22,7 +22,7 @@
 //   quads       A is unsigned, an int8 A flipped to A + 128 (za + 128 in the folded bias), and read
 //               where it lies. Packed: [group][N / NR][position][ceil(K / 4)][NR][4]
 //   magnitudes  for processors whose products of bytes saturate in 16 bits (magnitudes.h). A is
-//               signed, a uint8 A flipped to A - 128.
+//               signed, a uint8 A flipped to A - 128. Quads go on from one position to the next.
 #pragma once
 
 #include <cstddef>
@@ -75,44 +75,45 @@ struct GemmU8S8Tile {
   const GemmU8S8Epilogue* epilogue;
 };
 
-// Rows of A on their way to a form of products of bytes (magnitudes.h), for quads of k position by
-// position without gaps: [vector of k][mr], two vectors each
-//   signs   |A| and the sign of A, all ones or zeros
-//   splits  the low seven bits of unsigned A and its high bit, 0 or 1
+// Rows of A on their way to a form of products of bytes (magnitudes.h), all positions one after the
+// other without gaps: [tile of mr rows][vector of k][mr], two vectors each.
 enum class GemmU8S8Preparation : uint8_t { signs, splits };
 struct GemmU8S8Rows {
-  const uint8_t* const* a;  // as in the tile
-  int64_t positions, k;
+  const uint8_t* const* a;  // [positions][pitch]
+  int64_t pitch, positions, k;
+  Range rows;  // to be prepared; the first is the first of a tile
   bool a_signed;
   GemmU8S8Preparation preparation;
-  uint8_t* line;  // room for one row
+  uint8_t base;   // splits
+  uint8_t* line;  // [mr][whole quads of positions * k]: room
   std::byte* prepared;
+  int64_t prepared_bytes;  // of each tile
   int32_t *starts, *sums;  // signs: [rows] and up to 3 more; sums, of the flipped A, may be null
-  int32_t* high;           // splits: receives which quads have a high bit in any of the rows
+  int32_t* high;        // splits: [tile][high_stride]: receives a number and so many quads, those
+  int64_t high_stride;  //   in which any of the rows has a high digit
 };
 // Prepared rows times one panel.
 struct GemmU8S8Panel {
   GemmU8S8Tile tile;  // its first one; a, positions, k, a_signed are not used
   int64_t rows;
   GemmU8S8Preparation preparation;
+  uint8_t base;
   const std::byte* prepared;
-  int64_t prepared_bytes;  // of each mr rows
-  const int32_t* starts;   // signs: [rows], to add to the sums of each row
-  const int32_t* high;     // splits: [tiles][high_stride]: their number, then which quads
+  int64_t prepared_bytes;
+  const int32_t *starts, *high;
   int64_t high_stride;
   const int32_t* order;    // offsets in `prepared` of the quads of b
   int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
   const int32_t* places;   // offsets in b of the quads
-  const int32_t* excess;   // [nr], 128 times the sums of the weights
+  const int32_t* sums;     // [nr], of the weights
 };
 
 struct GemmU8S8Row {
   const char* name;
   base::Isa isa;
   int mr, nr;
-  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;  // quads: rows in 1..mr
-  // Magnitudes: likewise. Returns the number of quads in `high`.
-  int (*prepare)(const GemmU8S8Rows&, int rows) noexcept = nullptr;
+  void (*tile)(const GemmU8S8Tile&, int rows) noexcept;     // quads: rows in 1..mr
+  void (*prepare)(const GemmU8S8Rows&) noexcept = nullptr;  // magnitudes
   void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;
   bool magnitudes() const noexcept { return panel != nullptr; }
 };
@@ -129,6 +130,7 @@ struct GemmU8S8Weights {
   const GemmU8S8Row* row = nullptr;
   const int8_t* data = nullptr;
   int64_t groups = 1, positions = 1, k = 0, n = 0;  // as packed; n per group
+  int64_t taps = 1;                                 // positions before flattening
   bool b_signed = true;
 
   GemmU8S8Weights() = default;
@@ -140,6 +142,7 @@ struct GemmU8S8Weights {
         positions(l.packed_positions()),
         k(l.packed_k()),
         n(l.n),
+        taps(l.positions),
         b_signed(b_is_signed) {}
   int64_t group_panels() const noexcept { return (n + row->nr - 1) / row->nr; }
   int64_t panels() const noexcept { return groups * group_panels(); }
@@ -164,6 +167,7 @@ bool fold_zero_points(const GemmU8S8Weights& weights, const int32_t* column_sums
 struct GemmU8S8Call {
   RowSource a;
   bool a_signed = false;
+  int32_t a_zero = 0;  // its zero point: most of A is near it; speed only
   void* out = nullptr;
   int64_t out_stride = 0;  // elements from row to row, >= groups * n
   GemmU8S8Epilogue epilogue;

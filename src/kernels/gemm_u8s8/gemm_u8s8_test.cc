@@ -94,6 +94,7 @@ std::string compare(const GemmU8S8Row& row, const Problem& problem, const std::v
   const GemmU8S8Weights weights(row, layout, data, problem.b_signed);
   GemmU8S8Call call = problem.call;
   call.a_signed = problem.a_signed;
+  call.a_zero = problem.zeros.za;
   call.out_stride = columns + 3;
   std::vector<std::byte> expected(static_cast<size_t>(problem.m * call.out_stride) * 4);
   std::vector<std::byte> out = expected;
@@ -244,25 +245,34 @@ TEST(GemmU8S8, IsExactOnTheLargestSums) {
   }
 }
 
-// More quads with high bits than 16-bit sums take at once, but few enough for that form.
-TEST(GemmU8S8, IsExactWithSomeHighBits) {
+// Most of A within 128 numbers, and more quads with others than 16-bit sums take at once.
+TEST(GemmU8S8, IsExactWithSomeHighDigits) {
   for (const GemmU8S8Row& row : runnable_rows())
-    for (int value : {-128, 127, 0}) {
-      Problem p;
-      const int64_t k = 2001, n = row.nr + 3;
-      p.m = row.mr + 2;
-      p.layout = MatrixLayout::rows(k, n, false);
-      auto a = bytes(static_cast<size_t>(p.m * k), 1, Fill::random, false);
-      for (int64_t i = 0; i < p.m * k; ++i)
-        a[static_cast<size_t>(i)] = static_cast<uint8_t>(i % k / 4 % 3 == 0 ? 255
-                                                         : value            ? 127
-                                                                 : a[static_cast<size_t>(i)] % 128);
-      auto b = bytes(static_cast<size_t>(k * n), 2, Fill::random, true);
-      if (value) std::fill(b.begin(), b.end(), static_cast<uint8_t>(value));
-      p.call.a = RowSource::dense(a.data(), k);
-      p.call.epilogue.kind = GemmOutput::s32;
-      ASSERT_EQ("", compare(row, p, b, 1)) << value;
-    }
+    for (int zero : {0, 40, 131, 255})  // of A counted from its least
+      for (int value : {-128, 127, 0}) {
+        Problem p;
+        const int64_t k = 2001, n = row.nr + 3;
+        p.m = row.mr + 2;
+        p.layout = MatrixLayout::rows(k, n, false);
+        p.a_signed = value == 127;
+        p.zeros.za = zero - (p.a_signed ? 128 : 0);
+        auto a = bytes(static_cast<size_t>(p.m * k), 1, Fill::random, false);
+        const int least = std::min(std::max(zero - 64, 0), 128);
+        for (int64_t i = 0; i < p.m * k; ++i) {
+          uint8_t& x = a[static_cast<size_t>(i)];
+          const bool any = i % k / 4 % 3 == 0;
+          const int number = any ? (value == 0   ? x
+                                    : zero < 128 ? 255
+                                                 : 0)
+                                 : least + (value == 0 ? x % 128 : 127);
+          x = static_cast<uint8_t>(number ^ (p.a_signed ? 0x80 : 0));
+        }
+        auto b = bytes(static_cast<size_t>(k * n), 2, Fill::random, true);
+        if (value) std::fill(b.begin(), b.end(), static_cast<uint8_t>(value));
+        p.call.a = RowSource::dense(a.data(), k);
+        p.call.epilogue.kind = GemmOutput::s32;
+        ASSERT_EQ("", compare(row, p, b, 1)) << zero << " " << value;
+      }
 }
 
 TEST(GemmU8S8, SelectsByInstructionSet) {

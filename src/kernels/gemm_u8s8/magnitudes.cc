@@ -6,8 +6,10 @@
 namespace tersor::kernels::magnitudes {
 namespace {
 
-// Prepared rows of a block are to stay in L2, beside a panel.
-constexpr int64_t kBlockBytes = 128 << 10;
+// Prepared rows of a block and what they become are to stay in L1 where the weights stay in L2:
+// each panel writes only a part of every line. Where weights come from afar, more rows use them at
+// once.
+constexpr int64_t kL1Bytes = 24 << 10, kL2Bytes = 128 << 10, kNearWeights = 256 << 10;
 constexpr int kMostNr = 32;
 
 int64_t round_up(int64_t n, int64_t unit) noexcept { return (n + unit - 1) / unit * unit; }
@@ -15,7 +17,7 @@ int64_t round_up(int64_t n, int64_t unit) noexcept { return (n + unit - 1) / uni
 // The bytes of a vector: two of int32 make a panel's width.
 int64_t vector_bytes(const GemmU8S8Row& row) noexcept { return int64_t{row.nr} * 2; }
 
-int64_t quad_count(int64_t positions, int64_t k) noexcept { return positions * ((k + 3) / 4); }
+int64_t quad_count(int64_t positions, int64_t k) noexcept { return (positions * k + 3) / 4; }
 
 int64_t head_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
   return round_up((1 + 2 * quad_count(positions, k) + row.nr) * 4, 64);
@@ -111,9 +113,9 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   }
   while (count > 0) order[--single] = static_cast<int32_t>(waiting[--count].quad);
   head[0] = static_cast<int32_t>(paired / 2);
-  int32_t *places = order + all, *excess = places + all;
+  int32_t *places = order + all, *sums = places + all;
   for (int64_t q = 0; q < all; ++q)
-    for (int64_t i = 0; i < bytes; ++i) excess[i / 4] += 128 * quads[q * bytes + i];
+    for (int64_t i = 0; i < bytes; ++i) sums[i / 4] += quads[q * bytes + i];
   permute(quads, bytes, order, all);
   for (int64_t i = 0; i < all; ++i) {
     const int32_t quad = ~order[i];
@@ -126,16 +128,26 @@ namespace {
 
 struct Scratch {
   const void** pointers;
-  std::byte *gather, *line, *prepared;
+  std::byte *line, *prepared;
   int32_t *starts, *sums, *high;
 };
 
-int64_t block_rows(const GemmU8S8Weights& w) noexcept {
-  const int64_t tile = std::max<int64_t>(1, tile_bytes(*w.row, w.positions, w.k));
-  return std::clamp<int64_t>(kBlockBytes / tile, 1, 256) * w.row->mr;
+// The first of the 128 numbers among which most of A is expected, A counted from its least.
+uint8_t base_of(const GemmU8S8Call& call) noexcept {
+  const int32_t zero = call.a_zero + (call.a_signed ? 128 : 0);
+  return static_cast<uint8_t>(zero < 32 ? 0 : std::clamp(zero - 64, 1, 128));
 }
 
-int64_t high_stride(const GemmU8S8Weights& w) noexcept { return quad_count(w.positions, w.k) + 1; }
+int64_t block_rows(const GemmU8S8Weights& w) noexcept {
+  const int64_t mr = w.row->mr, tile = std::max<int64_t>(1, tile_bytes(*w.row, w.positions, w.k));
+  if (w.group_panels() * panel_bytes(*w.row, w.positions, w.k) > kNearWeights)
+    return std::clamp<int64_t>(kL2Bytes / tile, 1, 256) * mr;
+  return std::clamp<int64_t>(kL1Bytes / (tile + mr * w.n), 4, 64) * mr;
+}
+
+int64_t high_stride(const GemmU8S8Weights& w) noexcept {
+  return 2 * quad_count(w.positions, w.k) + 1;
+}
 
 // The parts of the scratch one after the other; returns their size.
 int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
@@ -148,8 +160,7 @@ int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
   };
   s.prepared = take(rows / mr * tile_bytes(*w.row, w.positions, w.k));
   s.pointers =
-      reinterpret_cast<const void**>(take(mr * w.positions * static_cast<int64_t>(sizeof(void*))));
-  s.gather = take(mr * w.k);
+      reinterpret_cast<const void**>(take(rows * w.taps * static_cast<int64_t>(sizeof(void*))));
   s.line = take(mr * quad_count(w.positions, w.k) * 4);
   s.high = reinterpret_cast<int32_t*>(take(rows / mr * high_stride(w) * 4));
   s.starts = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
@@ -176,22 +187,34 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   const int64_t element = element_bytes(e.kind);
   Scratch s;
   cut(w, scratch, s);
+  // Positions are gathered when rows are prepared.
+  RowSource source = call.a;
+  source.im2col = false;
+  const int64_t taps = call.a.conv ? w.taps : 1;
   GemmU8S8Rows r;
   r.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
-  r.positions = w.positions;
-  r.k = w.k;
+  r.positions = taps;
+  r.k = w.positions * w.k / taps;
   r.a_signed = call.a_signed;
+  r.base = base_of(call);
   r.line = reinterpret_cast<uint8_t*>(s.line);
+  r.prepared = s.prepared;
+  r.prepared_bytes = tile_size;
+  r.starts = s.starts;
+  r.sums = e.b_zero ? s.sums : nullptr;
+  r.high = s.high;
+  r.high_stride = high_stride(w);
   GemmU8S8Panel p{};
+  p.base = r.base;
   p.prepared = s.prepared;
   p.prepared_bytes = tile_size;
   p.starts = s.starts;
   p.high = s.high;
-  p.high_stride = high_stride(w);
+  p.high_stride = r.high_stride;
   GemmU8S8Tile& t = p.tile;
   t.out_stride = call.out_stride;
   t.epilogue = &e;
-  t.row_sums = e.b_zero ? s.sums : nullptr;
+  t.row_sums = r.sums;
   // Blocks of whole tiles, of about the same size.
   const int64_t most = block_rows(w), blocks = (m.size() + most - 1) / most;
   const int64_t block = round_up((m.size() + blocks - 1) / blocks, mr);
@@ -199,25 +222,19 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
     const int64_t g = p0 / group_panels;
     p1 = std::min(panels.end, (g + 1) * group_panels);
     for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
-      p.rows = std::min(block, m.end - m0);
-      const auto prepare = [&](int64_t i) {
-        const int rows = static_cast<int>(std::min(mr, p.rows - i));
-        fill_rows(call.a, m0 + i, rows, row.mr, 1, g * group_inputs, s.pointers, s.gather);
-        r.prepared = s.prepared + i / mr * tile_size;
-        r.starts = s.starts + i;
-        r.sums = e.b_zero ? s.sums + i : nullptr;
-        int32_t* high = s.high + i / mr * p.high_stride;
-        r.high = high + 1;
-        *high = row.prepare(r, rows);
-        return *high;
-      };
+      p.rows = r.pitch = std::min(block, m.end - m0);
+      const int rows = static_cast<int>(p.rows);
+      fill_rows(source, m0, rows, rows, 1, g * group_inputs, s.pointers, nullptr);
       // What the first rows of a block look like decides.
       r.preparation = e.b_zero ? GemmU8S8Preparation::signs : GemmU8S8Preparation::splits;
-      if (prepare(0) > quads * 2 / 5) {
+      r.rows = {0, std::min(mr, p.rows)};
+      row.prepare(r);
+      if (r.preparation == GemmU8S8Preparation::splits && r.high[0] > quads * 2 / 5)
         r.preparation = GemmU8S8Preparation::signs;
-        prepare(0);
-      }
-      for (int64_t i = mr; i < p.rows; i += mr) prepare(i);
+      else
+        r.rows.begin = r.rows.end;
+      r.rows.end = p.rows;
+      row.prepare(r);
       p.preparation = r.preparation;
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr;
@@ -226,7 +243,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
         p.pairs = p.order[-1];
         p.singles = quads - 2 * p.pairs;
         p.places = p.order + quads;
-        p.excess = p.places + quads;
+        p.sums = p.places + quads;
         t.b = packed + head_bytes(row, w.positions, w.k);
         t.n0 = g * w.n + n;
         t.cols = static_cast<int>(std::min(nr, w.n - n));

@@ -2,10 +2,11 @@
 //
 // pmaddubsw adds two products of an unsigned and a signed byte in 16 bits, saturating. Rows of A
 // are prepared in one of two ways so that it never does, whatever the weights:
-//   signs   |a| <= 128 times w ^ sign(a), a counted from the middle of its range
-//   splits  the low seven bits of a; 128 times the products of its high bits are added for those
-//           quads that have any. Faster where most of A is in the lower half of its range, which is
-//           what a Relu leaves.
+//   signs   |a| <= 128 and the sign of a, counted from the middle of its range, times w ^ sign
+//   splits  a - base = l + 128 h: the low seven bits l, and for the few quads that have any digit h
+//           in -1, 0, 1 other than 0, 128 times its products. Faster where most of a lies in the
+//           128 numbers from base on, as it does after a Relu (base 0) or around a zero point. What
+//           is kept is h + 1, or h if base is 0: it cannot be negative then.
 // Two such results may be added in 16 bits before they are widened if, over the four weights,
 //   the sum of 127 w for w >= 0, 128 (|w| - 1) else   is at most 32767, and
 //   the sum of 128 (w + 1) for w >= 0, 127 |w| else   is at most 32768.

@@ -325,9 +325,12 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       return {call_of(std::move(step)), row->name, true};
     }
   }
-  // Zeros against the excess of a row are zeros only where the weights' zero point is 0.
+  // Zeros against the excess of a row are zeros only where the weights' zero point is 0. Magnitudes
+  // have no excess.
   std::optional<ConvLines> lines;
-  if (ConvLines::wanted(shape) && numbers.w_signed && numbers.zw.empty()) lines.emplace(shape, 4);
+  const int64_t unit = kernels::select_gemm_u8s8({}, isa).magnitudes() ? 1 : 4;
+  if (ConvLines::wanted(shape) && numbers.w_signed && numbers.zw.empty())
+    lines.emplace(shape, unit);
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);

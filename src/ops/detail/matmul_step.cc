@@ -251,6 +251,7 @@ struct ByteMatMul {
     const LeftOperand<uint8_t> left(form, p, c);
     kernels::GemmU8S8Call base;
     base.a_signed = numbers.a_signed;
+    base.a_zero = za;
     base.out_stride = p.n;
     auto& e = base.epilogue;
     e.kind = numbers.kind;

@@ -167,6 +167,7 @@ kernels::GemmU8S8Call call_with(const ByteNumbers& numbers, const std::vector<in
                                 const std::vector<float>& scale, bool small_scales) {
   kernels::GemmU8S8Call call;
   call.a_signed = numbers.a_signed;
+  call.a_zero = numbers.za;
   auto& e = call.epilogue;
   e.kind = numbers.kind;
   e.bias = folded.data();
@@ -216,6 +217,7 @@ void ByteProduct::set_zero_point(kernels::GemmU8S8Call& call, int32_t za,
                             numbers.bias.empty() ? nullptr : numbers.bias.data(), memory.data(),
                             memory.data() + folded.size());
   call.epilogue.bias = memory.data();
+  call.a_zero = za;
 }
 
 void ByteProduct::run(runtime::StepContext& c, const kernels::GemmU8S8Call& call, int64_t m) const {
