@@ -138,13 +138,21 @@ MINILM = {"hidden": 384, "heads": 12, "layers": 6, "words": 1000}
 BERT_BASE = {"hidden": 768, "heads": 12, "layers": 12, "words": 1000}
 
 
+def begun_as_bert(network):
+    """Weights as transformers begin and, in shape, end: bell curves, not torch's uniform ones."""
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=0.02)
+    return network
+
+
 def encoder(name, sizes, opset=17):
     """An encoder for any batch and up to 128 tokens."""
     ids = torch.randint(0, 500, (2, 16))
     names = ["input_ids", "attention_mask", "token_type_ids"]
     dynamic = {n: {0: "batch", 1: "sequence"} for n in names + ["hidden"]}
     dynamic["logits"] = {0: "batch"}
-    return export(name, lambda: Bert(**sizes).eval(), (ids, torch.ones_like(ids),
+    return export(name, lambda: begun_as_bert(Bert(**sizes)).eval(), (ids, torch.ones_like(ids),
                   torch.zeros_like(ids)), names, ["hidden", "logits"], dynamic, False, opset)
 
 

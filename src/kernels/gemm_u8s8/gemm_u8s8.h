@@ -106,6 +106,8 @@ struct GemmU8S8Panel {
   int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
   const int32_t* places;   // offsets in b of the quads
   const int32_t* sums;     // [nr], of the weights
+  const int8_t* next;      // what is read after this panel, to be fetched meanwhile
+  int64_t next_bytes;
 };
 
 struct GemmU8S8Row {

@@ -15,16 +15,18 @@ template <typename S, int kVecs, int kUsed, int kRows, bool kSigns>
   };
   // Singles first, `keep` around each loop: the compiler would hold sums in memory.
   const int8_t* b = p.tile.b + p.pairs * 2 * kVecs * kBytes;
+  keep<S>(acc);
+#pragma GCC unroll 2
   for (int64_t i = 0; i < p.singles; ++i, b += kVecs * kBytes) {
     const std::byte* only = prepared + p.order[2 * p.pairs + i];
+    B column[kUsed];
 #pragma GCC unroll 8
-    for (int v = 0; v < kUsed; ++v) {
-      const B column = S::load_bytes(b + v * kBytes);
+    for (int v = 0; v < kUsed; ++v) column[v] = S::load_bytes(b + v * kBytes);
 #pragma GCC unroll 16
-      for (int m = 0; m < kRows; ++m)
-        acc[m][v] = S::dot2(acc[m][v], product(only + m * 2 * kBytes, column), ones);
-    }
-    keep<S>(acc);
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < kUsed; ++v)
+        acc[m][v] = S::dot2(acc[m][v], product(only + m * 2 * kBytes, column[v]), ones);
   }
   keep<S>(acc);
   b = p.tile.b;
@@ -136,8 +138,12 @@ void magnitudes_panel(const GemmU8S8Panel& given, std::index_sequence<kRest...>)
       bias[v] = S::sub(bias[v], S::mul(S::load(p.sums + v * S::kLanes), S::set(128 - p.base)));
   }
   int64_t m = 0;
-  for (; m + kMr <= p.rows; m += kMr)
+  for (; m + kMr <= p.rows; m += kMr) {
+    // The hardware fetches ahead within a page only.
+    for (int64_t at = p.next_bytes * m / p.rows; at < p.next_bytes * (m + kMr) / p.rows; at += 64)
+      __builtin_prefetch(p.next + at, 0, 2);
     magnitudes_tile<S, kMr, kVecs, kUsed, kMr, kSigns, kKind>(p, m, bias);
+  }
   const int64_t left = p.rows - m;
   ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kUsed, kRest + 1, kSigns, kKind>(p, m, bias)
                       : void()),

@@ -138,10 +138,13 @@ uint8_t base_of(const GemmU8S8Call& call) noexcept {
   return static_cast<uint8_t>(zero < 32 ? 0 : std::clamp(zero - 64, 1, 128));
 }
 
+bool far_weights(const GemmU8S8Weights& w) noexcept {
+  return w.group_panels() * panel_bytes(*w.row, w.positions, w.k) > kNearWeights;
+}
+
 int64_t block_rows(const GemmU8S8Weights& w) noexcept {
   const int64_t mr = w.row->mr, tile = std::max<int64_t>(1, tile_bytes(*w.row, w.positions, w.k));
-  if (w.group_panels() * panel_bytes(*w.row, w.positions, w.k) > kNearWeights)
-    return std::clamp<int64_t>(kL2Bytes / tile, 1, 256) * mr;
+  if (far_weights(w)) return std::clamp<int64_t>(kL2Bytes / tile, 1, 256) * mr;
   return std::clamp<int64_t>(kL1Bytes / (tile + mr * w.n), 4, 64) * mr;
 }
 
@@ -215,6 +218,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   t.out_stride = call.out_stride;
   t.epilogue = &e;
   t.row_sums = r.sums;
+  const bool far = far_weights(w);
   // Blocks of whole tiles, of about the same size.
   const int64_t most = block_rows(w), blocks = (m.size() + most - 1) / most;
   const int64_t block = round_up((m.size() + blocks - 1) / blocks, mr);
@@ -244,6 +248,8 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
         p.singles = quads - 2 * p.pairs;
         p.places = p.order + quads;
         p.sums = p.places + quads;
+        p.next = packed + panel_size;
+        p.next_bytes = far && panel + 1 < p1 ? panel_size : 0;
         t.b = packed + head_bytes(row, w.positions, w.k);
         t.n0 = g * w.n + n;
         t.cols = static_cast<int>(std::min(nr, w.n - n));
