@@ -16,7 +16,7 @@ struct Options {
   std::string model, output, type = "int8";
   DataOptions data;
   QuantizeOptions quantize;
-  std::string report;
+  std::string report, stats;
   bool force = false, per_tensor = false, verbose = false;
   std::vector<std::string> fail_if;
 };
@@ -88,7 +88,7 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
                  {"format", "qdq"},
                  {"target", o.quantize.target}};
   j["simplified"] = {{"passes", r.simplified}, {"nodes", {r.nodes_before, r.nodes_after}}};
-  j["calibration"] = {{"source", o.data.data.path},
+  j["calibration"] = {{"source", o.stats.empty() ? o.data.data.path : o.stats},
                       {"samples", r.calibration_samples},
                       {"method", o.quantize.calibrator},
                       {"synthetic", r.synthetic},
@@ -179,7 +179,9 @@ int quantize_verb(Options& o, const Common& common) {
   check_choice("type", o.type, {"int8"});
   check_choice("choice for --equalize", o.quantize.equalize, {"auto", "on", "off"});
   check_choice("target", o.quantize.target, target_names());
-  if (!o.data.given())
+  if (!o.stats.empty() && !o.data.given()) {
+    o.quantize.verify = 0;
+  } else if (!o.data.given())
     fail_usage(
         "static int8 needs samples of your own data: pass --data",
         "-d FOLDER takes pictures or arrays; without data 'tersor inspect' shows what can be "
@@ -191,6 +193,7 @@ int quantize_verb(Options& o, const Common& common) {
   o.quantize.details = !o.report.empty();
   o.quantize.per_channel = !o.per_tensor;
   o.quantize.threads = common.threads;
+  if (!o.stats.empty()) o.quantize.statistics = Statistics::load(o.stats);
   const Model original = Model::load(o.model);
   ProgressBar bar(common.quiet);
   o.quantize.progress = bar.callback();
@@ -235,8 +238,8 @@ int quantize_verb(Options& o, const Common& common) {
       fmt::format("prepare    {}; {} -> {} nodes\n", r.simplified, r.nodes_before, r.nodes_after);
   text += equalize_text(r, o.verbose);
   text += fmt::format(
-      "data       {} samples from {}, {}{}\n", r.calibration_samples, printable(o.data.data.path),
-      r.data_summary,
+      "data       {} samples from {}, {}{}\n", r.calibration_samples,
+      printable(o.stats.empty() ? o.data.data.path : o.stats), r.data_summary,
       r.data_guessed.empty() ? "" : " (guessed: " + r.data_guessed + "; --preprocess to change)");
   text += fmt::format("calibrate  {} in {:.1f} s\n", o.quantize.calibrator, r.seconds);
   text += fmt::format("quantize   {} of {} layers with weights to int8, {}\n", r.quantized,
@@ -282,7 +285,12 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   app.add_option("--verify", o->quantize.verify,
                  "other samples to compare on (50); 0: no comparison")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  app.add_option("--calib", o->quantize.calibrator, "mse (default), percentile:99.99, minmax");
+  std::string names;
+  for (const auto& [name, summary] : calibrators())
+    names += (names.empty() ? name + " (default)" : ", " + name);
+  app.add_option("--calib", o->quantize.calibrator, names);
+  app.add_option("--stats", o->stats,
+                 "statistics of 'tersor calibrate' instead of calibrating; -d is compared on only");
   app.add_option("--bias-correct", o->quantize.bias_correct,
                  "on (default) or off: biases make up for the mean error of rounded weights");
   app.add_option(

@@ -36,17 +36,21 @@ class Data {
   // For models of one input.
   static Data of(std::vector<Tensor> samples);
 
-  Data& labels(std::string file);    // IDX, .npy or CSV
-  Data& take(int64_t samples);       // at most so many, spread evenly; 0: all
+  Data& labels(std::string file);  // IDX, .npy or CSV
+  Data& take(int64_t samples);     // at most so many, spread evenly; 0: all
+  Data& shard(int64_t index,
+              int64_t count);        // of what take() chose, every count-th, from index 0..
   Data& rest(int64_t samples = 0);   // of those that take() leaves out at most so many; 0: all
   Data& skip_bad(bool skip = true);  // leave out items with NaN, a wrong shape or damage
   Data& seed(uint64_t seed);
+  bool empty() const { return path.empty() && memory.empty(); }
 
   std::string path, labels_path;
   Preprocess preprocess;
   std::vector<Tensors> memory;
   int64_t limit = 0, rest_limit = 0;
   bool rest_only = false, skip_damaged = false;
+  int64_t shard_index = 0, shard_count = 1;
   uint64_t random_seed = 0;
 };
 // A folder of pictures.

@@ -8,11 +8,12 @@
 #include "tersor/compare.h"
 #include "tersor/data.h"
 #include "tersor/model.h"
+#include "tersor/statistics.h"
 
 namespace tersor {
 
 struct QuantizeOptions {
-  std::string calibrator = "mse";  // or "minmax", "percentile:P"
+  std::string calibrator = "mse";  // a name of calibrators()
   bool per_channel = true;         // scales of weights
   bool bias_correct = true;        // biases make up for the mean error of rounded weights
   // Units of channels between layers that quantize better, the float function unchanged: "auto"
@@ -23,7 +24,9 @@ struct QuantizeOptions {
   bool partial = false;           // quantize what can be observed, leave unknown operators in float
   bool requantize = false;        // accept a model that is quantized already
   int64_t samples = 300;          // calibration samples
-  int64_t verify = 50;            // other samples to compare on at the end; 0: no comparison
+  // Of calibrate(), instead of calibrating: `data` is for the comparison alone, and may be empty.
+  std::optional<Statistics> statistics;
+  int64_t verify = 50;  // other samples to compare on at the end; 0: no comparison
   // Histograms, and a comparison of every layer with the samples that changed most: for a report.
   bool details = false;
   int threads = 0;
@@ -97,7 +100,7 @@ struct QuantizeResult {
 };
 
 // Errors: E30 already quantized, E10 an operator that cannot run (without `partial`), E20..E24
-// data.
+// data, E25 statistics of another model or with other settings.
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options = {});
 
 }  // namespace tersor

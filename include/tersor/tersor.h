@@ -10,5 +10,6 @@
 #include "tersor/quantize.h"
 #include "tersor/report.h"
 #include "tersor/session.h"
+#include "tersor/statistics.h"
 #include "tersor/targets.h"
 #include "tersor/tensor.h"

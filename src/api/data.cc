@@ -29,6 +29,11 @@ Data& Data::take(int64_t samples) {
   limit = samples;
   return *this;
 }
+Data& Data::shard(int64_t index, int64_t count) {
+  shard_index = index;
+  shard_count = count;
+  return *this;
+}
 Data& Data::rest(int64_t samples) {
   rest_only = true;
   rest_limit = samples;
@@ -74,6 +79,8 @@ calib::DatasetSpec spec_of(const Data& data) {
   if (!p.channels.empty()) spec.preprocess.channels = calib::parse_channels(p.channels);
   spec.labels = data.labels_path;
   spec.limit = data.limit;
+  spec.shard = data.shard_index;
+  spec.shards = data.shard_count;
   spec.rest = data.rest_only;
   spec.rest_limit = data.rest_limit;
   spec.skip_bad = data.skip_damaged;

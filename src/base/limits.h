@@ -29,5 +29,8 @@ inline constexpr uint64_t kDataFileBytes = uint64_t{4}
 inline constexpr uint64_t kTextFileBytes = uint64_t{256} << 20;
 inline constexpr int64_t kDataItems = int64_t{1} << 31;
 inline constexpr int kJpegScans = 500;
+inline constexpr int kJsonDepth = 32;
+inline constexpr uint64_t kJsonValues = uint64_t{1} << 24;
+inline constexpr uint64_t kStatisticsFileBytes = uint64_t{256} << 20;
 
 }  // namespace tersor::limits

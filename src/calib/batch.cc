@@ -100,6 +100,7 @@ bool Batcher::next(Batch& batch) {
   for (size_t i = 0; i < samples[0].inputs.size(); ++i)
     batch.inputs.emplace_back(samples[0].inputs[i].first, stack(samples, i, count));
   batch.count = static_cast<int64_t>(samples.size());
+  batch.stacked = rows;
   for (Sample& s : samples) {
     batch.indices.push_back(s.index);
     batch.sources.push_back(std::move(s.source));

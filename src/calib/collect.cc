@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "calib/observe.h"
 #include "engine/session.h"
 
 namespace tersor::calib {
@@ -20,36 +21,29 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
   Collected out;
   out.statistics.synthetic = data.synthetic();
   auto& tensors = out.statistics.tensors;
+  Batch batch;
+  int64_t rows = 1;
   const engine::Tap tap = [&](const engine::TapView& view) {
     const auto point = points.find(view.name);
-    if (point == points.end()) return;
-    stats::TensorStats& stats = tensors[view.name];
-    // The order of the elements does not matter; only other types need a copy.
-    const bool plain = view.tensor.dtype() == DType::kFloat32 && !view.quant;
-    const Tensor real = plain ? view.tensor : view.to_rows();
-    stats.add(real.data<float>());
-    if (point->second == 0 || real.rank() < 2) return;
-    const bool last = point->second < 0 || (plain && view.layout == runtime::Layout::kChannelsLast);
-    const auto& dims = real.dims();
-    const size_t axis = last ? dims.size() - 1 : 1;
-    int64_t outer = 1, inner = 1;
-    for (size_t d = 0; d < dims.size(); ++d) (d < axis ? outer : inner) *= d == axis ? 1 : dims[d];
-    stats.channels.add(real.data<float>(), outer, dims[axis], inner);
+    if (point != points.end()) observe(view, point->second, rows, batch.count, tensors[view.name]);
   };
 
   const std::vector<InputSpec> inputs = input_specs(model.graph);
   DataCheck check;
   Batcher batcher(data, inputs, options.batch, &check);
   const int64_t total = data.size();
-  Batch batch;
-  if (options.advance && !options.advance(0, total)) fail_interrupted();
-  while (batcher.next(batch)) {
+  const auto stop = [&] {
+    const auto done = static_cast<int64_t>(out.statistics.samples);
+    if (!options.advance || options.advance(done, total)) return false;
+    if (!options.keep_interrupted) fail_interrupted();
+    return out.interrupted = true;
+  };
+  while (!stop() && batcher.next(batch)) {
     std::vector<Tensor> values;
     for (auto& [name, tensor] : batch.inputs) values.push_back(std::move(tensor));
+    rows = batch.stacked ? values[0].dim(0) : 1;
     session.run(values, tap);
     out.statistics.samples += static_cast<uint64_t>(batch.count);
-    if (options.advance && !options.advance(static_cast<int64_t>(out.statistics.samples), total))
-      fail_interrupted();
   }
   out.warnings = check.finish(data);
   uint64_t bad = 0;

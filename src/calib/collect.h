@@ -18,17 +18,19 @@ struct CollectOptions {
   int threads = 0;    // 0: one per core
   int64_t batch = 8;  // samples at once, where the model lets it
   Advance advance = {};
+  bool keep_interrupted = false;  // when `advance` says stop, give what was gathered
 };
 
 struct Collected {
   stats::Statistics statistics;
   std::vector<Warning> warnings;
+  bool interrupted = false;
 };
 
 // Runs every sample of `data` through `model` and observes the values named in `points` in one
 // pass; the number says of which axis the mean of each channel is taken too: 1 or -1 (the last), 0:
 // none. Memory does not grow with the number of samples. Throws what compiling, running and reading
-// throw; kInterrupted when `advance` says so.
+// throw; kInterrupted when `advance` says so (unless that shall be kept).
 Collected collect(const ir::Model& model, const std::map<std::string, int>& points, Dataset& data,
                   const CollectOptions& options = {});
 

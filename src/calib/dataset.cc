@@ -22,11 +22,16 @@ class Selected : public Dataset {
         name_(spec.path),
         inputs_(inputs.size()),
         rest_(spec.rest && spec.limit > 0),
+        shard_(spec.shard),
+        shards_(rest_ ? 1 : spec.shards),
         skip_bad_(spec.skip_bad) {
     total_ = source_->size();
     chosen_ = spec.limit > 0 ? std::min(spec.limit, total_) : total_;
     const int64_t left = total_ - chosen_;
     rest_chosen_ = spec.rest_limit > 0 ? std::min(spec.rest_limit, left) : left;
+    if (shards_ < 1 || shard_ < 0 || shard_ >= shards_)
+      throw Error(ErrorKind::kUsage, "E50",
+                  fmt::format("there is no part {} of {} of the data", shard_ + 1, shards_));
     if (!spec.labels.empty()) {
       std::vector<std::string> items(static_cast<size_t>(total_));
       for (int64_t i = 0; i < total_; ++i) items[static_cast<size_t>(i)] = source_->item_name(i);
@@ -36,14 +41,16 @@ class Selected : public Dataset {
 
   std::string name() const override { return name_; }
   std::string noun() const override { return source_->noun; }
-  int64_t size() const override { return rest_ ? rest_chosen_ : chosen_; }
+  int64_t size() const override {
+    return rest_ ? rest_chosen_ : (chosen_ - shard_ + shards_ - 1) / shards_;
+  }
   int64_t total() const override { return total_; }
   bool synthetic() const override { return source_->synthetic; }
   int64_t skipped() const override { return skipped_; }
   std::string summary() const override { return source_->summary; }
   std::string guessed() const override { return source_->guessed; }
   void reset() override {
-    at_ = rest_at_ = 0;
+    at_ = rest_at_ = chosen_at_ = 0;
     given_ = skipped_ = 0;
   }
 
@@ -90,7 +97,7 @@ class Selected : public Dataset {
   // To be asked once for every item, in order.
   bool wanted(int64_t j) {
     const bool chosen = is_chosen(j, chosen_, total_);
-    if (!rest_) return chosen;
+    if (!rest_) return chosen && chosen_at_++ % shards_ == shard_;
     return !chosen && is_chosen(rest_at_++, rest_chosen_, total_ - chosen_);
   }
 
@@ -120,9 +127,11 @@ class Selected : public Dataset {
   std::unique_ptr<Source> source_;
   std::string name_;
   size_t inputs_;
-  bool rest_, skip_bad_;
+  bool rest_;
+  int64_t shard_, shards_;
+  bool skip_bad_;
   int64_t total_ = 0, chosen_ = 0, rest_chosen_ = 0;
-  int64_t at_ = 0, rest_at_ = 0, given_ = 0, skipped_ = 0;
+  int64_t at_ = 0, rest_at_ = 0, chosen_at_ = 0, given_ = 0, skipped_ = 0;
   std::string first_bad_;
   std::vector<int64_t> labels_;
 };

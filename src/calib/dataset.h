@@ -42,8 +42,10 @@ struct DatasetSpec {
   int64_t limit = 0;
   bool rest = false;
   int64_t rest_limit = 0;  // with `rest`: at most so many of them, spread evenly; 0: all
-  bool skip_bad = false;   // leave out items with NaN, a wrong shape or damage, instead of an Error
-  uint64_t seed = 0;       // for random:N
+  // Of the samples that the limit chooses, those at shard, shard + shards, ...
+  int64_t shard = 0, shards = 1;
+  bool skip_bad = false;  // leave out items with NaN, a wrong shape or damage, instead of an Error
+  uint64_t seed = 0;      // for random:N
   std::map<std::string, int64_t> symbols = {};  // for random:N: sizes of named dimensions
 };
 
@@ -76,8 +78,9 @@ std::vector<int64_t> read_labels(const std::string& path, const std::vector<std:
 // Samples put together along axis 0.
 struct Batch {
   std::vector<std::pair<std::string, Tensor>> inputs;
-  int64_t count = 0;  // samples in it; the tensors may hold more where the model fixes the batch
-                      // (repeats of the last)
+  int64_t count = 0;     // samples in it; the tensors may hold more where the model fixes the batch
+                         // (repeats of the last)
+  bool stacked = false;  // each is one row along axis 0
   std::vector<int64_t> indices;
   std::vector<std::string> sources;
   std::vector<std::optional<int64_t>> labels;

@@ -39,7 +39,7 @@ runtime::Status execute(const Plan& plan, std::span<const Tensor> inputs,
     if (!tap) return;
     for (const auto& [tapped, name] : plan.taps)
       if (tapped == slot && values[slot].defined())
-        tap({name, values[slot], plan.slots[slot].wire.layout, plan.slots[slot].wire.quant});
+        tap({name, values[slot], plan.slots[slot].wire.layout, plan.slots[slot].wire.quant, pool});
   };
   for (int slot : plan.inputs) observe(slot);
   for (const Step& step : plan.steps) {

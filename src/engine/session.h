@@ -22,6 +22,7 @@ struct TapView {
   const Tensor& tensor;  // physical dimensions
   runtime::Layout layout;
   const std::optional<QuantParams>& quant;
+  runtime::ThreadPool& pool;  // idle meanwhile
   // As float32 in ONNX order.
   Tensor to_rows() const;
 };

@@ -87,8 +87,9 @@ class Decider {
   Format activation(ir::ValueId head) const {
     const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
     const bool symmetric = recipe_.target->activation == DType::kInt8;
-    stats::Range range = symmetric ? symmetric_range(seen, recipe_.calibrator)
-                                   : stats::choose_range(seen, recipe_.calibrator);
+    stats::Range range =
+        stats::choose_range(seen, recipe_.calibrator,
+                            symmetric ? stats::Levels::kSymmetric : stats::Levels::kAsymmetric);
     if (made_[head] != ir::kNone) {
       // What the operator cannot give need not be covered.
       const ir::Node& node = g_.nodes[made_[head]];

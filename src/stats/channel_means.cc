@@ -1,30 +1,60 @@
 #include "stats/channel_means.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace tersor::stats {
+namespace {
+
+// Adding up floats: a few in float lanes, those in double. The same for the same tensor always.
+constexpr int64_t kFew = 32;
+
+// sums[c] += x[o][c] of `rows` rows.
+void add_rows(const float* x, int64_t rows, size_t channels, double* sums,
+              std::vector<float>& part) {
+  part.resize(channels);
+  for (int64_t from = 0; from < rows; from += kFew) {
+    const int64_t to = std::min(rows, from + kFew);
+    std::ranges::fill(part, 0.0F);
+    for (int64_t o = from; o < to; ++o, x += channels)
+      for (size_t c = 0; c < channels; ++c) part[c] += x[c];
+    for (size_t c = 0; c < channels; ++c) sums[c] += static_cast<double>(part[c]);
+  }
+}
+
+double sum_of(const float* x, int64_t n) {
+  constexpr int64_t kLanes = 8;
+  double sum = 0;
+  for (int64_t from = 0; from < n; from += kFew * kLanes) {
+    const int64_t to = std::min(n, from + kFew * kLanes);
+    float lanes[kLanes] = {};
+    int64_t i = from;
+    for (; i + kLanes <= to; i += kLanes)
+      for (int64_t l = 0; l < kLanes; ++l) lanes[l] += x[i + l];
+    for (int64_t l = 0; i < to; ++i, ++l) lanes[l] += x[i];
+    for (float lane : lanes) sum += static_cast<double>(lane);
+  }
+  return sum;
+}
+
+}  // namespace
 
 void ChannelMeans::add(std::span<const float> values, int64_t outer, int64_t channels,
                        int64_t inner) {
   if (channels <= 0 || outer * channels * inner != static_cast<int64_t>(values.size())) return;
   const auto size = static_cast<size_t>(channels);
-  if (sums.empty()) sums.assign(size, 0);
-  if (sums.size() != size) {
-    sums.assign(size, NAN);
-    return;
-  }
-  const float* v = values.data();
+  if (sums.empty()) sums.resize(size);
+  if (sums.size() != size) return lose();
+  std::vector<double> here(size);
   if (inner == 1) {
-    for (int64_t o = 0; o < outer; ++o, v += channels)
-      for (size_t c = 0; c < size; ++c) sums[c] += static_cast<double>(v[c]);
+    std::vector<float> part;
+    add_rows(values.data(), outer, size, here.data(), part);
   } else {
+    const float* v = values.data();
     for (int64_t o = 0; o < outer; ++o)
-      for (size_t c = 0; c < size; ++c, v += inner) {
-        double sum = 0;
-        for (int64_t i = 0; i < inner; ++i) sum += static_cast<double>(v[i]);
-        sums[c] += sum;
-      }
+      for (size_t c = 0; c < size; ++c, v += inner) here[c] += sum_of(v, inner);
   }
+  for (size_t c = 0; c < size; ++c) sums[c].add(here[c]);
   count += static_cast<uint64_t>(outer * inner);
 }
 
@@ -34,20 +64,22 @@ void ChannelMeans::merge(const ChannelMeans& other) {
     *this = other;
     return;
   }
-  if (sums.size() != other.sums.size()) {
-    sums.assign(sums.size(), NAN);
-    return;
-  }
-  for (size_t c = 0; c < sums.size(); ++c) sums[c] += other.sums[c];
+  if (sums.size() != other.sums.size()) return lose();
+  for (size_t c = 0; c < sums.size(); ++c) sums[c].merge(other.sums[c]);
   count += other.count;
 }
 
+void ChannelMeans::lose() {
+  sums.assign(1, ExactSum());
+  sums[0].add(NAN);
+}
+
 std::vector<double> ChannelMeans::means() const {
-  if (count == 0) return {};
-  std::vector<double> m = sums;
-  for (double& v : m) {
-    v /= static_cast<double>(count);
-    if (!std::isfinite(v)) return {};
+  std::vector<double> m;
+  if (count == 0) return m;
+  for (const ExactSum& sum : sums) {
+    m.push_back(sum.value() / static_cast<double>(count));
+    if (!std::isfinite(m.back())) return {};
   }
   return m;
 }

@@ -2,27 +2,24 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 #include "base/checked.h"
+#include "kernels/histogram/histogram.h"
 #include "stats/min_max.h"
 
 namespace tersor::stats {
 namespace {
 
-constexpr int kBins = Histogram::kBins;
-constexpr int kSkipped = 2 * kBins;  // the slot of values that are not finite
-constexpr size_t kTables = 4;  // so that equal neighbours do not wait for each other's counter
-constexpr size_t kTableFrom = 4096;         // fewer values are not worth clearing the tables
-constexpr size_t kChunk = size_t{1} << 30;  // a 32-bit counter cannot overflow
+namespace kernel = kernels::histogram;
+static_assert(kernel::kSteps == Histogram::kSteps);
 
-// The bin of a value: magnitude bins first, then those of the negative values, then kSkipped. The
-// product is exact, or so small that it truncates to 0 as the exact one would.
-inline int slot(float value, float scale) noexcept {
-  const float position = std::fabs(value) * scale;
-  const int bin = position < static_cast<float>(kBins) ? static_cast<int>(position) : kSkipped;
-  return bin + (value < 0 && bin != kSkipped ? kBins : 0);
-}
+constexpr size_t kBins = Histogram::kBins;
+constexpr size_t kSlots = 2 * kBins + 1;    // of one table: both halves, and what was skipped
+constexpr size_t kChunk = size_t{1} << 30;  // a 32-bit counter cannot overflow
+constexpr size_t kTablesFrom = 16384;       // fewer values are not worth clearing the tables
+constexpr int kBias = 127;                  // of the exponent of a float
 
 int exponent_for(float largest) noexcept {
   int exponent = Histogram::kMinExponent;
@@ -30,13 +27,14 @@ int exponent_for(float largest) noexcept {
   return std::max(exponent, Histogram::kMinExponent);
 }
 
-void fold(std::vector<uint64_t>& counts, int shift) noexcept {
-  if (counts.empty() || shift == 0) return;
-  if (shift > Histogram::kBinBits) shift = Histogram::kBinBits;  // everything falls into bin 0
-  for (size_t k = 0; k < counts.size(); ++k) {
+// The lowest octaves into the first bin, the others down.
+void fold(std::vector<uint64_t>& counts, int octaves) noexcept {
+  if (counts.empty() || octaves == 0) return;
+  const auto gone = static_cast<size_t>(std::min(octaves, Histogram::kOctaves) * Histogram::kSteps);
+  for (size_t k = 1; k < kBins; ++k) {
     const uint64_t n = counts[k];
     counts[k] = 0;
-    counts[k >> shift] += n;
+    counts[k > gone ? k - gone : 0] += n;
   }
 }
 
@@ -51,15 +49,19 @@ void add_counts(std::vector<uint64_t>& into, std::span<const uint64_t> from) {
 Histogram::Histogram(int exponent, std::vector<uint64_t> positive, std::vector<uint64_t> negative)
     : exponent_(exponent), positive_(std::move(positive)), negative_(std::move(negative)) {
   for (const auto* half : {&positive_, &negative_}) {
-    if (!half->empty() && half->size() != static_cast<size_t>(kBins))
+    if (!half->empty() && half->size() != kBins)
       base::fail_input("E25", "a histogram has {} bins instead of {}", half->size(), kBins);
     for (uint64_t n : *half) total_ = base::checked_add(total_, n, "a count");
   }
   if (exponent < kMinExponent || exponent > kMaxExponent)
-    base::fail_input("E25", "a histogram has exponent {}", exponent);
+    base::fail_input("E25", "a histogram has the exponent {}", exponent);
 }
 
-double Histogram::width() const noexcept { return std::ldexp(1.0, exponent_ - kBinBits); }
+double Histogram::edge(int k) const noexcept {
+  if (k == 0) return 0;
+  const int octave = (k - 1) / kSteps, step = (k - 1) % kSteps;
+  return std::ldexp(1 + static_cast<double>(step) / kSteps, exponent_ - kOctaves + octave);
+}
 
 void Histogram::grow(int exponent) noexcept {
   if (exponent <= exponent_) return;
@@ -76,27 +78,45 @@ void Histogram::add(std::span<const float> values) {
 
 void Histogram::add(std::span<const float> values, float largest) {
   grow(exponent_for(largest));
-  const float scale = std::ldexp(1.0f, kBinBits - exponent_);
-  std::array<uint64_t, kSkipped + 1> sums{};
-  if (values.size() < kTableFrom) {
-    for (float v : values) ++sums[static_cast<size_t>(slot(v, scale))];
-  } else {
-    std::array<std::array<uint32_t, kSkipped + 1>, kTables> tables;
-    for (size_t start = 0; start < values.size(); start += kChunk) {
-      const auto chunk = values.subspan(start, std::min(kChunk, values.size() - start));
-      for (auto& table : tables) table.fill(0);
-      size_t i = 0;
-      for (; i + kTables <= chunk.size(); i += kTables)
-        for (size_t t = 0; t < kTables; ++t)
-          ++tables[t][static_cast<size_t>(slot(chunk[i + t], scale))];
-      for (; i < chunk.size(); ++i) ++tables[0][static_cast<size_t>(slot(chunk[i], scale))];
-      for (const auto& table : tables)
-        for (size_t k = 0; k < sums.size(); ++k) sums[k] += table[k];
-    }
+  if (values.size() < kTablesFrom)
+    add_few(values);
+  else
+    for (size_t start = 0; start < values.size(); start += kChunk)
+      add_many(values.subspan(start, std::min(kChunk, values.size() - start)));
+}
+
+int32_t Histogram::first_step() const noexcept {
+  // The lowest octave begins at 2^(exponent - kOctaves).
+  return (exponent_ - kOctaves + kBias) * kSteps;
+}
+
+int Histogram::bin_of(float magnitude) const noexcept {
+  return std::max((std::bit_cast<int32_t>(magnitude) >> kernel::kShift) - first_step() + 1, 0);
+}
+
+void Histogram::add_few(std::span<const float> values) {
+  for (float v : values) {
+    const auto bin = static_cast<size_t>(bin_of(std::fabs(v)));
+    if (bin >= kBins) continue;  // not finite
+    std::vector<uint64_t>& half = v < 0 ? negative_ : positive_;
+    if (half.empty()) half.resize(kBins);
+    ++half[bin];
+    ++total_;
   }
-  total_ += values.size() - sums[kSkipped];
-  for (int half = 0; half < 2; ++half) {
-    const std::span<const uint64_t> part(sums.data() + half * kBins, static_cast<size_t>(kBins));
+}
+
+void Histogram::add_many(std::span<const float> values) {
+  static const kernel::Table& table = kernel::table(base::detect_isa());
+  std::array<uint32_t, kernel::kTables * kSlots> tables;
+  tables.fill(0);
+  table.count(values.data(), static_cast<int64_t>(values.size()),
+              {first_step(), static_cast<int32_t>(kBins), tables.data()});
+  std::array<uint64_t, kSlots> sums{};
+  for (size_t t = 0; t < kernel::kTables; ++t)
+    for (size_t k = 0; k < kSlots; ++k) sums[k] += tables[t * kSlots + k];
+  total_ += values.size() - sums[2 * kBins];
+  for (size_t half = 0; half < 2; ++half) {
+    const std::span<const uint64_t> part(sums.data() + half * kBins, kBins);
     if (std::ranges::any_of(part, [](uint64_t n) { return n != 0; }))
       add_counts(half == 0 ? positive_ : negative_, part);
   }
@@ -105,6 +125,7 @@ void Histogram::add(std::span<const float> values, float largest) {
 void Histogram::merge(const Histogram& other) {
   grow(other.exponent_);
   const auto add_half = [&](std::vector<uint64_t>& into, const std::vector<uint64_t>& from) {
+    if (exponent_ == other.exponent_) return add_counts(into, from);
     std::vector<uint64_t> folded = from;
     fold(folded, exponent_ - other.exponent_);
     add_counts(into, folded);
@@ -117,54 +138,103 @@ void Histogram::merge(const Histogram& other) {
 double Histogram::quantile(double q) const noexcept {
   if (total_ == 0) return 0;
   const double target = std::clamp(q, 0.0, 1.0) * static_cast<double>(total_);
-  const double w = width();
   double below = 0, last = 0;
+  const auto inside = [&](double from, double to, double n) {
+    return from + (to - from) * (target - below) / n;
+  };
   for (size_t i = negative_.size(); i-- > 0;) {
     const auto n = static_cast<double>(negative_[i]);
     if (n == 0) continue;
-    if (below + n >= target) return -w * static_cast<double>(i + 1) + w * (target - below) / n;
+    const int k = static_cast<int>(i);
+    if (below + n >= target) return inside(-edge(k + 1), -edge(k), n);
     below += n;
-    last = -w * static_cast<double>(i);
+    last = -edge(k);
   }
   for (size_t i = 0; i < positive_.size(); ++i) {
     const auto n = static_cast<double>(positive_[i]);
     if (n == 0) continue;
-    if (below + n >= target) return w * static_cast<double>(i) + w * (target - below) / n;
+    const int k = static_cast<int>(i);
+    if (below + n >= target) return inside(edge(k), edge(k + 1), n);
     below += n;
-    last = w * static_cast<double>(i + 1);
+    last = edge(k + 1);
   }
   return last;
 }
 
 double Histogram::share_outside(double lo, double hi) const noexcept {
   if (total_ == 0) return 0;
-  const double w = width();
   double outside = 0;
-  const auto add_bin = [&](double start, uint64_t n) {
-    const double inside = std::max(0.0, std::min(hi, start + w) - std::max(lo, start)) / w;
+  const auto add_bin = [&](double from, double to, uint64_t n) {
+    const double inside = std::max(0.0, std::min(hi, to) - std::max(lo, from)) / (to - from);
     outside += (1 - inside) * static_cast<double>(n);
   };
   for (size_t i = 0; i < negative_.size(); ++i)
-    if (negative_[i] != 0) add_bin(-w * static_cast<double>(i + 1), negative_[i]);
+    if (negative_[i] != 0)
+      add_bin(-edge(static_cast<int>(i) + 1), -edge(static_cast<int>(i)), negative_[i]);
   for (size_t i = 0; i < positive_.size(); ++i)
-    if (positive_[i] != 0) add_bin(w * static_cast<double>(i), positive_[i]);
+    if (positive_[i] != 0)
+      add_bin(edge(static_cast<int>(i)), edge(static_cast<int>(i) + 1), positive_[i]);
   return outside / static_cast<double>(total_);
 }
 
 Histogram::Dense Histogram::dense() const {
   Dense d;
-  d.width = width();
   if (total_ == 0) return d;
-  std::vector<uint64_t> all(2 * static_cast<size_t>(kBins));
-  for (size_t i = 0; i < negative_.size(); ++i)
-    all[static_cast<size_t>(kBins) - 1 - i] = negative_[i];
-  for (size_t i = 0; i < positive_.size(); ++i) all[static_cast<size_t>(kBins) + i] = positive_[i];
   const auto used = [](uint64_t n) { return n != 0; };
-  const auto first = std::find_if(all.begin(), all.end(), used);
-  const auto last = std::find_if(all.rbegin(), all.rend(), used).base();
-  d.lo = static_cast<double>(first - all.begin() - kBins) * d.width;
-  d.counts.assign(first, last);
+  // Of a half, the bins [first, end) that must be there: all between its own used ones and zero,
+  // where the other half is used too.
+  const auto limits = [&](const std::vector<uint64_t>& half, const std::vector<uint64_t>& other) {
+    const auto first = std::ranges::find_if(half, used);
+    const auto last = std::find_if(half.rbegin(), half.rend(), used).base();
+    if (first == half.end()) return std::pair<int, int>(0, 0);
+    const int from = static_cast<int>(first - half.begin());
+    return std::pair<int, int>(std::ranges::any_of(other, used) ? 0 : from,
+                               static_cast<int>(last - half.begin()));
+  };
+  const auto [n0, n1] = limits(negative_, positive_);
+  const auto [p0, p1] = limits(positive_, negative_);
+  for (int k = n1; k-- > n0;) {
+    d.edges.push_back(-edge(k + 1));
+    d.counts.push_back(negative_[static_cast<size_t>(k)]);
+  }
+  if (n1 > n0 && p1 == p0) d.edges.push_back(-edge(n0));
+  for (int k = p0; k < p1; ++k) {
+    d.edges.push_back(edge(k));
+    d.counts.push_back(positive_[static_cast<size_t>(k)]);
+  }
+  if (p1 > p0) d.edges.push_back(edge(p1));
   return d;
+}
+
+Histogram::Even Histogram::even(size_t count) const {
+  Even e;
+  const Dense d = dense();
+  if (d.counts.empty() || count == 0) return e;
+  e.lo = d.edges.front();
+  e.hi = d.edges.back();
+  e.counts.assign(count, 0);
+  const double step = (e.hi - e.lo) / static_cast<double>(count);
+  // Cumulative counts, rounded: they add up to the total.
+  double below = 0;
+  uint64_t given = 0;
+  size_t bin = 0;
+  const auto give = [&](size_t to, double sum) {
+    const auto rounded = static_cast<uint64_t>(std::nearbyint(sum));
+    e.counts[to] += rounded - given;
+    given = rounded;
+  };
+  for (size_t i = 0; i < d.counts.size(); ++i) {
+    const auto n = static_cast<double>(d.counts[i]);
+    const double from = d.edges[i], width = d.edges[i + 1] - from;
+    for (; bin + 1 < count; ++bin) {
+      const double end = e.lo + step * static_cast<double>(bin + 1);
+      if (end >= d.edges[i + 1]) break;
+      give(bin, below + n * std::clamp((end - from) / width, 0.0, 1.0));
+    }
+    below += n;
+    give(std::min(bin, count - 1), below);
+  }
+  return e;
 }
 
 size_t Histogram::memory_bytes() const noexcept {

@@ -3,44 +3,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/histogram/histogram.h"
+
 namespace tersor::stats {
 namespace {
 
-constexpr size_t kLanes = 16;
-constexpr size_t kBlock = 64 * kLanes;
+constexpr size_t kBlock = 4096;
 
-// Minimum and maximum of kBlock values in independent lanes. False if a value is not finite.
-bool block_extent(const float* x, float& min, float& max) noexcept {
-  float lo[kLanes], hi[kLanes], check[kLanes] = {};
-  for (size_t l = 0; l < kLanes; ++l) lo[l] = hi[l] = x[l];
-  for (size_t i = 0; i < kBlock; i += kLanes)
-    for (size_t l = 0; l < kLanes; ++l) {
-      const float v = x[i + l];
-      lo[l] = v < lo[l] ? v : lo[l];
-      hi[l] = v > hi[l] ? v : hi[l];
-      check[l] += v * 0.0f;  // NaN once v is NaN or infinite
-    }
-  float sum = 0;
-  for (size_t l = 0; l < kLanes; ++l) sum += check[l];
-  if (std::isnan(sum)) return false;
-  min = std::min(min, *std::min_element(lo, lo + kLanes));
-  max = std::max(max, *std::max_element(hi, hi + kLanes));
+// Extremes of a block, merged into min and max. False if a value is not finite.
+bool block_extent(std::span<const float> block, float& min, float& max) {
+  static const kernels::histogram::Table& table = kernels::histogram::table(base::detect_isa());
+  const auto e = table.extent(block.data(), static_cast<int64_t>(block.size()));
+  if (!e.finite) return false;
+  min = std::min(min, e.min);
+  max = std::max(max, e.max);
   return true;
 }
 
 }  // namespace
 
-void MinMax::add(std::span<const float> values) noexcept {
+void MinMax::add(std::span<const float> values) {
   count += values.size();
-  size_t i = 0;
-  while (i < values.size()) {
-    size_t end = std::min(values.size(), i + kBlock);
-    if (end - i == kBlock && block_extent(values.data() + i, min, max)) {
-      i = end;
-      continue;
-    }
-    for (; i < end; ++i) {
-      const float v = values[i];
+  for (size_t start = 0; start < values.size(); start += kBlock) {
+    const auto block = values.subspan(start, std::min(kBlock, values.size() - start));
+    if (block_extent(block, min, max)) continue;
+    for (float v : block) {
       if (std::isnan(v)) {
         ++nan;
       } else if (std::isinf(v)) {
@@ -64,13 +51,13 @@ void MinMax::merge(const MinMax& other) noexcept {
   inf += other.inf;
 }
 
-std::optional<size_t> first_non_finite(std::span<const float> values) noexcept {
+std::optional<size_t> first_non_finite(std::span<const float> values) {
   for (size_t start = 0; start < values.size(); start += kBlock) {
-    const size_t end = std::min(values.size(), start + kBlock);
+    const auto block = values.subspan(start, std::min(kBlock, values.size() - start));
     float min = 0, max = 0;
-    if (end - start == kBlock && block_extent(values.data() + start, min, max)) continue;
-    for (size_t i = start; i < end; ++i)
-      if (!std::isfinite(values[i])) return i;
+    if (block_extent(block, min, max)) continue;
+    for (size_t i = 0; i < block.size(); ++i)
+      if (!std::isfinite(block[i])) return start + i;
   }
   return std::nullopt;
 }

@@ -17,7 +17,7 @@ struct MinMax {
   uint64_t nan = 0;
   uint64_t inf = 0;  // of either sign
 
-  void add(std::span<const float> values) noexcept;
+  void add(std::span<const float> values);
   void merge(const MinMax& other) noexcept;
   bool empty() const noexcept { return min > max; }
   uint64_t finite() const noexcept { return count - nan - inf; }
@@ -25,6 +25,6 @@ struct MinMax {
 };
 
 // Where the first NaN or infinity stands.
-std::optional<size_t> first_non_finite(std::span<const float> values) noexcept;
+std::optional<size_t> first_non_finite(std::span<const float> values);
 
 }  // namespace tersor::stats

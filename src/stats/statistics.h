@@ -9,16 +9,28 @@
 
 #include "stats/channel_means.h"
 #include "stats/histogram.h"
+#include "stats/mean_extremes.h"
 #include "stats/min_max.h"
 
 namespace tersor::stats {
 
+// What is seen of some values of a sample: threads may look at parts of their own.
+struct Look {
+  MinMax range;
+  Histogram histogram;  // of the finite values
+
+  void add(std::span<const float> values);
+  void merge(const Look& other);
+};
+
 struct TensorStats {
   MinMax range;
+  MeanExtremes extremes;
   Histogram histogram;    // of the finite values
   ChannelMeans channels;  // where somebody asked for them
 
-  void add(std::span<const float> values);
+  void add(const Look& sample);
+  void add(std::span<const float> sample);
   void merge(const TensorStats& other);
   bool operator==(const TensorStats&) const = default;
 };
@@ -29,14 +41,17 @@ struct Statistics {
   uint64_t samples = 0;
   bool synthetic = false;  // from random data: results are not meaningful
   std::string model;       // a hash of the model they belong to; empty if unknown
+  std::string settings;    // what else the values depend on: "equalize=auto per-channel"
+  std::string data;        // how samples became tensors
+  std::string version;     // of what gathered them
 
-  // E25 if the two belong to different models.
+  // E25 if the two belong to different models, settings or preprocessing.
   void merge(const Statistics& other);
   bool operator==(const Statistics&) const = default;
 };
 
-// One JSON document, keys sorted, no paths, schema "tersor.stats/1"; parsing what was written gives
-// equal statistics. E25 names what is wrong with a foreign text.
+// One JSON document, a line for each tensor, keys sorted, no paths, schema "tersor.stats/1";
+// parsing what was written gives equal statistics. E25 names what is wrong with a foreign text.
 std::string to_json_text(const Statistics& statistics);
 Statistics parse_statistics(std::string_view text, const std::string& name = "statistics");
 

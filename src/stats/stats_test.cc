@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 
-#include "stats/calibrator.h"
 #include "stats/difference.h"
 #include "stats/statistics.h"
 #include "tersor/error.h"
@@ -66,19 +66,30 @@ TEST(MinMax, MinusZeroIsZero) {
 
 TEST(Histogram, BinsAreExactAtTheirEdges) {
   Histogram h;
-  h.add(std::vector<float>{1.0f});  // 2^1 > 1: width 2^-10
+  h.add(std::vector<float>{1.0f});  // 2^1 > 1
   EXPECT_EQ(h.exponent(), 1);
-  EXPECT_EQ(h.positive()[1024], 1u);
+  const int top = Histogram::kBins - Histogram::kSteps;  // the first bin of the highest octave
+  EXPECT_EQ(h.edge(top), 1);
+  EXPECT_EQ(h.edge(top + 1), 1 + 1.0 / Histogram::kSteps);
+  EXPECT_EQ(h.edge(Histogram::kBins), 2);
+  EXPECT_EQ(h.edge(1), std::ldexp(1.0, 1 - Histogram::kOctaves));
+  EXPECT_EQ(h.edge(0), 0);
+  const auto at = [&](int k) { return h.positive()[static_cast<size_t>(k)]; };
+  EXPECT_EQ(at(top), 1u);
   h.add(std::vector<float>{std::nextafter(1.0f, 0.0f), -1.0f, 0.0f, -0.0f});
-  EXPECT_EQ(h.positive()[1023], 1u);
-  EXPECT_EQ(h.negative()[1024], 1u);
-  EXPECT_EQ(h.positive()[0], 2u);
+  EXPECT_EQ(at(top - 1), 1u);
+  EXPECT_EQ(h.negative()[static_cast<size_t>(top)], 1u);
+  EXPECT_EQ(at(0), 2u);
   h.add(std::vector<float>{2.0f});
   EXPECT_EQ(h.exponent(), 2);
-  EXPECT_EQ(h.positive()[512], 1u);
-  EXPECT_EQ(h.positive()[511], 1u);
-  EXPECT_EQ(h.positive()[1024], 1u);
+  EXPECT_EQ(at(top - Histogram::kSteps), 1u);
+  EXPECT_EQ(at(top - Histogram::kSteps - 1), 1u);
+  EXPECT_EQ(at(top), 1u);
   EXPECT_EQ(h.total(), 6u);
+  for (int k = 0; k < Histogram::kBins; ++k) {
+    EXPECT_EQ(h.bin_of(static_cast<float>(h.edge(k))), k);
+    EXPECT_EQ(h.bin_of(std::nextafter(static_cast<float>(h.edge(k + 1)), 0.0f)), k);
+  }
 }
 
 TEST(Histogram, ExtremesStayInside) {
@@ -86,8 +97,8 @@ TEST(Histogram, ExtremesStayInside) {
   h.add(std::vector<float>{kHuge, -kHuge, 1e-45f, -1e-45f, kNan, kInf, -kInf});
   EXPECT_EQ(h.total(), 4u);
   EXPECT_EQ(h.exponent(), Histogram::kMaxExponent);
-  EXPECT_EQ(h.positive()[2047], 1u);
-  EXPECT_EQ(h.negative()[2047], 1u);
+  EXPECT_EQ(h.positive().back(), 1u);
+  EXPECT_EQ(h.negative().back(), 1u);
   Histogram tiny;
   tiny.add(std::vector<float>{1e-45f, -1e-45f});
   EXPECT_EQ(tiny.exponent(), Histogram::kMinExponent);
@@ -96,11 +107,11 @@ TEST(Histogram, ExtremesStayInside) {
 }
 
 TEST(Histogram, DependsOnTheValuesOnly) {
-  for (size_t n : {0, 1, 2, 3, 5, 1000, 4095, 4096, 4099, 20000}) {
+  for (size_t n : {0, 1, 2, 3, 5, 1000, 16383, 16384, 16389, 40000}) {
     std::vector<float> v = sample_values(n, 7);
     Histogram whole;
     whole.add(v);
-    for (size_t chunk : {1, 3, 777, 5000}) {
+    for (size_t chunk : {1, 3, 777, 17000}) {
       Histogram parts, even, odd;
       for (size_t i = 0, turn = 0; i < n; i += chunk, ++turn) {
         const std::span<const float> piece(v.data() + i, std::min(chunk, n - i));
@@ -144,65 +155,128 @@ TEST(Histogram, QuantilesAreWithinABin) {
   std::ranges::sort(v);
   for (double q : {0.001, 0.01, 0.3, 0.5, 0.9, 0.999}) {
     const float exact = v[static_cast<size_t>(q * static_cast<double>(v.size()))];
-    EXPECT_NEAR(h.quantile(q), exact, h.width() + 0.02) << q;
+    EXPECT_NEAR(h.quantile(q), exact, std::fabs(exact) / Histogram::kSteps + 0.02) << q;
   }
-  EXPECT_NEAR(h.quantile(0), v.front(), h.width());
-  EXPECT_NEAR(h.quantile(1), v.back(), h.width());
+  EXPECT_NEAR(h.quantile(0), v.front(), -v.front() / Histogram::kSteps);
+  EXPECT_NEAR(h.quantile(1), v.back(), v.back() / Histogram::kSteps);
   EXPECT_NEAR(h.share_outside(h.quantile(0.01), h.quantile(0.95)), 0.06, 1e-9);
   const auto dense = h.dense();
-  uint64_t sum = 0;
-  for (uint64_t n : dense.counts) sum += n;
-  EXPECT_EQ(sum, v.size());
-  EXPECT_LE(dense.lo, v.front());
-  EXPECT_GT(dense.lo + dense.width, v.front());
-}
-
-TEST(Calibrator, ReadsItsNames) {
-  EXPECT_EQ(to_string(parse_calibrator("minmax")), "minmax");
-  EXPECT_EQ(to_string(parse_calibrator("percentile")), "percentile:99.99");
-  EXPECT_EQ(to_string(parse_calibrator("percentile:99.9")), "percentile:99.9");
-  for (const char* bad : {"", "minmaxx", "percentile:", "percentile:50", "percentile:100.1",
-                          "percentile:nan", "percentile:99x", "percentile:1e999"}) {
-    try {
-      parse_calibrator(bad);
-      ADD_FAILURE() << bad;
-    } catch (const Error& e) {
-      EXPECT_EQ(e.code(), "E50");
-    }
+  const auto sum = [](const std::vector<uint64_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+  };
+  EXPECT_EQ(sum(dense.counts), v.size());
+  EXPECT_LE(dense.edges.front(), v.front());
+  EXPECT_GT(dense.edges[1], v.front());
+  EXPECT_GE(dense.edges.back(), v.back());
+  EXPECT_TRUE(std::ranges::is_sorted(dense.edges));
+  for (size_t bins : {1, 7, 64}) {
+    const auto even = h.even(bins);
+    EXPECT_EQ(even.counts.size(), bins);
+    EXPECT_EQ(sum(even.counts), v.size());
+    EXPECT_EQ(even.lo, dense.edges.front());
+    const double middle = (even.lo + even.hi) / 2;
+    const double below = static_cast<double>(std::ranges::lower_bound(v, middle) - v.begin());
+    if (bins == 64)
+      EXPECT_NEAR(static_cast<double>(sum({even.counts.begin(), even.counts.begin() + 32})), below,
+                  200);
   }
 }
 
-TEST(Calibrator, RangesHoldZero) {
-  const auto range = [](std::vector<float> v, const char* calibrator) {
-    TensorStats t;
-    t.add(v);
-    return choose_range(t, parse_calibrator(calibrator));
-  };
-  EXPECT_EQ(range({1, 2, 3}, "minmax"), (Range{0, 3}));
-  EXPECT_EQ(range({-3, -2}, "minmax"), (Range{-3, 0}));
-  EXPECT_EQ(range({}, "minmax"), (Range{0, 0}));
-  EXPECT_EQ(range({kNan}, "percentile"), (Range{0, 0}));
-  EXPECT_EQ(range({0, 0}, "percentile"), (Range{0, 0}));
-  EXPECT_EQ(range({-3, -2}, "percentile:100"), (Range{-3, 0}));
-  EXPECT_EQ(range({kHuge, -kHuge}, "percentile:100"), (Range{-kHuge, kHuge}));
+TEST(Histogram, ReportsBinsOfOneSideOnly) {
+  for (float sign : {1.0f, -1.0f}) {
+    Histogram h;
+    h.add(std::vector<float>{sign * 3.0f, sign * 3.5f});
+    const auto dense = h.dense();
+    ASSERT_EQ(dense.edges.size(), dense.counts.size() + 1);
+    EXPECT_NEAR(dense.edges.front(), sign > 0 ? 3 : -3.5, 0.02);
+    EXPECT_NEAR(dense.edges.back(), sign > 0 ? 3.5 : -3, 0.02);
+    const std::vector<uint64_t> counts = h.even(4).counts;
+    EXPECT_EQ(counts, (std::vector<uint64_t>{1, 0, 0, 1}));
+  }
+  EXPECT_TRUE(Histogram().dense().counts.empty());
+  EXPECT_TRUE(Histogram().even(4).counts.empty());
+}
 
-  std::vector<float> v(100000);
-  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(i % 1000) / 1000;
-  v[3] = 50;  // one outlier in 100,000
-  EXPECT_EQ(range(v, "minmax").hi, 50);
-  const Range cut = range(v, "percentile:99.99");
-  EXPECT_NEAR(cut.hi, 1.0, 0.05);
-  EXPECT_EQ(cut.lo, 0);
+TEST(ExactSum, DependsOnWhatWasAddedOnly) {
+  std::mt19937 rng(9);
+  std::normal_distribution<double> normal;
+  std::vector<double> v(2000);
+  for (double& x : v) x = std::exp(8 * normal(rng)) * normal(rng);
+  const auto sum = [](const std::vector<double>& numbers, size_t parts) {
+    std::vector<ExactSum> sums(parts);
+    for (size_t i = 0; i < numbers.size(); ++i) sums[i % parts].add(numbers[i]);
+    ExactSum all;
+    for (const ExactSum& s : sums) all.merge(s);
+    return all;
+  };
+  const ExactSum once = sum(v, 1);
+  EXPECT_EQ(sum(v, 7), once);
+  std::ranges::shuffle(v, rng);
+  EXPECT_EQ(sum(v, 3), once);
+  EXPECT_NEAR(once.value(), std::accumulate(v.begin(), v.end(), 0.0), 1e-4);
+  EXPECT_EQ(ExactSum(once.value(), once.rest()), once);
+  for (double bad : {HUGE_VAL, std::nan(""), 1e300}) {
+    ExactSum lost = once;
+    lost.add(bad);
+    EXPECT_TRUE(std::isnan(lost.value()));
+    lost.add(1);
+    EXPECT_TRUE(std::isnan(lost.value()));
+  }
+}
+
+TEST(ChannelMeans, AddUpExactlyOverSamples) {
+  constexpr int64_t kChannels = 5, kInner = 300;
+  std::vector<std::vector<float>> samples;
+  for (uint32_t i = 0; i < 6; ++i) samples.push_back(sample_values(kChannels * kInner, i + 1));
+  for (auto& s : samples)
+    for (float& v : s) v = std::clamp(v, -1e6f, 1e6f);
+  ChannelMeans rows, parts, half;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    rows.add(samples[i], 1, kChannels, kInner);
+    (i % 2 ? parts : half).add(samples[i], 1, kChannels, kInner);
+  }
+  half.merge(parts);
+  EXPECT_EQ(half, rows);
+  const std::vector<double> means = rows.means();
+  for (size_t c = 0; c < kChannels; ++c) {
+    double sum = 0;
+    for (const auto& s : samples)
+      for (size_t i = 0; i < kInner; ++i) sum += static_cast<double>(s[c * kInner + i]);
+    EXPECT_NEAR(means[c], sum / (6 * kInner), 1e-5 * 1e6);
+  }
+  // The same with channels last.
+  ChannelMeans last;
+  for (const auto& s : samples) {
+    std::vector<float> t(s.size());
+    for (size_t c = 0; c < kChannels; ++c)
+      for (size_t i = 0; i < kInner; ++i) t[i * kChannels + c] = s[c * kInner + i];
+    last.add(t, kInner, kChannels, 1);
+  }
+  for (size_t c = 0; c < kChannels; ++c) EXPECT_NEAR(last.means()[c], means[c], 1);
+  EXPECT_EQ(last.count, rows.count);
+  last.add(samples[0], 1, kChannels * kInner, 1);
+  EXPECT_TRUE(last.means().empty());
+  last.add(samples[0], 1, kChannels, kInner);
+  rows.merge(last);
+  EXPECT_TRUE(last.means().empty() && rows.means().empty());
 }
 
 TEST(Statistics, JsonGivesThemBack) {
   Statistics s;
   s.samples = 3;
   s.model = "abc";
+  s.settings = "equalize=auto";
+  s.data = "resize 256";
+  s.version = "0.1.0";
   s.tensors["x \"quoted\"\n"].add(sample_values(5000, 2));
   s.tensors["empty"];
   s.tensors["bad"].add(std::vector<float>{kNan, kInf});
   s.tensors["zero"].add(std::vector<float>{0, 0});
+  s.tensors["means"].add(std::vector<float>{1, 2, 3, 4});
+  s.tensors["means"].channels.add(std::vector<float>{1, 2, 3, 1e-7f}, 2, 2, 1);
+  s.tensors["lost"].add(std::vector<float>{kInf, 1});
+  s.tensors["lost"].channels.add(std::vector<float>{kInf, 1}, 1, 2, 1);
+  s.tensors["lost"].channels.lose();
   const std::string text = to_json_text(s);
   EXPECT_EQ(parse_statistics(text), s);
   EXPECT_EQ(to_json_text(parse_statistics(text)), text);
@@ -222,8 +296,17 @@ TEST(Statistics, MergeIsOneRun) {
   both.samples = 3;
   one.merge(two);
   EXPECT_EQ(one, both);
-  one.model = "m";
-  two.model = "n";
+  for (std::string Statistics::*field :
+       {&Statistics::model, &Statistics::settings, &Statistics::data}) {
+    Statistics a = one, b = two;
+    a.*field = "m";
+    b.*field = "n";
+    EXPECT_THROW(a.merge(b), Error);
+    b.*field = "m";
+    a.merge(b);
+    EXPECT_EQ(a.*field, "m");
+  }
+  two.samples = UINT64_MAX;
   EXPECT_THROW(one.merge(two), Error);
 }
 
@@ -237,20 +320,30 @@ TEST(Statistics, RefusesForeignText) {
     EXPECT_NE(at, std::string::npos) << from;
     return text.replace(at, from.size(), to);
   };
-  const std::string cases[] = {"",
-                               "[]",
-                               "{}",
-                               good.substr(0, good.size() / 2),
-                               changed("\"count\":3", "\"count\":4"),
-                               changed("\"count\":3", "\"count\":-3"),
-                               changed("\"nan\":0", "\"nan\":18446744073709551615"),
-                               changed("\"max\":2.0", "\"max\":1e300"),
-                               changed("\"max\":2.0", "\"max\":null"),
-                               changed("\"max\":2.0", "\"max\":20.0"),
-                               changed("\"exponent\":2", "\"exponent\":2000"),
-                               changed("\"exponent\":2", "\"exponent\":1.5"),
-                               changed("\"positive\":[", "\"positive\":[18446744073709551615,"),
-                               changed("\"schema\":\"tersor", "\"schema\":\"other")};
+  const std::string cases[] = {
+      "",
+      "[]",
+      "{}",
+      good.substr(0, good.size() / 2),
+      changed("\"count\":3", "\"count\":4"),
+      changed("\"count\":3", "\"count\":-3"),
+      changed("\"nan\":0", "\"nan\":18446744073709551615"),
+      changed("\"max\":2.0", "\"max\":1e300"),
+      changed("\"max\":2.0", "\"max\":null"),
+      changed("\"max\":2.0", "\"max\":20.0"),
+      changed("\"exponent\":2", "\"exponent\":2000"),
+      changed("\"exponent\":2", "\"exponent\":1.5"),
+      changed("\"exponent\":2", "\"exponent\":18446744073709551615"),
+      changed("\"rests\":[0.0,", "\"rests\":["),
+      changed("\"rests\":[0.0,", "\"rests\":[1e999,"),
+      changed("\"samples\":1,", "\"samples\":4,"),
+      changed("\"samples\":1,", "\"samples\":0,"),
+      changed("\"model\": \"\"", "\"model\": 3"),
+      changed("\"tensors\": {", "\"tensors\": 3, \"x\": {"),
+      "{" + std::string(100000, '[') + std::string(100000, ']') + "}",
+      "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}",
+      changed("\"positive\":[", "\"positive\":[18446744073709551615,"),
+      changed("\"schema\": \"tersor", "\"schema\": \"other")};
   for (const std::string& text : cases) {
     try {
       parse_statistics(text, "s.json");

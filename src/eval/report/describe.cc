@@ -8,22 +8,15 @@ namespace {
 
 constexpr size_t kBins = 64;
 
-// The same values in fewer bins; a wide bin holds whole narrow ones.
-Bins fewer(const stats::Histogram::Dense& dense) {
-  Bins bins;
-  if (dense.counts.empty()) return bins;
-  const size_t merge = (dense.counts.size() + kBins - 1) / kBins;
-  bins.counts.assign((dense.counts.size() + merge - 1) / merge, 0);
-  for (size_t i = 0; i < dense.counts.size(); ++i) bins.counts[i / merge] += dense.counts[i];
-  bins.lo = dense.lo;
-  bins.hi = dense.lo + dense.width * static_cast<double>(merge * bins.counts.size());
-  return bins;
+Bins bins_of(const stats::Histogram& histogram) {
+  stats::Histogram::Even even = histogram.even(kBins);
+  return {even.lo, even.hi, std::move(even.counts)};
 }
 
-Bins histogram_of(const Tensor& t) {
+Bins bins_of(const Tensor& t) {
   stats::Histogram h;
   h.add(t.data<float>());
-  return fewer(h.dense());
+  return bins_of(h);
 }
 
 class Describer {
@@ -72,7 +65,7 @@ class Describer {
     t.min = s->second.range.min;
     t.max = s->second.range.max;
     t.clipped_share = s->second.histogram.share_outside(double{t.lo}, double{t.hi});
-    if (details_) t.histogram = fewer(s->second.histogram.dense());
+    if (details_) t.histogram = bins_of(s->second.histogram);
   }
 
   void add_layer(const ir::Node& node, const quant::NodeDecision& d) {
@@ -127,7 +120,7 @@ class Describer {
       layer.bytes_after = static_cast<uint64_t>(weight->count()) + 5 * scales + bias_bytes;
       if (bias_bytes > 0 && decisions_.target->quantizes_bias) layer.bytes_after += 4 * scales;
     }
-    if (details_ && weight->dtype() == DType::kFloat32) layer.histogram = histogram_of(*weight);
+    if (details_ && weight->dtype() == DType::kFloat32) layer.histogram = bins_of(*weight);
   }
 
   const ir::Graph& g_;

@@ -1,6 +1,11 @@
-// Counting floats in equal bins: bin(v) = trunc((v - low) * scale) with v = x or |x| and
-// scale = bins / (high - low), all in f32. Counted are the finite values whose bin lies in [0,
-// bins), and v == high in the last bin; how many were not is returned. Counters are added to.
+// One look at many floats: their extremes, and how many fall into each step of magnitude.
+//
+// A step is a value of the bits of |x| without the low kShift ones: kSteps equal parts of every
+// octave. Counted by sign:
+//   bin(x) = max((bits(|x|) >> kShift) - first + 1, 0)      of [0, bins)
+// for x >= 0 (and -0) at counts[bin], for x < 0 at counts[bins + bin]; what lies beyond, infinity
+// and NaN at counts[2 * bins]. `counts` are kTables tables of 2 * bins + 1, that add up to the
+// result: equal neighbours, zeros above all, do not wait for each other's counter.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +14,25 @@
 
 namespace tersor::kernels::histogram {
 
+inline constexpr int kShift = 15;
+inline constexpr int kSteps = 1 << (23 - kShift);  // of an octave
+inline constexpr int kTables = 4;
+
 struct Bins {
-  float low = 0, high = 1;
-  int64_t bins = 0;  // at most 2^23
-  uint64_t* counts = nullptr;
+  int32_t first = 0;
+  int32_t bins = 0;
+  uint32_t* counts = nullptr;
+};
+// Of n >= 1 values. If one is not finite, `finite` says so and min and max mean nothing.
+struct Extent {
+  float min = 0, max = 0;
+  bool finite = true;
 };
 struct Table {
   base::Isa isa;
-  int64_t (*values)(const float* x, int64_t n, const Bins& bins) noexcept;
-  int64_t (*magnitudes)(const float* x, int64_t n, const Bins& bins) noexcept;
+  Extent (*extent)(const float* x, int64_t n) noexcept;
+  // n < 2^32: counters do not overflow when they start at 0.
+  void (*count)(const float* x, int64_t n, const Bins& bins) noexcept;
 };
 const Table& table(base::IsaSet isa) noexcept;
 

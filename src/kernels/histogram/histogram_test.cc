@@ -9,32 +9,54 @@ namespace {
 
 using namespace kernels::testing;
 
-TEST(Histogram, CountsEqualBins) {
+TEST(Histogram, CountsStepsOfMagnitude) {
+  constexpr int kBins = 1 + 3 * kSteps;
+  constexpr int32_t kFirst = (127 - 2) * kSteps;  // from 1/4 on
   for (base::IsaSet cap : caps())
-    for (int64_t n : kSizes)
-      for (bool magnitudes : {false, true}) {
-        Floats x = random_floats(n, -2, 2);
-        const float special[] = {kNan, kInf, -kInf, 1.5f, -1.5f, 0.0f, -0.0f};
-        for (size_t i = 0; i < x.size() && i < std::size(special); ++i) x[i] = special[i];
-        const float low = magnitudes ? 0 : -1.5f, high = 1.5f;
-        std::vector<uint64_t> counts(37, 2), want(37, 2);
-        const int64_t left = (magnitudes ? table(cap).magnitudes : table(cap).values)(
-            x.data(), n, {low, high, 37, counts.data()});
-        int64_t want_left = 0;
-        const float scale = 37.0f / (high - low);
-        for (float v : x) {
-          if (magnitudes) v = std::fabs(v);
-          const float p = (v - low) * scale;
-          if (v == high)
-            ++want[36];
-          else if (p >= 0 && p < 37)
-            ++want[static_cast<size_t>(p)];
-          else
-            ++want_left;
-        }
-        EXPECT_EQ(counts, want);
-        EXPECT_EQ(left, want_left);
+    for (int64_t n : {0, 1, 3, 8, 33, 511, 512, 513, 2000}) {
+      Floats x = random_floats(n, -2.5, 2.5);
+      const float special[] = {kNan,    kInf,  -kInf,     1.5f,      -1.5f,  0.0f,
+                               -0.0f,   2.0f,  -2.0f,     0.25f,     -0.25f, 1e-42f,
+                               -1e-42f, -kNan, 0.249999f, 1.999999f, 3e38f};
+      for (size_t i = 0; i < x.size() && i < std::size(special); ++i) x[i] = special[i];
+      std::vector<uint32_t> tables(kTables * (2 * kBins + 1));
+      table(cap).count(x.data(), n, {kFirst, kBins, tables.data()});
+      std::vector<uint32_t> counts(2 * kBins + 1), want(2 * kBins + 1);
+      for (size_t i = 0; i < tables.size(); ++i) counts[i % counts.size()] += tables[i];
+      for (float v : x) {
+        const float m = std::fabs(v);
+        int bin = 2 * kBins;
+        if (m < 0.25f)
+          bin = 0;
+        else if (m < 2)
+          for (int octave = 0; octave < 3; ++octave) {
+            const float low = 0.25f * static_cast<float>(1 << octave);
+            if (m >= low && m < 2 * low)
+              bin = 1 + octave * kSteps + static_cast<int>((m - low) / low * kSteps);
+          }
+        if (bin < kBins && v < 0) bin += kBins;
+        ++want[static_cast<size_t>(bin)];
       }
+      EXPECT_EQ(counts, want) << n;
+    }
+}
+
+TEST(Histogram, FindsExtremes) {
+  for (base::IsaSet cap : caps())
+    for (int64_t n : kSizes) {
+      if (n == 0) continue;
+      Floats x = random_floats(n, -2, 2, static_cast<unsigned>(n));
+      const Extent e = table(cap).extent(x.data(), n);
+      EXPECT_TRUE(e.finite);
+      EXPECT_EQ(e.min, *std::ranges::min_element(x));
+      EXPECT_EQ(e.max, *std::ranges::max_element(x));
+      for (float bad : {kNan, kInf, -kInf})
+        for (size_t at : {size_t{0}, x.size() / 2, x.size() - 1}) {
+          Floats y = x;
+          y[at] = bad;
+          EXPECT_FALSE(table(cap).extent(y.data(), n).finite);
+        }
+    }
 }
 
 }  // namespace

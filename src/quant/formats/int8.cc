@@ -93,34 +93,6 @@ Format activation_format(const stats::Range& range, const Target& target) {
   return target.activation == DType::kInt8 ? symmetric_s8(range) : asymmetric_u8(range);
 }
 
-stats::Range symmetric_range(const stats::TensorStats& seen, const stats::Calibrator& calibrator) {
-  constexpr int kSteps = 120;
-  constexpr double kSmallest = 0.1;
-  if (calibrator.kind != stats::Calibrator::Kind::kMse || seen.range.empty()) {
-    const stats::Range r = stats::choose_range(seen, calibrator);
-    const float end = std::max(-r.lo, r.hi);
-    return {-end, end};
-  }
-  const stats::Histogram::Dense bins = seen.histogram.dense();
-  const double largest =
-      std::max(std::fabs(double{seen.range.min}), std::fabs(double{seen.range.max}));
-  double best = HUGE_VAL, chosen = largest;
-  for (int step = 0; step < kSteps && largest > 0; ++step) {
-    const double end = largest * (1 - (1 - kSmallest) * step / kSteps), scale = end / 127;
-    double error = 0;
-    for (size_t i = 0; i < bins.counts.size(); ++i) {
-      if (bins.counts[i] == 0) continue;
-      const double from = bins.lo + static_cast<double>(i) * bins.width;
-      // The bin at zero mostly holds zeros themselves.
-      const double value = from <= 0 && from + bins.width > 0 ? 0 : from + bins.width / 2;
-      const double near = std::clamp(std::nearbyint(value / scale), -128.0, 127.0) * scale;
-      error += static_cast<double>(bins.counts[i]) * (value - near) * (value - near);
-    }
-    if (error < best) best = error, chosen = end;
-  }
-  return {-static_cast<float>(chosen), static_cast<float>(chosen)};
-}
-
 Format symmetric_s8(const Tensor& weight, int axis) {
   const Around around(weight.dims(), axis);
   std::vector<float> largest(static_cast<size_t>(around.size), 0.0F);

@@ -18,9 +18,6 @@ Format asymmetric_u8(const stats::Range& range);
 Format symmetric_s8(const stats::Range& range);
 // What the target takes of the two.
 Format activation_format(const stats::Range& range, const Target& target);
-// The range for symmetric_s8: with "mse" the one whose 256 levels have the least squared error,
-// otherwise the calibrator's, its larger end on both sides.
-stats::Range symmetric_range(const stats::TensorStats& seen, const stats::Calibrator& calibrator);
 
 // Signed, symmetric, q in -127..127, zero point 0. axis -1: one scale for the whole tensor. Scales
 // are positive. [Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient

@@ -1,0 +1,150 @@
+#include "api/calibration.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "quant/partial.h"
+#include "tersor/session.h"
+
+namespace tersor::api {
+namespace {
+
+constexpr int64_t kPerChannelOpset = 13;
+
+ir::Model float_model(const Model& model, bool requantize) {
+  const Model::Impl& impl = model.impl();
+  const int64_t found = quant::quantize_nodes(impl.model);
+  if (found == 0) return impl.model;
+  if (!requantize)
+    throw Error(ErrorKind::kInput, "E30",
+                fmt::format("{} is already quantized ({} quantization nodes)",
+                            base::quoted(impl.name), found),
+                "start from the float model, or pass --requantize to dequantize first");
+  return quant::remove_quantization(impl.model);
+}
+
+quant::Equalize parse_equalize(const std::string& text) {
+  if (text == "auto") return quant::Equalize::kAuto;
+  if (text == "on") return quant::Equalize::kOn;
+  if (text == "off") return quant::Equalize::kOff;
+  throw Error(ErrorKind::kUsage, "E50", "unknown choice " + base::quoted(text) + " for equalize",
+              "auto, on or off");
+}
+
+}  // namespace
+
+Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
+                 const quant::Target& target) {
+  const quant::Equalize mode = parse_equalize(equalize);
+  Prepared p;
+  p.model = float_model(model, requantize);
+  quant::check_weights(p.model);
+  passes::Options simplify;
+  simplify.min_opset = kPerChannelOpset;
+  p.report = passes::simplify(p.model, simplify);
+  if (p.model.opset() < kPerChannelOpset)
+    throw Error(
+        ErrorKind::kUnsupported, "E32",
+        fmt::format(
+            "the model uses opset {}, and cannot be raised to {}, which int8 needs: {}",
+            p.model.opset(), kPerChannelOpset,
+            p.report.notes.empty() ? "an operator changed its meaning" : p.report.notes[0]));
+  quant::check_opset(p.model, target);
+  quant::check_weights(p.model);
+  p.equalizable = quant::equalizable(p.model);
+  p.equalized = quant::equalize(p.model, mode, per_channel);
+  p.settings = fmt::format("equalize={}{}{}", equalize,
+                           mode == quant::Equalize::kOff ? ""
+                           : per_channel                 ? " per-channel"
+                                                         : " per-tensor",
+                           requantize ? " requantize" : "");
+  return p;
+}
+
+std::map<std::string, int> all_points(const ir::Model& prepared) {
+  std::map<std::string, int> all;
+  for (const quant::Target* target : quant::all_targets()) {
+    quant::Recipe recipe;
+    recipe.target = target;
+    for (const auto& [name, axis] : quant::points(prepared, recipe)) {
+      int& point = all[name];
+      if (axis != 0) point = axis;
+    }
+  }
+  return all;
+}
+
+Data limited(const Data& data, int64_t samples) {
+  Data some = data;
+  if (some.limit == 0 || (samples > 0 && samples < some.limit)) some.take(samples);
+  return some;
+}
+
+Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
+                const CalibrateOptions& options) {
+  const auto samples = open(limited(data, options.samples), prepared.model);
+  calib::CollectOptions collect{.threads = options.threads, .keep_interrupted = options.checkpoint};
+  if (options.progress)
+    collect.advance = [&options](int64_t done, int64_t total) {
+      return options.progress("calibrate", done, total);
+    };
+  std::map<std::string, int> points = all_points(prepared.model);
+  const auto start = std::chrono::steady_clock::now();
+  calib::Collected collected;
+  try {
+    collected = calib::collect(
+        options.partial ? quant::observable_part(prepared.model, points) : prepared.model, points,
+        *samples, collect);
+  } catch (Error& error) {
+    if (error.code() == "E10" && !options.partial)
+      error.suggest("--partial quantizes what comes before it and leaves the rest in float");
+    throw;
+  }
+  Gathered g;
+  g.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  g.statistics = std::move(collected.statistics);
+  g.statistics.model = model.sha256();
+  g.statistics.settings = prepared.settings;
+  g.statistics.data = samples->summary();
+  g.statistics.version = version();
+  g.guessed = samples->guessed();
+  g.interrupted = collected.interrupted;
+  for (calib::Warning& w : collected.warnings)
+    g.warnings.push_back({std::move(w.code), std::move(w.text)});
+  return g;
+}
+
+stats::Statistics chosen(const stats::Statistics& statistics, const Model& model,
+                         const Prepared& prepared, const quant::Recipe& recipe, bool partial) {
+  const auto refuse = [](std::string sentence, const char* help) {
+    throw Error(ErrorKind::kInput, "E25", std::move(sentence), help);
+  };
+  constexpr size_t kDigits = 12;
+  const std::string sha256 = model.sha256();
+  if (!statistics.model.empty() && statistics.model != sha256)
+    refuse(fmt::format(
+               "the statistics belong to another model: theirs has sha256 {}..., this one {}...",
+               base::printable(statistics.model.substr(0, kDigits)), sha256.substr(0, kDigits)),
+           "calibrate this model: 'tersor calibrate'");
+  if (!statistics.settings.empty() && statistics.settings != prepared.settings)
+    refuse(fmt::format("the statistics were gathered with {}, this run has {}",
+                       base::quoted(statistics.settings), base::quoted(prepared.settings)),
+           "pass the same options to both, or calibrate again");
+  stats::Statistics out;
+  out.samples = statistics.samples;
+  out.synthetic = statistics.synthetic;
+  out.data = statistics.data;
+  for (const auto& [name, axis] : quant::points(prepared.model, recipe)) {
+    const auto it = statistics.tensors.find(name);
+    if (it == statistics.tensors.end()) {
+      if (partial) continue;
+      refuse(fmt::format("the statistics say nothing about {}", base::quoted(name)),
+             "they are of another version of tersor: calibrate again");
+    }
+    stats::TensorStats& t = out.tensors[name] = it->second;
+    if (axis == 0) t.channels = {};
+  }
+  return out;
+}
+
+}  // namespace tersor::api

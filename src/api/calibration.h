@@ -1,0 +1,59 @@
+// From a model to what is calibrated, and from data to statistics: what calibrate() and quantize()
+// share. Inside api/ only.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/impl.h"
+#include "calib/collect.h"
+#include "passes/pipeline.h"
+#include "quant/algorithms/equalize.h"
+#include "quant/decisions.h"
+#include "tersor/quantize.h"
+#include "tersor/statistics.h"
+
+namespace tersor {
+
+struct Statistics::Impl {
+  stats::Statistics statistics;
+};
+
+namespace api {
+
+// The float model that is calibrated and quantized.
+struct Prepared {
+  ir::Model model;
+  passes::Report report;
+  int64_t equalizable = 0;
+  std::vector<quant::Equalized> equalized;
+  std::string settings;  // that its values depend on
+};
+// E30, E32; E14 weights that are not finite. `target` may refuse the opset.
+Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
+                 const quant::Target& target);
+
+// The values that a recipe with any target, and nothing kept in float, needs.
+std::map<std::string, int> all_points(const ir::Model& prepared);
+
+// At most `samples` of the data, for calibration.
+Data limited(const Data& data, int64_t samples);
+
+struct Gathered {
+  stats::Statistics statistics;
+  std::vector<Warning> warnings;
+  std::string guessed;
+  bool interrupted = false;
+  double seconds = 0;
+};
+Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
+                const CalibrateOptions& options);
+
+// What a recipe needs of them. E25 if they are of another model, gathered with other settings, or
+// lack something (unless `partial`).
+stats::Statistics chosen(const stats::Statistics& statistics, const Model& model,
+                         const Prepared& prepared, const quant::Recipe& recipe, bool partial);
+
+}  // namespace api
+}  // namespace tersor

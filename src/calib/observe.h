@@ -1,0 +1,15 @@
+// A value of a run into its statistics, by all threads: private to the room.
+#pragma once
+
+#include "engine/session.h"
+#include "stats/statistics.h"
+
+namespace tersor::calib {
+
+// `rows` samples lie along axis 0 of the model's inputs, the first `samples` of them count: where
+// axis 0 of the value is as long, each is looked at by itself, otherwise all of it as one. `axis`:
+// see collect(). The result does not depend on the number of threads.
+void observe(const engine::TapView& view, int axis, int64_t rows, int64_t samples,
+             stats::TensorStats& stats);
+
+}  // namespace tersor::calib
