@@ -132,7 +132,7 @@ std::string to_json_text(const Statistics& s) {
     text += separator + text::to_text(key) + ": " + text::to_text(tensor_json(value));
     separator = ",\n";
   }
-  return text + "}\n}\n";
+  return text + "\n}\n}\n";
 }
 
 Statistics parse_statistics(std::string_view text, const std::string& name) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <map>
 
@@ -120,8 +121,11 @@ class Pair {
   // What rounding adds to the outputs of `second`, as a share of their power, up to a factor.
   double cost(const std::vector<int>& shift) const {
     double top = 0, power = 0;
+    std::vector<double> up(held_.size()), power_of(held_.size());
     for (size_t c = 0; c < held_.size(); ++c) {
       const double now = std::ldexp(held_[c], -shift[c]);
+      up[c] = std::ldexp(1.0, shift[c]);
+      power_of[c] = now * now;
       top = std::max(top, now);
       power += now * now;
     }
@@ -129,17 +133,16 @@ class Pair {
     double all = 0, largest_of_all = 0;
     int64_t counted = 0;
     for (int64_t o = 0; o < second_.outputs && !per_channel_; ++o)
-      largest_of_all = std::max(largest_of_all, largest(o, shift));
+      largest_of_all = std::max(largest_of_all, largest(o, up));
     for (int64_t o = 0; o < second_.outputs; ++o) {
       const double signal = signal_[static_cast<size_t>(o)];
       if (!(signal > 0)) continue;
       double squares = 0, entering = 0;
       second_.each(o, [&](size_t i, size_t c) {
-        squares += std::ldexp(static_cast<double>(second_.square[i]), 2 * shift[c]);
-        const double now = std::ldexp(held_[c], -shift[c]);
-        entering += now * now;
+        squares += static_cast<double>(second_.square[i]) * up[c] * up[c];
+        entering += power_of[c];
       });
-      const double weight_step = (per_channel_ ? largest(o, shift) : largest_of_all) / 127;
+      const double weight_step = (per_channel_ ? largest(o, up) : largest_of_all) / 127;
       all +=
           (step * step * squares * kPeak + weight_step * weight_step * taps_ * entering) / signal;
       ++counted;
@@ -174,10 +177,10 @@ class Pair {
   bool fixed(size_t c) const {
     return !seam_.bound.empty() && !(seam_.bound[c] <= static_cast<double>(seam_.ceiling));
   }
-  double largest(int64_t out, const std::vector<int>& shift) const {
+  double largest(int64_t out, const std::vector<double>& up) const {
     double most = 0;
     second_.each(out, [&](size_t i, size_t c) {
-      most = std::max(most, std::ldexp(static_cast<double>(second_.largest[i]), shift[c]));
+      most = std::max(most, static_cast<double>(second_.largest[i]) * up[c]);
     });
     return most;
   }
@@ -210,10 +213,41 @@ class Pair {
   bool per_channel_;
 };
 
-bool is_exact(float value, int shift) {
-  const float moved = std::ldexp(value, shift);
-  return std::isfinite(moved) && std::ldexp(moved, -shift) == value;
-}
+// Which powers of two some floats can be multiplied by without rounding.
+class Exponents {
+ public:
+  void add(float value) {
+    const uint32_t bits = std::bit_cast<uint32_t>(value) & 0x7fffffff;
+    if (bits == 0) return;
+    // value = fraction * 2^exponent, its last bit that is set at 2^lowest.
+    const uint32_t stored = bits >> 23, fraction = (bits & 0x7fffff) | (stored ? 0x800000 : 0);
+    const int exponent = static_cast<int>(std::max(stored, 1U)) - 150;
+    lowest_ = std::min(lowest_, exponent + std::countr_zero(fraction));
+    highest_ = std::max(highest_, exponent + static_cast<int>(std::bit_width(fraction)));
+  }
+  bool allow(int shift) const {
+    constexpr int kSmallest = -149, kBeyond = 128;
+    return highest_ == kNone || (lowest_ + shift >= kSmallest && highest_ + shift <= kBeyond);
+  }
+
+ private:
+  static constexpr int kNone = -100000;
+  int lowest_ = -kNone, highest_ = kNone;
+};
+
+// Of each channel of a seam: before it, of the weights and bias of `first`, behind it of `second`.
+struct SeamExponents {
+  std::vector<Exponents> first, second;
+  SeamExponents(const Seam& seam, const WeightView& w1, const WeightView& w2)
+      : first(static_cast<size_t>(seam.channels)), second(first) {
+    const auto a = w1.weight->data<float>(), b = w2.weight->data<float>();
+    w1.each([&](size_t i, int64_t out, int64_t) { first[static_cast<size_t>(out)].add(a[i]); });
+    w2.each([&](size_t i, int64_t, int64_t in) {
+      second[static_cast<size_t>(in / seam.spread)].add(b[i]);
+    });
+    for (size_t c = 0; c < first.size() && w1.bias; ++c) first[c].add(w1.bias->data<float>()[c]);
+  }
+};
 
 Tensor copy_of(const Tensor& t) {
   return Tensor::of<float>(t.dims(),
@@ -246,9 +280,10 @@ class Equalizer {
     std::vector<int> best = nothing;
     const double before = pair.cost(nothing);
     double after = before;
+    const SeamExponents exponents(seam, *first, *second);
     for (double share : {0.5, 0.75, 1.0, 0.25}) {
       std::vector<int> shift = pair.shifts(share);
-      keep_exact(seam, *first, *second, shift);
+      keep_exact(exponents, shift);
       // The first of them unless another is clearly better.
       if (const double c = pair.cost(shift); c < after * 0.9) {
         after = c;
@@ -273,20 +308,10 @@ class Equalizer {
   }
 
   // Channels whose numbers would become too large or too small stay as they are.
-  static void keep_exact(const Seam& seam, const WeightView& first, const WeightView& second,
-                         std::vector<int>& shift) {
-    std::vector<bool> exact(shift.size(), true);
-    const auto check = [&](int64_t channel, float value, int sign) {
-      const auto c = static_cast<size_t>(channel);
-      if (!is_exact(value, sign * shift[c])) exact[c] = false;
-    };
-    const auto w1 = first.weight->data<float>(), w2 = second.weight->data<float>();
-    first.each([&](size_t i, int64_t out, int64_t) { check(out, w1[i], -1); });
-    second.each([&](size_t i, int64_t, int64_t in) { check(in / seam.spread, w2[i], 1); });
-    for (size_t c = 0; c < shift.size(); ++c) {
-      if (first.bias) check(static_cast<int64_t>(c), first.bias->data<float>()[c], -1);
-      if (!exact[c]) shift[c] = 0;
-    }
+  static void keep_exact(const SeamExponents& exponents, std::vector<int>& shift) {
+    for (size_t c = 0; c < shift.size(); ++c)
+      if (!exponents.first[c].allow(-shift[c]) || !exponents.second[c].allow(shift[c]))
+        shift[c] = 0;
   }
 
   void change(const Seam& seam, const WeightView& first, const WeightView& second,

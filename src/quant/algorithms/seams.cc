@@ -148,17 +148,6 @@ class Finder {
 
 }  // namespace
 
-void WeightView::each(const std::function<void(size_t, int64_t, int64_t)>& visit) const {
-  const int64_t in_group = rows / groups;
-  size_t i = 0;
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c) {
-      const int64_t across = r / in_group * columns + c;
-      for (int64_t t = 0; t < taps; ++t, ++i)
-        form == Form::kOutputsFirst ? visit(i, r, across) : visit(i, across, r);
-    }
-}
-
 std::optional<WeightView> weight_view(const ir::Graph& g, const ir::Node& node) {
   const bool conv = is(node, "Conv"), transposed = is(node, "ConvTranspose"),
              gemm = is(node, "Gemm");

@@ -3,7 +3,6 @@
 // room.
 #pragma once
 
-#include <functional>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -19,7 +18,18 @@ struct WeightView {
   int64_t outputs = 0, inputs = 0;
   int64_t inputs_per_output = 0;  // of one group
   // visit(element, output channel, input channel)
-  void each(const std::function<void(size_t, int64_t, int64_t)>& visit) const;
+  template <typename Visit>
+  void each(Visit&& visit) const {
+    const int64_t in_group = rows / groups;
+    size_t i = 0;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) {
+        const int64_t across = r / in_group * columns + c;
+        const bool outputs_first = form == Form::kOutputsFirst;
+        const int64_t out = outputs_first ? r : across, in = outputs_first ? across : r;
+        for (int64_t t = 0; t < taps; ++t, ++i) visit(i, out, in);
+      }
+  }
 
   enum class Form : uint8_t { kOutputsFirst, kInputsFirst };
   Form form = Form::kOutputsFirst;  // [outputs, inputs of a group, taps], or the other way round

@@ -13,7 +13,6 @@ Density::Sums add(Density::Sums sums, const Density::Bin& bin, double x) {
   sums.n += n;
   sums.x += n * (a + length / 2);
   sums.xx += n * (a * a + a * length + length * length / 3);
-  sums.log += n * std::log(bin.n / width);
   return sums;
 }
 
@@ -48,8 +47,6 @@ Density::Sums Density::below(double x) const {
   const size_t i = index(x);
   return add(sums_[i], bins_[i], std::min(x, bins_[i].to));
 }
-
-Density::Bin Density::bin(double x) const { return bins_.empty() ? Bin{} : bins_[index(x)]; }
 
 Ladder::Ladder(double lo, double hi, Levels levels) {
   if (levels == Levels::kSymmetric) {

@@ -17,7 +17,6 @@ class Density {
   // Over the values below x.
   struct Sums {
     double n = 0, x = 0, xx = 0;  // of 1, x and x^2
-    double log = 0;               // of the logarithm of the density
   };
   Sums below(double x) const;
   const Sums& total() const { return sums_.back(); }
@@ -25,8 +24,6 @@ class Density {
   struct Bin {
     double from = 0, to = 0, n = 0;
   };
-  // The one that x lies in.
-  Bin bin(double x) const;
 
  private:
   size_t index(double x) const;
@@ -71,10 +68,10 @@ double best_end(double extreme, double start, double& least, Cost cost) {
   return best;
 }
 
-// Both ends in turn, the other as it is; with kSymmetric one for both sides. cost(lo, hi).
+// Both ends of `all` in turn, the other as it is; with kSymmetric one for both sides. cost(lo, hi).
 template <typename Cost>
-CalibrationMethod::Ends best_ends(const MinMax& seen, Levels levels, Cost cost) {
-  double lo = std::min(double{seen.min}, 0.0), hi = std::max(double{seen.max}, 0.0);
+CalibrationMethod::Ends best_ends(CalibrationMethod::Ends all, Levels levels, Cost cost) {
+  double lo = std::min(all.lo, 0.0), hi = std::max(all.hi, 0.0);
   if (levels == Levels::kSymmetric) {
     const double extreme = std::max(-lo, hi);
     double least = cost(-extreme, extreme);

@@ -22,9 +22,9 @@ double squared_error(const Density& density, const Ladder& ladder) {
 
 CalibrationMethod::Ends choose(const TensorStats& seen, double, Levels levels) {
   const Density density(seen.histogram);
-  return best_ends(seen.range, levels, [&](double lo, double hi) {
-    return squared_error(density, Ladder(lo, hi, levels));
-  });
+  return best_ends(
+      {double{seen.range.min}, double{seen.range.max}}, levels,
+      [&](double lo, double hi) { return squared_error(density, Ladder(lo, hi, levels)); });
 }
 
 }  // namespace
