@@ -2,14 +2,17 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "tersor/dtype.h"
@@ -30,20 +33,34 @@ class Buffer {
   // Memory of somebody else; `release` runs when the last handle goes.
   Buffer(std::byte* data, size_t size, Release release)
       : data_(data), size_(size), release_(std::move(release)) {}
-  ~Buffer() {
-    if (release_) release_(data_, size_);
-  }
+  // Bytes that are fetched when somebody first asks for them, which may then throw an Error.
+  using Fetch = std::function<void(std::byte*)>;
+  static std::shared_ptr<Buffer> deferred(size_t bytes, Fetch fetch);
+  ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  std::byte* data() noexcept { return data_; }
-  const std::byte* data() const noexcept { return data_; }
+  std::byte* data() { return const_cast<std::byte*>(std::as_const(*this).data()); }
+  const std::byte* data() const {
+    std::byte* p = data_.load(std::memory_order_acquire);
+    return p || !fetch_ ? p : load();
+  }
   size_t size() const noexcept { return size_; }
 
+  // Of deferred bytes: a buffer of its own that fetches the same; nullptr for others.
+  std::shared_ptr<const Buffer> fetching_anew() const;
+  // Deferred bytes give their memory back until they are asked for again. For the one who knows
+  // that nobody looks at them.
+  void unload() const noexcept;
+
  private:
-  std::byte* data_;
+  std::byte* load() const;
+
+  mutable std::atomic<std::byte*> data_;
   size_t size_;
   Release release_;
+  Fetch fetch_;
+  mutable std::mutex mutex_;
 };
 
 namespace tensor {
@@ -101,9 +118,9 @@ class Tensor {
   size_t bytes() const noexcept { return bytes_; }
   bool defined() const noexcept { return dtype_ != DType::kUndefined; }
 
-  const std::byte* raw() const noexcept { return buffer_ ? buffer_->data() + offset_ : nullptr; }
+  const std::byte* raw() const { return buffer_ ? buffer_->data() + offset_ : nullptr; }
   // Only for the one who just made the tensor, before it is shared.
-  std::byte* raw_mutable() noexcept { return const_cast<std::byte*>(raw()); }
+  std::byte* raw_mutable() { return const_cast<std::byte*>(raw()); }
   // The elements; an internal Error if T does not match dtype().
   template <typename T>
   std::span<const T> data() const {

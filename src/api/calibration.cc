@@ -23,6 +23,16 @@ ir::Model float_model(const Model& model, bool requantize) {
   return quant::remove_quantization(impl.model);
 }
 
+// Weights that are still in the file, apart from whoever else has the model: they come and go as
+// they are needed.
+void fetch_anew(ir::Model& model) {
+  for (ir::Value& v : model.graph.values)
+    if (v.constant && v.constant->buffer())
+      if (auto buffer = v.constant->buffer()->fetching_anew())
+        v.constant = Tensor(v.constant->dtype(), v.constant->dims(), std::move(buffer),
+                            v.constant->offset());
+}
+
 quant::Equalize parse_equalize(const std::string& text) {
   if (text == "auto") return quant::Equalize::kAuto;
   if (text == "on") return quant::Equalize::kOn;
@@ -38,6 +48,7 @@ Prepared prepare(const Model& model, bool per_channel, const std::string& equali
   const quant::Equalize mode = parse_equalize(equalize);
   Prepared p;
   p.model = float_model(model, requantize);
+  fetch_anew(p.model);
   quant::check_weights(p.model);
   passes::Options simplify;
   simplify.min_opset = kPerChannelOpset;
@@ -61,6 +72,11 @@ Prepared prepare(const Model& model, bool per_channel, const std::string& equali
   return p;
 }
 
+void unload(const ir::Model& model) {
+  for (const ir::Value& v : model.graph.values)
+    if (v.constant && v.constant->buffer()) v.constant->buffer()->unload();
+}
+
 std::map<std::string, int> all_points(const ir::Model& prepared) {
   std::map<std::string, int> all;
   for (const quant::Target* target : quant::all_targets()) {
@@ -81,14 +97,18 @@ Data limited(const Data& data, int64_t samples) {
 }
 
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
-                const CalibrateOptions& options) {
+                const CalibrateOptions& options, bool histograms) {
   const auto samples = open(limited(data, options.samples), prepared.model);
-  calib::CollectOptions collect{.threads = options.threads, .keep_interrupted = options.checkpoint};
+  calib::CollectOptions collect{.threads = options.threads,
+                                .keep_interrupted = options.checkpoint,
+                                .histograms = histograms,
+                                .unload = true};
   if (options.progress)
     collect.advance = [&options](int64_t done, int64_t total) {
       return options.progress("calibrate", done, total);
     };
   std::map<std::string, int> points = all_points(prepared.model);
+  unload(prepared.model);
   const auto start = std::chrono::steady_clock::now();
   calib::Collected collected;
   try {
@@ -115,7 +135,8 @@ Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
 }
 
 stats::Statistics chosen(const stats::Statistics& statistics, const Model& model,
-                         const Prepared& prepared, const quant::Recipe& recipe, bool partial) {
+                         const Prepared& prepared, const quant::Recipe& recipe, bool partial,
+                         bool histograms) {
   const auto refuse = [](std::string sentence, const char* help) {
     throw Error(ErrorKind::kInput, "E25", std::move(sentence), help);
   };
@@ -143,6 +164,7 @@ stats::Statistics chosen(const stats::Statistics& statistics, const Model& model
     }
     stats::TensorStats& t = out.tensors[name] = it->second;
     if (axis == 0) t.channels = {};
+    if (!histograms && !recipe.calibrator.method->needs_histogram) t.histogram = {};
   }
   return out;
 }

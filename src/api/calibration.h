@@ -34,6 +34,10 @@ struct Prepared {
 Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
                  const quant::Target& target);
 
+// Gives back what deferred weights take until they are looked at again: of a model that is not
+// shared.
+void unload(const ir::Model& model);
+
 // The values that a recipe with any target, and nothing kept in float, needs.
 std::map<std::string, int> all_points(const ir::Model& prepared);
 
@@ -48,12 +52,13 @@ struct Gathered {
   double seconds = 0;
 };
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
-                const CalibrateOptions& options);
+                const CalibrateOptions& options, bool histograms = true);
 
-// What a recipe needs of them. E25 if they are of another model, gathered with other settings, or
-// lack something (unless `partial`).
+// What a recipe needs of them, histograms only if the calibrator does or `histograms` says so. E25
+// if they are of another model, gathered with other settings, or lack something (unless `partial`).
 stats::Statistics chosen(const stats::Statistics& statistics, const Model& model,
-                         const Prepared& prepared, const quant::Recipe& recipe, bool partial);
+                         const Prepared& prepared, const quant::Recipe& recipe, bool partial,
+                         bool histograms);
 
 }  // namespace api
 }  // namespace tersor

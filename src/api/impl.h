@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
+#include "base/file.h"
 #include "calib/dataset.h"
 #include "engine/session.h"
 #include "ir/model.h"
@@ -15,9 +17,17 @@ namespace tersor {
 
 struct Model::Impl {
   ir::Model model;
-  std::string name = "model";  // the file, for messages
-  uint64_t file_bytes = 0;     // with external data; 0 if it came from no file
-  std::string sha256;          // of that file
+  std::string name = "model";                   // the file, for messages
+  uint64_t file_bytes = 0;                      // with external data; 0 if it came from no file
+  std::shared_ptr<const base::InputFile> file;  // that it came from, or nothing
+
+  // Of that file, or of what it would be; made once.
+  const std::string& sha256() const;
+  std::string made_sha256;  // known already
+
+ private:
+  mutable std::once_flag once_;
+  mutable std::string sha256_;
 };
 
 struct Session::Impl {

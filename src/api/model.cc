@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/impl.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -28,15 +30,40 @@ uint64_t external_bytes(const ir::Model& model, uint64_t file_bytes) {
 }  // namespace
 }  // namespace api
 
+const std::string& Model::Impl::sha256() const {
+  std::call_once(once_, [&] {
+    if (!file) {
+      sha256_ = made_sha256.empty() ? base::sha256(onnx::write_bytes(model)) : made_sha256;
+      return;
+    }
+    constexpr uint64_t kPiece = uint64_t{1} << 18;
+    base::Sha256 hash;
+    std::string piece;
+    for (uint64_t at = 0; at < file->size(); at += piece.size()) {
+      piece.resize(std::min(kPiece, file->size() - at));
+      file->read(at, piece.data(), piece.size());
+      hash.add(piece);
+    }
+    file->check_unchanged();
+    sha256_ = hash.digits();
+  });
+  return sha256_;
+}
+
 Model Model::load(const std::filesystem::path& path) {
   auto impl = std::make_shared<Impl>();
   impl->name = path.string();
-  const std::string bytes = base::read_file(path, limits::kModelFileBytes);
-  const auto folder = path == "-" ? std::filesystem::path(".") : path.parent_path();
-  impl->model = onnx::read_bytes(bytes, folder.empty() ? "." : folder,
-                                 path == "-" ? "standard input" : path.string());
-  impl->file_bytes = bytes.size() + api::external_bytes(impl->model, bytes.size());
-  impl->sha256 = base::sha256(bytes);
+  if (path == "-") {
+    const std::string bytes = base::read_file(path, limits::kModelFileBytes);
+    impl->model = onnx::read_bytes(bytes, ".", "standard input");
+    impl->file_bytes = bytes.size();
+    impl->made_sha256 = base::sha256(bytes);
+  } else {
+    impl->file = std::make_shared<const base::InputFile>(path);
+    impl->model = onnx::read(path);
+    impl->file_bytes = impl->file->size();
+  }
+  impl->file_bytes += api::external_bytes(impl->model, impl->file_bytes);
   return Model(std::move(impl));
 }
 
@@ -44,7 +71,7 @@ Model Model::parse(std::string_view bytes, const std::filesystem::path& external
   auto impl = std::make_shared<Impl>();
   impl->model = onnx::read_bytes(bytes, external_folder);
   impl->file_bytes = bytes.size();
-  impl->sha256 = base::sha256(bytes);
+  impl->made_sha256 = base::sha256(bytes);
   return Model(std::move(impl));
 }
 
@@ -62,8 +89,6 @@ void check_output(const std::filesystem::path& path, bool force) {
   base::check_output(path, force);
 }
 
-std::string Model::sha256() const {
-  return impl_->sha256.empty() ? base::sha256(bytes()) : impl_->sha256;
-}
+std::string Model::sha256() const { return impl_->sha256(); }
 
 }  // namespace tersor

@@ -1,5 +1,7 @@
 #include "tersor/quantize.h"
 
+#include <future>
+
 #include "api/calibration.h"
 #include "base/error.h"
 #include "eval/report/describe.h"
@@ -27,6 +29,8 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
                              options.bias_correct, options.keep,
                              &quant::find_target(options.target)};
+  // Meanwhile, on the other core.
+  const auto hashed = std::async(std::launch::async, [&model] { model.sha256(); });
   const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
                                               options.requantize, *recipe.target);
   QuantizeResult result(model, api::wrap(prepared.model));
@@ -47,10 +51,11 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
     calibrate.samples = options.samples;
     calibrate.threads = options.threads;
     calibrate.progress = options.progress;
-    gathered = api::gather(model, prepared, data, calibrate);
+    gathered = api::gather(model, prepared, data, calibrate,
+                           options.details || recipe.calibrator.method->needs_histogram);
   }
   const stats::Statistics statistics =
-      api::chosen(gathered.statistics, model, prepared, recipe, options.partial);
+      api::chosen(gathered.statistics, model, prepared, recipe, options.partial, false);
   result.data_summary = statistics.data;
   result.data_guessed = gathered.guessed;
   result.synthetic = statistics.synthetic;
@@ -60,7 +65,11 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   for (const std::string& note : prepared.report.notes) result.warnings.push_back({"W31", note});
 
   const quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
-  eval::describe(prepared.model, decisions, statistics, options.details, result);
+  eval::describe(prepared.model, decisions,
+                 options.details ? api::chosen(gathered.statistics, model, prepared, recipe,
+                                               options.partial, true)
+                                 : statistics,
+                 options.details, result);
   if (result.quantized == 0) result.warnings.push_back({"W30", "no layer could be quantized"});
   ir::Model compressed = quant::apply(prepared.model, decisions);
   result.recipe = recipe_text(recipe, !prepared.equalized.empty());

@@ -50,6 +50,10 @@ std::string read_all(int fd, uint64_t offset, uint64_t length, const std::string
   return bytes;
 }
 
+int64_t nanoseconds(const timespec& t) {
+  return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
 std::string read_stream(int fd, uint64_t limit) {
   std::string bytes;
   char block[65536];
@@ -89,10 +93,16 @@ std::string nearest(std::string_view wish, std::span<const std::string> names) {
   return best;
 }
 
-std::string read_file(const fs::path& path, uint64_t limit) {
-  if (path == "-") return read_stream(STDIN_FILENO, limit);
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (fd.get() < 0) {
+void fail_cut_off(const std::string& name, uint64_t needed, uint64_t there) {
+  throw Error(ErrorKind::kInput, "E03",
+              fmt::format("{} is cut off: {} bytes are needed, it has {}", base::quoted(name),
+                          needed, there),
+              "download or copy it again");
+}
+
+InputFile::InputFile(const fs::path& path) : name_(path.string()) {
+  fd_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd_ < 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
       Error error(ErrorKind::kInput, "E01", "no such file: " + base::quoted(path.string()));
       std::vector<std::string> names;
@@ -106,16 +116,52 @@ std::string read_file(const fs::path& path, uint64_t limit) {
       if (!close.empty()) error.suggest("did you mean " + base::quoted(close) + " (same folder)?");
       throw error;
     }
-    fail_input("E06", "{} cannot be opened: {}", base::quoted(path.string()), std::strerror(errno));
+    fail_input("E06", "{} cannot be opened: {}", base::quoted(name_), std::strerror(errno));
   }
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    fail_input("E06", "{} is not a regular file", base::quoted(path.string()));
-  const auto size = static_cast<uint64_t>(info.st_size);
-  if (size > limit)
+  if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd_);
+    fail_input("E06", "{} is not a regular file", base::quoted(name_));
+  }
+  size_ = static_cast<uint64_t>(info.st_size);
+  changed_ = nanoseconds(info.st_mtim);
+}
+
+InputFile::~InputFile() { ::close(fd_); }
+
+void InputFile::read(uint64_t offset, void* into, size_t length) const {
+  if (!base::in_range(offset, length, size_))
+    fail_cut_off(name_, base::checked_add<uint64_t>(offset, length), size_);
+  auto* to = static_cast<char*>(into);
+  while (length > 0) {
+    const ssize_t n =
+        ::pread(fd_, to, std::min(length, size_t{1} << 30), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      fail_input("E06", "{} cannot be read: {}", base::quoted(name_), std::strerror(errno));
+    if (n == 0) fail_cut_off(name_, offset + length, offset);
+    to += n;
+    offset += static_cast<uint64_t>(n);
+    length -= static_cast<size_t>(n);
+  }
+}
+
+void InputFile::check_unchanged() const {
+  struct stat info {};
+  if (::fstat(fd_, &info) != 0 || static_cast<uint64_t>(info.st_size) != size_ ||
+      nanoseconds(info.st_mtim) != changed_)
+    fail_input("E06", "{} was changed while it was in use", base::quoted(name_));
+}
+
+std::string read_file(const fs::path& path, uint64_t limit) {
+  if (path == "-") return read_stream(STDIN_FILENO, limit);
+  const InputFile file(path);
+  if (file.size() > limit)
     fail(ErrorKind::kLimit, "E60", "{} has {} bytes, more than the limit of {}",
-         base::quoted(path.string()), size, limit);
-  return read_all(fd.get(), 0, size, path.string());
+         base::quoted(path.string()), file.size(), limit);
+  std::string bytes(file.size(), '\0');
+  file.read(0, bytes.data(), bytes.size());
+  return bytes;
 }
 
 namespace {

@@ -15,6 +15,31 @@ namespace tersor::base {
 // (with the nearest name in its folder), E06 unreadable or not a regular file, E60 over the limit.
 std::string read_file(const std::filesystem::path& path, uint64_t limit);
 
+// A regular file, open for reading. E01 missing, E06 unreadable or not a regular file.
+class InputFile {
+ public:
+  explicit InputFile(const std::filesystem::path& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  const std::string& name() const noexcept { return name_; }
+  uint64_t size() const noexcept { return size_; }
+  // Exactly `length` bytes at `offset`; E03 if the file ends before.
+  void read(uint64_t offset, void* into, size_t length) const;
+  // E06 if the file was written to since it was opened.
+  void check_unchanged() const;
+
+ private:
+  std::string name_;
+  uint64_t size_ = 0;
+  int fd_ = -1;
+  int64_t changed_ = 0;  // when, in nanoseconds
+};
+
+// E03: a file needs more bytes than it has.
+[[noreturn]] void fail_cut_off(const std::string& name, uint64_t needed, uint64_t there);
+
 // Bytes of a file that stay valid as long as a copy of this lives: mapped, or read where that is
 // cheaper.
 struct FileBytes {

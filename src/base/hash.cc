@@ -1,9 +1,9 @@
 #include "base/hash.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 
 namespace tersor::base {
 namespace {
@@ -44,17 +44,29 @@ void mix(Words& state, const unsigned char* block) {
 
 }  // namespace
 
-std::string sha256(std::string_view bytes) {
-  Words state{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-              0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  size_t left = bytes.size();
-  for (; left >= 64; left -= 64, data += 64) mix(state, data);
+void Sha256::add(std::string_view bytes) {
+  constexpr size_t kBlock = 64;
+  length_ += bytes.size();
+  if (!open_.empty()) {
+    const size_t part = std::min(bytes.size(), kBlock - open_.size());
+    open_ += bytes.substr(0, part);
+    bytes.remove_prefix(part);
+    if (open_.size() < kBlock) return;
+    mix(state_, reinterpret_cast<const unsigned char*>(open_.data()));
+    open_.clear();
+  }
+  for (; bytes.size() >= kBlock; bytes.remove_prefix(kBlock))
+    mix(state_, reinterpret_cast<const unsigned char*>(bytes.data()));
+  open_ = bytes;
+}
+
+std::string Sha256::digits() const {
+  Words state = state_;
   std::array<unsigned char, 128> tail{};
-  if (left) std::memcpy(tail.data(), data, left);
-  tail[left] = 0x80;
-  const size_t blocks = left < 56 ? 1 : 2;
-  const uint64_t bit_count = uint64_t{bytes.size()} * 8;
+  std::copy(open_.begin(), open_.end(), tail.begin());
+  tail[open_.size()] = 0x80;
+  const size_t blocks = open_.size() < 56 ? 1 : 2;
+  const uint64_t bit_count = length_ * 8;
   for (size_t i = 0; i < 8; ++i)
     tail[blocks * 64 - 1 - i] = static_cast<unsigned char>(bit_count >> (8 * i));
   for (size_t i = 0; i < blocks; ++i) mix(state, tail.data() + 64 * i);
@@ -62,6 +74,12 @@ std::string sha256(std::string_view bytes) {
   for (uint32_t word : state)
     for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[word >> shift & 15];
   return text;
+}
+
+std::string sha256(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.digits();
 }
 
 }  // namespace tersor::base

@@ -78,8 +78,9 @@ bool Batcher::next(Batch& batch) {
     if (ahead_) {
       sample = std::move(*ahead_);
       ahead_.reset();
-    } else if (!data_.next(sample)) {
-      break;
+    } else {
+      if (pool_) data_.read_ahead(*pool_, std::max<int64_t>(batch_, 2 * pool_->size()));
+      if (!data_.next(sample)) break;
     }
     if (!samples.empty() && !same_shapes(samples[0], sample)) {
       ahead_ = std::move(sample);

@@ -14,6 +14,7 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
                   const CollectOptions& options) {
   engine::CompileOptions compile;
   for (const auto& [name, axis] : points) compile.keep.insert(name);
+  compile.unload = options.unload;
   engine::SessionOptions session_options;
   session_options.threads = options.threads;
   const engine::Session session(engine::compile(model, compile), session_options);
@@ -25,12 +26,14 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
   int64_t rows = 1;
   const engine::Tap tap = [&](const engine::TapView& view) {
     const auto point = points.find(view.name);
-    if (point != points.end()) observe(view, point->second, rows, batch.count, tensors[view.name]);
+    if (point != points.end())
+      observe(view, {point->second, options.histograms, rows, batch.count}, tensors[view.name]);
   };
 
   const std::vector<InputSpec> inputs = input_specs(model.graph);
   DataCheck check;
   Batcher batcher(data, inputs, options.batch, &check);
+  if (options.threads != 1) batcher.use(session.pool());
   const int64_t total = data.size();
   const auto stop = [&] {
     const auto done = static_cast<int64_t>(out.statistics.samples);

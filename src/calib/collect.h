@@ -19,6 +19,8 @@ struct CollectOptions {
   int64_t batch = 8;  // samples at once, where the model lets it
   Advance advance = {};
   bool keep_interrupted = false;  // when `advance` says stop, give what was gathered
+  bool histograms = true;
+  bool unload = false;  // deferred weights give their memory back: nobody else looks at the model
 };
 
 struct Collected {

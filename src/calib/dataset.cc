@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
+#include <exception>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -51,18 +53,39 @@ class Selected : public Dataset {
   std::string guessed() const override { return source_->guessed; }
   void reset() override {
     at_ = rest_at_ = chosen_at_ = 0;
+    ahead_.clear();
     given_ = skipped_ = 0;
+  }
+
+  void read_ahead(runtime::ThreadPool& pool, int64_t most) override {
+    if (!source_->concurrent() || !ahead_.empty()) return;
+    for (; most > 0 && seek(); --most) ahead_.emplace_back().sample.index = at_++;
+    pool.parallel_for(static_cast<int64_t>(ahead_.size()), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        Ahead& a = ahead_[static_cast<size_t>(i)];
+        try {
+          read(a.sample);
+        } catch (...) {
+          a.failure = std::current_exception();
+        }
+      }
+    });
   }
 
   bool next(Sample& sample) override {
     for (;;) {
-      while (at_ < total_ && !wanted(at_)) ++at_;
-      if (at_ >= total_) break;
-      sample = {};
-      sample.index = at_++;
+      if (ahead_.empty() && !seek()) break;
       try {
-        source_->read(sample.index, sample);
-        check(sample);
+        if (!ahead_.empty()) {
+          Ahead a = std::move(ahead_.front());
+          ahead_.pop_front();
+          sample = std::move(a.sample);
+          if (a.failure) std::rethrow_exception(a.failure);
+        } else {
+          sample = {};
+          sample.index = at_++;
+          read(sample);
+        }
         if (!labels_.empty()) sample.label = labels_[static_cast<size_t>(sample.index)];
         ++given_;
         return true;
@@ -101,6 +124,16 @@ class Selected : public Dataset {
     return !chosen && is_chosen(rest_at_++, rest_chosen_, total_ - chosen_);
   }
 
+  // Goes on to the next item that is wanted.
+  bool seek() {
+    while (at_ < total_ && !wanted(at_)) ++at_;
+    return at_ < total_;
+  }
+  void read(Sample& sample) const {
+    source_->read(sample.index, sample);
+    check(sample);
+  }
+
   void check(const Sample& sample) const {
     for (const auto& [input, t] : sample.inputs) {
       if (!tensor::is_float(t.dtype())) continue;
@@ -133,6 +166,11 @@ class Selected : public Dataset {
   int64_t total_ = 0, chosen_ = 0, rest_chosen_ = 0;
   int64_t at_ = 0, rest_at_ = 0, chosen_at_ = 0, given_ = 0, skipped_ = 0;
   std::string first_bad_;
+  struct Ahead {
+    Sample sample;
+    std::exception_ptr failure;
+  };
+  std::deque<Ahead> ahead_;
   std::vector<int64_t> labels_;
 };
 

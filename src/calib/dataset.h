@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "calib/preprocess.h"
+#include "runtime/pool.h"
 #include "tensor/tensor.h"
 
 namespace tersor::calib {
@@ -57,6 +58,9 @@ class Dataset {
   virtual int64_t size() const = 0;       // samples that next() will give (bad ones included)
   virtual int64_t total() const = 0;      // without limit
   virtual bool next(Sample& sample) = 0;  // false at the end
+  // Reads some of the next samples by all threads, if the kind of data allows it: what next() gives
+  // stays the same.
+  virtual void read_ahead(runtime::ThreadPool& pool, int64_t most) = 0;
   virtual void reset() = 0;
   virtual bool synthetic() const = 0;   // random: results are not meaningful
   virtual int64_t skipped() const = 0;  // bad items left out so far
@@ -115,12 +119,15 @@ class Batcher {
   // `data`, and shows every sample to `check`, if there is one.
   Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wish,
           DataCheck* check = nullptr);
+  // Samples are read by these threads, some at a time.
+  void use(runtime::ThreadPool& pool) { pool_ = &pool; }
   bool next(Batch& batch);
   int64_t batch() const noexcept { return batch_; }
 
  private:
   Dataset& data_;
   DataCheck* check_;
+  runtime::ThreadPool* pool_ = nullptr;
   int64_t batch_ = 1;
   bool fixed_ = false;
   std::optional<Sample> ahead_;

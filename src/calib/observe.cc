@@ -25,22 +25,22 @@ Shape shape_of(const Dims& dims, size_t from, size_t axis) {
 
 }  // namespace
 
-void observe(const engine::TapView& view, int axis, int64_t rows, int64_t samples,
-             stats::TensorStats& stats) {
+void observe(const engine::TapView& view, const Watch& watch, stats::TensorStats& stats) {
+  const int64_t rows = watch.rows;
   // The order of the elements does not matter; only other types need a copy.
   const bool plain = view.tensor.dtype() == DType::kFloat32 && !view.quant;
   const Tensor real = plain ? view.tensor : view.to_rows();
   const Dims& dims = real.dims();
   const bool apart = rows > 1 && !dims.empty() && dims[0] == rows;
-  const int64_t count = apart ? std::min(rows, samples) : 1;
+  const int64_t count = apart ? std::min(rows, watch.samples) : 1;
   const int64_t size = apart ? real.count() / rows : real.count();
   if (size == 0) {
     stats.add(std::span<const float>());
     return;
   }
 
-  const bool means = axis != 0 && dims.size() >= 2;
-  const bool last = axis < 0 || (plain && view.layout == runtime::Layout::kChannelsLast);
+  const bool means = watch.axis != 0 && dims.size() >= 2;
+  const bool last = watch.axis < 0 || (plain && view.layout == runtime::Layout::kChannelsLast);
   const Shape shape =
       means ? shape_of(dims, apart ? 1 : 0, last ? dims.size() - 1 : 1) : Shape{1, 1, size};
   // Chunks are the same whatever the threads: whole pixels, or all of a sample that has its
@@ -62,7 +62,7 @@ void observe(const engine::TapView& view, int axis, int64_t rows, int64_t sample
                                                      static_cast<size_t>(length));
       try {
         stats::Look look;
-        look.add(values);
+        look.add(values, watch.histogram);
         stats::ChannelMeans channels;
         if (means)
           channels.add(values, shape.inner == 1 ? length / shape.channels : shape.outer,

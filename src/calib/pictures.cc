@@ -27,6 +27,7 @@ class ImageFiles : public Source {
   std::string item_name(int64_t i) const override {
     return files_[static_cast<size_t>(i)].generic_string();
   }
+  bool concurrent() const override { return true; }
   void read(int64_t i, Sample& sample) override {
     const fs::path path = folder_ / files_[static_cast<size_t>(i)];
     sample.source = path.string();

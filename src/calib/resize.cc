@@ -11,15 +11,16 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "calib/image.h"
+#include "kernels/resample/resample.h"
 
 namespace tersor::calib {
 namespace {
 
-constexpr int kWeightBits = 22;
+namespace kernel = kernels::resample;
 
 struct Taps {
-  int width = 0;                  // weights per output sample; those not needed are 0
-  std::vector<int> first, count;  // of input samples, per output sample
+  int width = 0;                      // weights per output sample; those not needed are 0
+  std::vector<int32_t> first, count;  // of input samples, per output sample
   std::vector<int32_t> weights;
 };
 
@@ -48,7 +49,7 @@ Taps make_taps(int in, int out) {
     for (int k = 0; k < count; ++k) {
       const double w =
           sum != 0 ? exact[static_cast<size_t>(k)] / sum : exact[static_cast<size_t>(k)];
-      weights[k] = static_cast<int32_t>(0.5 + w * (1 << kWeightBits));
+      weights[k] = static_cast<int32_t>(0.5 + w * (1 << kernel::kWeightBits));
     }
     taps.first[static_cast<size_t>(i)] = first;
     taps.count[static_cast<size_t>(i)] = count;
@@ -56,29 +57,20 @@ Taps make_taps(int in, int out) {
   return taps;
 }
 
-uint8_t rounded(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
+const kernel::Table& table() {
+  static const kernel::Table& t = kernel::table(base::detect_isa());
+  return t;
 }
-constexpr int32_t kHalf = 1 << (kWeightBits - 1);
 
-template <int kChannels>
 Image horizontal(const Image& image, int width) {
   const Taps taps = make_taps(image.width, width);
-  Image out{width, image.height, kChannels, {}};
-  out.pixels.resize(static_cast<size_t>(width) * static_cast<size_t>(image.height) * kChannels);
-  for (int y = 0; y < image.height; ++y) {
-    uint8_t* to = out.row(y);
-    for (int x = 0; x < width; ++x, to += kChannels) {
-      const uint8_t* from = image.row(y) + taps.first[static_cast<size_t>(x)] * kChannels;
-      const int32_t* weights =
-          taps.weights.data() + static_cast<size_t>(x) * static_cast<size_t>(taps.width);
-      int32_t sum[kChannels];
-      for (int32_t& s : sum) s = kHalf;
-      for (int k = 0; k < taps.count[static_cast<size_t>(x)]; ++k, from += kChannels)
-        for (int c = 0; c < kChannels; ++c) sum[c] += from[c] * weights[k];
-      for (int c = 0; c < kChannels; ++c) to[c] = rounded(sum[c]);
-    }
-  }
+  const kernel::Filter filter{width, taps.width, taps.first.data(), taps.count.data(),
+                              taps.weights.data()};
+  Image out{width, image.height, image.channels, {}};
+  out.pixels.resize(static_cast<size_t>(width) * static_cast<size_t>(image.height) *
+                    static_cast<size_t>(image.channels));
+  for (int y = 0; y < image.height; ++y)
+    table().row(image.row(y), image.width, image.channels, out.row(y), filter);
   return out;
 }
 
@@ -87,18 +79,11 @@ Image vertical(const Image& image, int height) {
   const size_t row = static_cast<size_t>(image.width) * static_cast<size_t>(image.channels);
   Image out{image.width, height, image.channels, {}};
   out.pixels.resize(row * static_cast<size_t>(height));
-  std::vector<int32_t> sums(row);
   for (int y = 0; y < height; ++y) {
-    std::ranges::fill(sums, kHalf);
-    const int32_t* weights =
-        taps.weights.data() + static_cast<size_t>(y) * static_cast<size_t>(taps.width);
-    for (int k = 0; k < taps.count[static_cast<size_t>(y)]; ++k) {
-      const uint8_t* from = image.row(taps.first[static_cast<size_t>(y)] + k);
-      const int32_t weight = weights[k];
-      for (size_t i = 0; i < row; ++i) sums[i] += from[i] * weight;
-    }
-    uint8_t* to = out.row(y);
-    for (size_t i = 0; i < row; ++i) to[i] = rounded(sums[i]);
+    const auto i = static_cast<size_t>(y);
+    table().rows(image.row(taps.first[i]), static_cast<int64_t>(row), taps.count[i],
+                 taps.weights.data() + i * static_cast<size_t>(taps.width),
+                 static_cast<int64_t>(row), out.row(y));
   }
   return out;
 }
@@ -113,9 +98,7 @@ Image resize_bilinear(const Image& image, int width, int height) {
     if (static_cast<uint64_t>(width) * static_cast<uint64_t>(between) > limits::kImagePixels)
       base::fail(ErrorKind::kLimit, "E60", "a picture of {} x {} is over the limit of {} pixels",
                  width, between, limits::kImagePixels);
-  Image out = width == image.width  ? image
-              : image.channels == 1 ? horizontal<1>(image, width)
-                                    : horizontal<3>(image, width);
+  Image out = width == image.width ? image : horizontal(image, width);
   return height == out.height ? out : vertical(out, height);
 }
 

@@ -16,6 +16,8 @@ class Source {
   virtual int64_t size() const = 0;
   // Fills sample.inputs and sample.source. Cheap for rising numbers.
   virtual void read(int64_t index, Sample& sample) = 0;
+  // Whether several threads may read at once.
+  virtual bool concurrent() const { return false; }
   // What a label file calls the item; empty if it is just a number.
   virtual std::string item_name(int64_t) const { return {}; }
 

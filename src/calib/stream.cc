@@ -24,48 +24,7 @@ namespace {
               "download or copy it again");
 }
 
-[[noreturn]] void fail_cut_off(const std::string& name, uint64_t needed, uint64_t there) {
-  throw Error(ErrorKind::kInput, "E03",
-              fmt::format("{} is cut off: {} bytes are needed, it has {}", base::quoted(name),
-                          needed, there),
-              "download or copy it again");
-}
-
 }  // namespace
-
-InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
-  fd_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (fd_ < 0) {
-    const int error = errno;
-    if (error == ENOENT || error == ENOTDIR) base::read_file(path, 0);  // E01 with a suggestion
-    base::fail_input("E06", "{} cannot be opened: {}", base::quoted(name_), std::strerror(error));
-  }
-  struct stat info {};
-  if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd_);
-    base::fail_input("E06", "{} is not a regular file", base::quoted(name_));
-  }
-  size_ = static_cast<uint64_t>(info.st_size);
-}
-
-InputFile::~InputFile() { ::close(fd_); }
-
-void InputFile::read(uint64_t offset, void* into, size_t length) const {
-  if (!base::in_range(offset, length, size_))
-    fail_cut_off(name_, base::checked_add<uint64_t>(offset, length), size_);
-  auto* to = static_cast<char*>(into);
-  while (length > 0) {
-    const ssize_t n =
-        ::pread(fd_, to, std::min(length, size_t{1} << 30), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      base::fail_input("E06", "{} cannot be read: {}", base::quoted(name_), std::strerror(errno));
-    if (n == 0) fail_cut_off(name_, offset + length, offset);
-    to += n;
-    offset += static_cast<uint64_t>(n);
-    length -= static_cast<size_t>(n);
-  }
-}
 
 struct ByteStream::Inflater {
   z_stream z{};
@@ -86,7 +45,7 @@ ByteStream::ByteStream(std::shared_ptr<const InputFile> file, uint64_t offset, u
                        Packing packing)
     : file_(std::move(file)), offset_(offset), length_(length), packing_(packing) {
   if (!base::in_range(offset, length, file_->size()))
-    fail_cut_off(file_->name(), base::checked_add(offset, length), file_->size());
+    base::fail_cut_off(file_->name(), base::checked_add(offset, length), file_->size());
 }
 
 ByteStream::~ByteStream() = default;
@@ -102,7 +61,7 @@ void ByteStream::read(void* into, size_t length) {
     inflate_into(into, length);
   } else {
     if (!base::in_range(position_, length, length_))
-      fail_cut_off(file_->name(), base::checked_add<uint64_t>(position_, length), length_);
+      base::fail_cut_off(file_->name(), base::checked_add<uint64_t>(position_, length), length_);
     file_->read(offset_ + position_, into, length);
   }
   position_ += length;
@@ -111,7 +70,7 @@ void ByteStream::read(void* into, size_t length) {
 void ByteStream::skip(uint64_t length) {
   if (packing_ == Packing::kNone) {
     if (!base::in_range(position_, length, length_))
-      fail_cut_off(file_->name(), base::checked_add(position_, length), length_);
+      base::fail_cut_off(file_->name(), base::checked_add(position_, length), length_);
     position_ += length;
     return;
   }

@@ -7,26 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "base/file.h"
+
 namespace tersor::calib {
 
-// A regular file, open for reading. E01 missing, E06 unreadable or not a regular file.
-class InputFile {
- public:
-  explicit InputFile(const std::filesystem::path& path);
-  ~InputFile();
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-
-  const std::string& name() const noexcept { return name_; }
-  uint64_t size() const noexcept { return size_; }
-  // Exactly `length` bytes at `offset`; E03 if the file ends before.
-  void read(uint64_t offset, void* into, size_t length) const;
-
- private:
-  std::string name_;
-  uint64_t size_ = 0;
-  int fd_ = -1;
-};
+using base::InputFile;
 
 enum class Packing : uint8_t { kNone, kDeflate, kGzip };
 

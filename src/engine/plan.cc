@@ -109,7 +109,11 @@ class Compiler {
                          return fmt::format("node {} ({})", base::quoted(node.name),
                                             base::printable(node.op));
                        });
+      for (ir::ValueId id : node.inputs)
+        if (const Tensor* t = g.constant(id); t && options_.unload && t->buffer())
+          t->buffer()->unload();
     }
+    drop_packed(*plan);
     plan_lifetimes(*plan);
     for (size_t v = 0; v < plan->slots.size(); ++v)
       if (options_.keep.contains(plan->slots[v].name))
@@ -158,6 +162,8 @@ class Compiler {
         step.call = std::move(bound->call);
         info.kernel = std::move(bound->kernel);
         info.integer = bound->integer;
+        for (size_t i = 0; i < step.inputs.size() && i < 32; ++i)
+          if (bound->unread >> i & 1) step.inputs[i] = -1;
       } else {
         if (!refuse(node, key, facts, layouts)) {
           std::vector<BodyPlan> bodies;
@@ -253,9 +259,19 @@ class Compiler {
     for (auto& [v, tensor] : plan.constants) last[v] = -1;
     for (size_t v = 0; v < last.size(); ++v)
       if (last[v] >= 0) plan.steps[last[v]].release.push_back(static_cast<int>(v));
+  }
+
+  // A constant that only steps with packed copies read is not needed at run time.
+  static void drop_packed(Plan& plan) {
     for (const auto& [v, tensor] : plan.constants) plan.weight_bytes += tensor.bytes();
-    // A constant that only steps with packed copies read is not needed at run time, but stays: it
-    // is shared with the model.
+    std::vector<bool> read(plan.slots.size(), false);
+    for (const Step& step : plan.steps)
+      for (int v : step.inputs)
+        if (v >= 0) read[v] = true;
+    for (int v : plan.outputs) read[v] = true;
+    std::erase_if(plan.constants, [&](const auto& c) { return !read[c.first]; });
+    // What deferred bytes are needed is fetched now, not by a step.
+    for (const auto& [v, tensor] : plan.constants) tensor.raw();
   }
 
   const ir::Model& source_;

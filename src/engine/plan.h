@@ -18,7 +18,10 @@ struct CompileOptions {
   base::IsaSet isa = base::detect_isa();
   // Values (by name) that must exist at run time, for taps: fusions do not cross them.
   std::set<std::string> keep;
-  bool fuse = true;      // false: one step per node
+  bool fuse = true;  // false: one step per node
+  // Deferred constants give their memory back as soon as they are packed: for a model that nobody
+  // else looks at.
+  bool unload = false;
   bool integers = true;  // false: Q/DQ run as written, everything else in float
 };
 

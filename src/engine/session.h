@@ -43,6 +43,8 @@ class Session {
   std::vector<Tensor> run(std::span<const Tensor> inputs, const Tap& tap = {},
                           const Trace& trace = {}) const;
   size_t peak_bytes() const;  // largest activation memory of any run so far
+  // For work between runs.
+  runtime::ThreadPool& pool() const noexcept { return *pool_; }
 
  private:
   struct State;

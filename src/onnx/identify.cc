@@ -132,4 +132,14 @@ void refuse_other_formats(std::string_view bytes, const std::string& name) {
   refuse_text(bytes, name);
 }
 
+bool looks_like_model(std::string_view start) {
+  if (start.size() < 16 || start[8] == '{') return false;
+  try {
+    refuse_other_formats(start, "");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace tersor::onnx

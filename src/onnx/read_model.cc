@@ -128,11 +128,17 @@ class Reader {
     ir::Graph g;
     g.name = proto.name();
     Names names;
+    size_t place = 0;
     for (auto& initializer : *proto.mutable_initializer()) {
+      const Deferred* deferred = nullptr;
+      if (nesting == 1 && source_.deferred)
+        if (const auto it = source_.deferred->find(place); it != source_.deferred->end())
+          deferred = &it->second;
+      ++place;
       const ir::ValueId id = lookup(g, names, initializer.name());
       if (g.values[id].constant)
         base::fail_input("E19", "two initializers are named {}", base::quoted(g.values[id].name));
-      Tensor t = take_tensor(initializer, source_);
+      Tensor t = take_tensor(initializer, source_, deferred);
       g.values[id].type = ir::Type::tensor(t.dtype(), ir::to_shape(t.dims()));
       g.values[id].constant = std::move(t);
       initializer.clear_name();

@@ -215,10 +215,20 @@ Tensor clean_bools(Tensor t) {
   return out;
 }
 
+Tensor deferred_tensor(const pb::TensorProto& proto, DType dtype, const Dims& dims, size_t wanted,
+                       const Deferred& deferred) {
+  if (deferred.length != wanted) wrong_size(proto, wanted, deferred.length, "bytes");
+  return Tensor(dtype, dims, Buffer::deferred(wanted, [deferred](std::byte* to) {
+                  deferred.file->check_unchanged();
+                  deferred.file->read(deferred.offset, to, deferred.length);
+                }));
+}
+
 Tensor convert(pb::TensorProto& proto, const Dims& dims, DType dtype, const Source& source,
-               Encoding& encoding) {
+               const Deferred* deferred, Encoding& encoding) {
   if (dtype == DType::kString) {
-    if (proto.data_location() == 1 || !proto.raw_data().empty()) wrong_field(proto, "raw_data");
+    if (proto.data_location() == 1 || !proto.raw_data().empty() || deferred)
+      wrong_field(proto, "raw_data");
     const int64_t count = base::element_count(dims);
     if (count != proto.string_data_size())
       wrong_size(proto, static_cast<uint64_t>(count),
@@ -234,9 +244,10 @@ Tensor convert(pb::TensorProto& proto, const Dims& dims, DType dtype, const Sour
   const bool typed = proto.float_data_size() || proto.int32_data_size() ||
                      proto.int64_data_size() || proto.double_data_size() ||
                      proto.uint64_data_size();
-  if (proto.has_raw_data() && !(typed && proto.raw_data().empty())) {
+  if (deferred || (proto.has_raw_data() && !(typed && proto.raw_data().empty()))) {
     if (typed) given_twice(proto);
     encoding = kRaw;
+    if (deferred) return deferred_tensor(proto, dtype, dims, bytes, *deferred);
     return raw_tensor(proto, std::move(*proto.mutable_raw_data()), dtype, dims, bytes);
   }
   return typed_tensor(proto, dtype, dims, encoding);
@@ -269,11 +280,12 @@ void check_header(const pb::TensorProto& proto) {
 
 }  // namespace
 
-Tensor take_tensor(pb::TensorProto& proto, const Source& source) {
+Tensor take_tensor(pb::TensorProto& proto, const Source& source, const Deferred* deferred) {
   check_header(proto);
   const Dims dims(proto.dims().begin(), proto.dims().end());
   Encoding encoding = kNone;
-  Tensor out = convert(proto, dims, static_cast<DType>(proto.data_type()), source, encoding);
+  Tensor out =
+      convert(proto, dims, static_cast<DType>(proto.data_type()), source, deferred, encoding);
   if (out.dtype() == DType::kBool) out = clean_bools(std::move(out));
   proto.clear_tersor_encoding();
   if (encoding != kNone) proto.set_tersor_encoding(encoding);

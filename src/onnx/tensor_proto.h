@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "base/file.h"
@@ -14,11 +16,19 @@ namespace tersor::onnx {
 struct Source {
   std::filesystem::path folder;
   std::string file;
+  // By their place, initializers of the main graph whose raw data stayed in the file.
+  const std::map<size_t, struct Deferred>* deferred = nullptr;
+};
+struct Deferred {
+  std::shared_ptr<const base::InputFile> file;
+  uint64_t offset = 0, length = 0;
 };
 
 // Moves the elements out of `proto`, which keeps what tersor does not model, and how its elements
 // were written. An Error names the tensor if its data do not fill its shape exactly.
-Tensor take_tensor(pb::TensorProto& proto, const Source& source);
+// `deferred`: its raw data, if they stayed in the file.
+Tensor take_tensor(pb::TensorProto& proto, const Source& source,
+                   const Deferred* deferred = nullptr);
 // Puts the elements into `proto`, written as it remembers where that still fits, else as raw_data.
 void put_tensor(const Tensor& tensor, pb::TensorProto& proto);
 

@@ -1,5 +1,6 @@
 #include "onnx/wire.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -90,32 +91,39 @@ std::string grouped(uint64_t n) {
 
 struct Frame {
   Kind kind;
-  size_t begin;
+  uint64_t tag;  // where the field begins that holds it
+  uint64_t begin;
   uint64_t length;  // as declared: may reach beyond the end of the file
-  std::string_view name;
+  std::string name;
 };
+constexpr uint64_t kLargeData = 65536;
+constexpr uint64_t kNameShown = 256;  // of a name, for messages
 
 class Walk {
  public:
-  Walk(std::string_view bytes, const std::string& name) : bytes_(bytes), file_(name) {}
+  Walk(Input& input, const std::string& name) : input_(input), file_(name) {}
 
-  void run() {
-    stack_.push_back({Kind::kModel, 0, uint64_t{1} << 62, {}});
-    while (stack_.size() > 1 || at_ < bytes_.size()) {
+  Outline run() {
+    stack_.push_back({Kind::kModel, 0, 0, uint64_t{1} << 62, {}});
+    while (stack_.size() > 1 || at_ < input_.size()) {
       const uint64_t end = stack_.back().begin + stack_.back().length;
       if (at_ == end) {
         stack_.pop_back();
-      } else if (at_ >= bytes_.size()) {
+      } else if (at_ >= input_.size()) {
         cut(stack_.back().length, stack_.back().begin);
       } else {
         field(end);
       }
     }
+    // Of data given twice the last counts: that is the parser's business.
+    std::erase_if(outline_.data, [](const LargeData& d) { return d.data.end == 0; });
+    return std::move(outline_);
   }
 
  private:
   void field(uint64_t end) {
     const Kind kind = stack_.back().kind;
+    const uint64_t begin = at_;
     const uint64_t tag = varint(end);
     const uint64_t number = tag >> 3;
     const int type = static_cast<int>(tag & 7);
@@ -143,20 +151,40 @@ class Walk {
                  limits::kMessageParts);
     const uint64_t length = varint(end);
     if (length > end - at_) no_model();  // a part larger than what holds it
-    const size_t there = bytes_.size() - at_;
+    const uint64_t there = input_.size() - at_;
     if (const auto entered = child(kind, number)) {
-      enter(*entered, length);
+      enter(*entered, begin, length);
     } else if (length > there) {
       const bool data = kind == Kind::kTensor && number == 9;
       if (data) cut(length, at_);
       cut(stack_.back().length, stack_.back().begin);
     } else {
-      if (number == named(kind).name_field) stack_.back().name = bytes_.substr(at_, length);
+      if (number == named(kind).name_field)
+        stack_.back().name = input_.text(at_, std::min(length, kNameShown));
+      if (kind == Kind::kTensor && number == 9) note_data({begin, at_, at_ + length});
       at_ += length;
     }
   }
 
-  void enter(Kind kind, uint64_t length) {
+  // Raw data of the innermost tensor.
+  void note_data(const Extent& data) {
+    if (stack_.size() != 3 || stack_[1].kind != Kind::kGraph) return;
+    const size_t initializer = initializers_ - 1;
+    if (!outline_.data.empty() && outline_.data.back().initializer == initializer) {
+      outline_.data.back().data.end = 0;
+    } else if (data.end - data.begin >= kLargeData) {
+      const Frame& tensor = stack_.back();
+      outline_.data.push_back({outline_.graphs.size() - 1,
+                               initializer,
+                               {tensor.tag, tensor.begin, tensor.begin + tensor.length},
+                               data});
+    }
+  }
+
+  void enter(Kind kind, uint64_t tag, uint64_t length) {
+    if (stack_.size() == 1 && kind == Kind::kGraph)
+      outline_.graphs.push_back({tag, at_, at_ + length});
+    if (stack_.size() == 2 && kind == Kind::kTensor) ++initializers_;
     if (kind == Kind::kNode && ++nodes_ > static_cast<uint64_t>(limits::kNodes))
       base::fail(ErrorKind::kLimit, "E60", "{} has more than {} nodes", base::quoted(file_),
                  limits::kNodes);
@@ -170,15 +198,15 @@ class Walk {
     if (stack_.size() >= static_cast<size_t>(limits::kMessageNesting))
       base::fail(ErrorKind::kLimit, "E60", "messages are nested deeper than {} in {}",
                  limits::kMessageNesting, base::quoted(file_));
-    stack_.push_back({kind, at_, length, {}});
+    stack_.push_back({kind, tag, at_, length, {}});
   }
 
   uint64_t varint(uint64_t end) {
     uint64_t value = 0;
     for (int shift = 0; shift < 70; shift += 7) {
-      if (at_ >= bytes_.size()) cut(stack_.back().length, stack_.back().begin);
+      if (at_ >= input_.size()) cut(stack_.back().length, stack_.back().begin);
       if (at_ >= end) no_model();
-      const auto byte = static_cast<unsigned char>(bytes_[at_++]);
+      const unsigned char byte = input_.at(at_++);
       if (shift < 64) value |= static_cast<uint64_t>(byte & 0x7f) << shift;
       if (!(byte & 0x80)) return value;
     }
@@ -187,12 +215,12 @@ class Walk {
 
   void skip(uint64_t length, uint64_t end) {
     if (length > end - at_) no_model();
-    if (length > bytes_.size() - at_) cut(stack_.back().length, stack_.back().begin);
+    if (length > input_.size() - at_) cut(stack_.back().length, stack_.back().begin);
     at_ += length;
   }
 
   // The file ends inside the innermost frame, or inside the data of a tensor.
-  [[noreturn]] void cut(uint64_t needed, size_t from) const {
+  [[noreturn]] void cut(uint64_t needed, uint64_t from) const {
     const Frame& frame = stack_.back();
     // At the outermost level lengths are those of the file: a number or a length is missing its
     // end.
@@ -201,7 +229,7 @@ class Walk {
       throw Error(
           ErrorKind::kInput, "E03",
           fmt::format("{} is cut off: the file ends after {} bytes, inside the model's header",
-                      base::quoted(file_), grouped(bytes_.size())),
+                      base::quoted(file_), grouped(input_.size())),
           "download or copy it again");
     }
     const bool constant = frame.kind == Kind::kTensor && stack_.size() > 1 &&
@@ -211,7 +239,7 @@ class Walk {
         ErrorKind::kInput, "E03",
         fmt::format("{} is cut off: {} needs {} bytes, the file ends after {}", base::quoted(file_),
                     frame.name.empty() ? "one " + what : what + " " + base::quoted(frame.name),
-                    grouped(needed), grouped(bytes_.size() - from)),
+                    grouped(needed), grouped(input_.size() - from)),
         "download or copy it again");
   }
 
@@ -222,16 +250,47 @@ class Walk {
                 "export the model to ONNX again");
   }
 
-  std::string_view bytes_;
+  Input& input_;
   const std::string& file_;
   std::vector<Frame> stack_;
-  size_t at_ = 0;
+  Outline outline_;
+  uint64_t at_ = 0;
   uint64_t parts_ = 0, nodes_ = 0;
+  size_t initializers_ = 0;  // of the main graph
   bool known_before_ = false;
 };
 
 }  // namespace
 
-void check_wire(std::string_view bytes, const std::string& name) { Walk(bytes, name).run(); }
+Outline check_wire(Input& input, const std::string& name) { return Walk(input, name).run(); }
+
+std::string without_large_data(Input& input, const Outline& outline) {
+  const auto put_message = [](std::string& to, uint64_t field, const std::string& message) {
+    to.push_back(static_cast<char>(field << 3 | 2));
+    uint64_t length = message.size();
+    for (; length >= 0x80; length >>= 7) to.push_back(static_cast<char>(length | 0x80));
+    to.push_back(static_cast<char>(length));
+    to += message;
+  };
+  const auto between = [&](uint64_t from, uint64_t to) { return input.text(from, to - from); };
+  std::string model;
+  uint64_t at = 0;
+  size_t next = 0;
+  for (size_t g = 0; g < outline.graphs.size(); ++g) {
+    std::string graph;
+    uint64_t inside = outline.graphs[g].begin;
+    for (; next < outline.data.size() && outline.data[next].graph == g; ++next) {
+      const auto& [owner, initializer, tensor, data] = outline.data[next];
+      graph += between(inside, tensor.tag);
+      put_message(graph, 5, between(tensor.begin, data.tag) + between(data.end, tensor.end));
+      inside = tensor.end;
+    }
+    graph += between(inside, outline.graphs[g].end);
+    model += between(at, outline.graphs[g].tag);
+    put_message(model, 7, graph);
+    at = outline.graphs[g].end;
+  }
+  return model + between(at, input.size());
+}
 
 }  // namespace tersor::onnx

@@ -99,7 +99,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   if (x.quant || w.quant) {
     auto numbers = byte_numbers(node, x, w, c.has(2) ? &c.in(2) : nullptr, y, 0, f.outputs);
     if (!numbers) return {};
-    return conv_u8s8(f, *w.constant, *std::move(numbers), c.isa);
+    return conv_u8s8(f, *w.constant, *std::move(numbers), c.isa).has_packed({1, 2});
   }
   if (x.dtype != DType::kFloat32 || w.dtype != DType::kFloat32 || y.quant) return {};
   const Tensor* bias = nullptr;
@@ -107,7 +107,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     bias = c.in(2).constant;
     if (!bias || bias->dtype() != DType::kFloat32 || bias->count() != f.outputs) return {};
   }
-  return conv_f32(f, *w.constant, bias, bounds_of(node), c.isa);
+  return conv_f32(f, *w.constant, bias, bounds_of(node), c.isa).has_packed({1, 2});
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     auto numbers = byte_numbers(node, c.in(0), c.in(1), c.has(2) ? &bias : nullptr, c.outputs[0],
                                 form.transpose_b ? 0 : 1, n);
     if (!numbers) return {};
-    return matmul_u8s8(form, {.numbers = *std::move(numbers)}, c.isa);
+    return packing(matmul_u8s8(form, {.numbers = *std::move(numbers)}, c.isa), c);
   }
   if (c.in(0).dtype != DType::kFloat32 || c.in(1).dtype != DType::kFloat32 || c.outputs[0].quant)
     return {};
@@ -120,7 +120,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
       options.addend = 2;
     }
   }
-  return matmul_f32(form, std::move(options), c.isa);
+  return packing(matmul_f32(form, std::move(options), c.isa), c);
 }
 
 }  // namespace

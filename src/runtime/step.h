@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,12 @@ struct Bound {
   Call call;
   std::string kernel;    // the row that was chosen, e.g. "gemm_u8s8_avx512vnni_12x32"
   bool integer = false;  // multiplies or combines in integers, or moves 8-bit values
+  uint32_t unread = 0;   // inputs, as bits, that the call does not look at: it has them packed
+
+  Bound& has_packed(std::initializer_list<int> inputs) {
+    for (int i : inputs) unread |= 1U << i;
+    return *this;
+  }
 };
 
 // A step made from a subgraph of If, Loop or Scan: runs it on inputs (formal inputs, then captures

@@ -37,6 +37,7 @@ struct CalibrationMethod {
     double lo, hi;
   };
   Ends (*choose)(const TensorStats& seen, double parameter, Levels levels);
+  bool needs_histogram = true;
 };
 extern const CalibrationMethod kMinMax, kMovingAverage, kPercentile, kEntropy, kMse;
 std::span<const CalibrationMethod* const> calibration_methods();

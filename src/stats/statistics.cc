@@ -6,11 +6,12 @@
 
 namespace tersor::stats {
 
-void Look::add(std::span<const float> values) {
+void Look::add(std::span<const float> values, bool with_histogram) {
   MinMax here;
   here.add(values);
   range.merge(here);
-  if (!here.empty()) histogram.add(values, std::fmax(std::fabs(here.min), std::fabs(here.max)));
+  if (with_histogram && !here.empty())
+    histogram.add(values, std::fmax(std::fabs(here.min), std::fabs(here.max)));
 }
 
 void Look::merge(const Look& other) {

@@ -19,7 +19,7 @@ struct Look {
   MinMax range;
   Histogram histogram;  // of the finite values
 
-  void add(std::span<const float> values);
+  void add(std::span<const float> values, bool with_histogram = true);
   void merge(const Look& other);
 };
 

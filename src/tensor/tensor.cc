@@ -1,5 +1,7 @@
 #include "tensor/tensor.h"
 
+#include <sys/mman.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +14,46 @@ std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
   if (!p) base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
   return std::make_shared<Buffer>(static_cast<std::byte*>(p), bytes,
                                   [](std::byte* q, size_t) { std::free(q); });
+}
+
+// Pages of their own, so that giving them back gives them to the system.
+std::shared_ptr<Buffer> Buffer::deferred(size_t bytes, Fetch fetch) {
+  auto buffer = std::make_shared<Buffer>(nullptr, bytes, [](std::byte* p, size_t size) {
+    if (p) ::munmap(p, size);
+  });
+  if (bytes > 0) buffer->fetch_ = std::move(fetch);
+  return buffer;
+}
+
+Buffer::~Buffer() {
+  if (release_) release_(data_.load(), size_);
+}
+
+std::byte* Buffer::load() const {
+  const std::lock_guard lock(mutex_);
+  if (std::byte* p = data_.load()) return p;
+  void* p = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", size_);
+  auto* bytes = static_cast<std::byte*>(p);
+  try {
+    fetch_(bytes);
+  } catch (...) {
+    ::munmap(p, size_);
+    throw;
+  }
+  data_.store(bytes, std::memory_order_release);
+  return bytes;
+}
+
+std::shared_ptr<const Buffer> Buffer::fetching_anew() const {
+  return fetch_ ? deferred(size_, fetch_) : nullptr;
+}
+
+void Buffer::unload() const noexcept {
+  if (!fetch_) return;
+  const std::lock_guard lock(mutex_);
+  if (std::byte* p = data_.exchange(nullptr)) ::munmap(p, size_);
 }
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<const Buffer> buffer, size_t offset)

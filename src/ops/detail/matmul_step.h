@@ -35,6 +35,15 @@ struct ByteMatMulOptions {
 std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOptions options,
                                           base::IsaSet isa);
 
+// Says of a Gemm or MatMul that it has its constant operand and bias packed.
+inline std::optional<runtime::Bound> packing(std::optional<runtime::Bound> bound,
+                                             const runtime::BindContext& c) {
+  for (int i : {1, 2})
+    if (bound && c.has(static_cast<size_t>(i)) && c.in(static_cast<size_t>(i)).constant)
+      bound->has_packed({i});
+  return bound;
+}
+
 // A vector of one element per column from a constant bias of shape [], [1], [n], [1, n] ...;
 // nullopt if it is no such thing.
 std::optional<std::vector<float>> column_bias(const Tensor& t, int64_t n);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+
+#include "kernels/quantize/quantize.h"
 
 namespace tersor::quant {
 namespace {
@@ -34,27 +37,53 @@ struct Around {
 };
 
 template <typename Code>
+const kernels::quantize::Codes<Code>& codes() {
+  static const kernels::quantize::Table& table = kernels::quantize::table(base::detect_isa());
+  if constexpr (std::is_same_v<Code, int8_t>)
+    return table.s8;
+  else
+    return table.u8;
+}
+
+// Scales lie along `around`: visits runs of elements that share one.
+template <typename Visit>
+void each_run(const Around& around, Visit&& visit) {
+  for (int64_t run = 0; run < around.before * around.size; ++run)
+    visit(static_cast<size_t>(run % around.size), run * around.after, around.after);
+}
+
+template <typename Code>
 Tensor quantize_to(const Tensor& real, const Format& format) {
-  constexpr float kLow = std::numeric_limits<Code>::min(), kHigh = std::numeric_limits<Code>::max();
   Tensor out = Tensor::empty(tensor::dtype_of<Code>(), real.dims());
-  const auto x = real.data<float>();
-  const auto q = out.mutable_data<Code>();
-  Around(real.dims(), format.params.axis).each([&](size_t slice, size_t i) {
-    const float v = std::nearbyint(x[i] / format.params.scales[slice]) +
-                    static_cast<float>(format.params.zero_points[slice]);
-    q[i] = static_cast<Code>(std::clamp(v, kLow, kHigh));
+  const QuantParams& p = format.params;
+  const Around around(real.dims(), p.axis);
+  const float* x = real.data<float>().data();
+  Code* q = out.mutable_data<Code>().data();
+  if (around.after == 1 && around.size > 1) {
+    codes<Code>().quantize_columns(x, q, around.before, around.size,
+                                   {p.scales.data(), p.zero_points.data()});
+    return out;
+  }
+  each_run(around, [&](size_t slice, int64_t from, int64_t n) {
+    codes<Code>().quantize(x + from, q + from, n, {p.scales[slice], p.zero_points[slice]});
   });
   return out;
 }
 
 template <typename Code>
-Tensor dequantize_from(const Tensor& codes, const Format& format) {
-  Tensor out = Tensor::empty(DType::kFloat32, codes.dims());
-  const auto q = codes.data<Code>();
-  const auto x = out.mutable_data<float>();
-  Around(codes.dims(), format.params.axis).each([&](size_t slice, size_t i) {
-    x[i] = static_cast<float>(int{q[i]} - format.params.zero_points[slice]) *
-           format.params.scales[slice];
+Tensor dequantize_from(const Tensor& stored, const Format& format) {
+  Tensor out = Tensor::empty(DType::kFloat32, stored.dims());
+  const QuantParams& p = format.params;
+  const Around around(stored.dims(), p.axis);
+  const Code* q = stored.data<Code>().data();
+  float* x = out.mutable_data<float>().data();
+  if (around.after == 1 && around.size > 1) {
+    codes<Code>().dequantize_columns(q, x, around.before, around.size, p.scales.data(),
+                                     p.zero_points.data());
+    return out;
+  }
+  each_run(around, [&](size_t slice, int64_t from, int64_t n) {
+    codes<Code>().dequantize(q + from, x + from, n, p.scales[slice], p.zero_points[slice]);
   });
   return out;
 }

@@ -10,6 +10,6 @@ CalibrationMethod::Ends choose(const TensorStats& seen, double, Levels) {
 
 }  // namespace
 
-extern const CalibrationMethod kMinMax{"minmax", "all that was seen", {}, choose};
+extern const CalibrationMethod kMinMax{"minmax", "all that was seen", {}, choose, false};
 
 }  // namespace tersor::stats

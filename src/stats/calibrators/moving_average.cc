@@ -17,6 +17,6 @@ CalibrationMethod::Ends choose(const TensorStats& seen, double, Levels) {
 }  // namespace
 
 extern const CalibrationMethod kMovingAverage{
-    "moving-average", "the mean of the extremes of each sample", {}, choose};
+    "moving-average", "the mean of the extremes of each sample", {}, choose, false};
 
 }  // namespace tersor::stats
