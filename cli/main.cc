@@ -1,5 +1,6 @@
 // The program: verbs, errors, exit codes.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <csignal>
@@ -158,6 +159,10 @@ int run(int argc, char** argv) {
 }  // namespace tersor::cli
 
 int main(int argc, char** argv) {
+#ifdef M_MMAP_THRESHOLD
+  // Pictures and activations come and go by threads of all kinds: what is freed shall be free.
+  mallopt(M_MMAP_THRESHOLD, 1 << 18);
+#endif
   tersor::cli::catch_signals();
   std::signal(SIGPIPE, SIG_IGN);
   try {

@@ -1,5 +1,6 @@
 #include "api/calibration.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -79,7 +80,12 @@ void unload(const ir::Model& model) {
 
 std::map<std::string, int> all_points(const ir::Model& prepared) {
   std::map<std::string, int> all;
+  std::vector<const quant::Target*> seen;
   for (const quant::Target* target : quant::all_targets()) {
+    // Many agree in what they store.
+    if (std::ranges::any_of(seen, [&](auto* t) { return quant::stores_alike(*t, *target); }))
+      continue;
+    seen.push_back(target);
     quant::Recipe recipe;
     recipe.target = target;
     for (const auto& [name, axis] : quant::points(prepared, recipe)) {

@@ -72,6 +72,7 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
                  options.details, result);
   if (result.quantized == 0) result.warnings.push_back({"W30", "no layer could be quantized"});
   ir::Model compressed = quant::apply(prepared.model, decisions);
+  api::unload(prepared.model);
   result.recipe = recipe_text(recipe, !prepared.equalized.empty());
   quant::Notes notes = quant::make_notes(compressed, decisions, statistics);
   notes.version = version();

@@ -64,10 +64,17 @@ Batcher::Batcher(Dataset& data, const std::vector<InputSpec>& inputs, int64_t wi
   };
   if (all([](const ir::Dim& d) { return is_batch(d); })) {
     batch_ = std::max<int64_t>(wish, 1);
+    open_ = true;
   } else if (all([&](const ir::Dim& d) { return d.value > 1 && d == (*inputs[0].shape)[0]; })) {
     batch_ = (*inputs[0].shape)[0].value;
     fixed_ = true;
   }
+}
+
+bool Batcher::wish(int64_t samples) {
+  const int64_t before = batch_;
+  if (open_) batch_ = std::max<int64_t>(samples, 1);
+  return batch_ != before;
 }
 
 bool Batcher::next(Batch& batch) {

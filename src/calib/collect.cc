@@ -8,6 +8,13 @@
 
 namespace tersor::calib {
 
+namespace {
+
+// Of what runs keep from one to the next, and some more where the weights are large anyway.
+constexpr size_t kActivationBytes = size_t{27} << 20, kShareOfWeights = 16;
+
+}  // namespace
+
 void fail_interrupted() { throw Error(ErrorKind::kInterrupted, "E80", "interrupted"); }
 
 Collected collect(const ir::Model& model, const std::map<std::string, int>& points, Dataset& data,
@@ -32,9 +39,12 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
 
   const std::vector<InputSpec> inputs = input_specs(model.graph);
   DataCheck check;
-  Batcher batcher(data, inputs, options.batch, &check);
+  Batcher batcher(data, inputs, 1, &check);
   if (options.threads != 1) batcher.use(session.pool());
   const int64_t total = data.size();
+  // Several samples share what it costs to pass over the weights, as long as memory stays small.
+  const size_t budget = kActivationBytes + session.plan().weight_bytes / kShareOfWeights;
+  size_t per_sample = 0;
   const auto stop = [&] {
     const auto done = static_cast<int64_t>(out.statistics.samples);
     if (!options.advance || options.advance(done, total)) return false;
@@ -47,6 +57,10 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
     rows = batch.stacked ? values[0].dim(0) : 1;
     session.run(values, tap);
     out.statistics.samples += static_cast<uint64_t>(batch.count);
+    per_sample = std::max(per_sample, session.held_bytes() / static_cast<size_t>(batch.count));
+    const int64_t wish = std::clamp<int64_t>(
+        static_cast<int64_t>(budget / std::max<size_t>(per_sample, 1)), 1, options.batch);
+    if (batcher.wish(wish)) session.trim();
   }
   out.warnings = check.finish(data);
   uint64_t bad = 0;

@@ -16,7 +16,7 @@ using Advance = std::function<bool(int64_t done, int64_t total)>;
 
 struct CollectOptions {
   int threads = 0;    // 0: one per core
-  int64_t batch = 8;  // samples at once, where the model lets it
+  int64_t batch = 16;  // samples at once, at most, where the model lets it
   Advance advance = {};
   bool keep_interrupted = false;  // when `advance` says stop, give what was gathered
   bool histograms = true;

@@ -121,6 +121,8 @@ class Batcher {
           DataCheck* check = nullptr);
   // Samples are read by these threads, some at a time.
   void use(runtime::ThreadPool& pool) { pool_ = &pool; }
+  // Another wish from the next batch on; true if that changes anything: a fixed batch stays.
+  bool wish(int64_t samples);
   bool next(Batch& batch);
   int64_t batch() const noexcept { return batch_; }
 
@@ -129,7 +131,7 @@ class Batcher {
   DataCheck* check_;
   runtime::ThreadPool* pool_ = nullptr;
   int64_t batch_ = 1;
-  bool fixed_ = false;
+  bool fixed_ = false, open_ = false;  // the model says how many, or takes any number
   std::optional<Sample> ahead_;
 };
 

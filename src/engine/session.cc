@@ -140,6 +140,18 @@ std::vector<Tensor> Session::run(std::span<const Tensor> inputs, const Tap& tap,
   return outputs;
 }
 
+void Session::trim() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& state : idle_) state->arena.trim();
+}
+
+size_t Session::held_bytes() const {
+  const std::lock_guard lock(mutex_);
+  size_t held = 0;
+  for (const auto& state : idle_) held += state->arena.bytes_held();
+  return held;
+}
+
 size_t Session::peak_bytes() const {
   const std::lock_guard lock(mutex_);
   return peak_;

@@ -43,6 +43,8 @@ class Session {
   std::vector<Tensor> run(std::span<const Tensor> inputs, const Tap& tap = {},
                           const Trace& trace = {}) const;
   size_t peak_bytes() const;  // largest activation memory of any run so far
+  size_t held_bytes() const;  // that runs keep for the next ones
+  void trim() const;          // gives them back to the system
   // For work between runs.
   runtime::ThreadPool& pool() const noexcept { return *pool_; }
 

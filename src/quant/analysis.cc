@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "passes/passes.h"
+#include "stats/min_max.h"
 
 namespace tersor::quant {
 namespace {
@@ -118,9 +119,7 @@ class Analyser {
     if (g_.constant(x)) return "its input is constant";
     if (weight->dtype() != DType::kFloat32 || weight->count() == 0 || weight->rank() < 2)
       return "its weights are no matrix of numbers";
-    const auto values = weight->data<float>();
-    if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
-      return "its weights are not all finite";
+    if (stats::first_non_finite(weight->data<float>())) return "its weights are not all finite";
     if (node.input(2) != ir::kNone) {
       const Tensor* bias = g_.constant(node.input(2));
       if (!bias || bias->dtype() != DType::kFloat32) return "its bias is computed";

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -12,11 +11,12 @@ namespace tersor::runtime {
 
 struct Arena::State {
   std::mutex mutex;
-  std::multimap<size_t, std::byte*> kept;  // block size -> block
+  std::multimap<size_t, std::shared_ptr<Buffer>> kept;  // block size -> block
   size_t in_use = 0, held = 0, peak = 0, budget = SIZE_MAX;
 
-  ~State() {
-    for (auto& [size, block] : kept) std::free(block);
+  void drop_kept() {
+    for (const auto& [size, block] : kept) held -= size;
+    kept.clear();
   }
 };
 
@@ -28,7 +28,7 @@ Tensor Arena::make(DType dtype, Dims dims) {
   // Rounded up so that blocks of nearly equal tensors serve each other; kernels may read nothing
   // past the tensor itself.
   const size_t rounded = base::align_up(std::max<size_t>(bytes, 1), 4096);
-  std::byte* block = nullptr;
+  std::shared_ptr<Buffer> block;
   size_t block_size = rounded;
   {
     const std::lock_guard lock(state_->mutex);
@@ -36,14 +36,10 @@ Tensor Arena::make(DType dtype, Dims dims) {
     // A block of more than twice the need is left for a larger tensor.
     if (it != state_->kept.end() && it->first / 2 <= rounded) {
       block_size = it->first;
-      block = it->second;
+      block = std::move(it->second);
       state_->kept.erase(it);
     } else if (state_->held + rounded > state_->budget) {
-      for (auto& [size, kept] : state_->kept) {
-        state_->held -= size;
-        std::free(kept);
-      }
-      state_->kept.clear();
+      state_->drop_kept();
       if (rounded > state_->budget || state_->held > state_->budget - rounded)
         base::fail(ErrorKind::kLimit, "E62",
                    "a tensor of {} bytes goes over the memory limit of {} bytes", bytes,
@@ -53,14 +49,14 @@ Tensor Arena::make(DType dtype, Dims dims) {
     state_->in_use += block_size;
     state_->peak = std::max(state_->peak, state_->in_use);
   }
-  if (!block) block = static_cast<std::byte*>(std::aligned_alloc(64, rounded));
-  if (!block) base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
-  auto release = [state = state_, block_size](std::byte* data, size_t) {
+  if (!block) block = Buffer::allocate(rounded);
+  std::byte* data = block->data();
+  auto release = [state = state_, block_size, block = std::move(block)](std::byte*, size_t) {
     const std::lock_guard lock(state->mutex);
     state->in_use -= block_size;
-    state->kept.emplace(block_size, data);
+    state->kept.emplace(block_size, block);
   };
-  auto buffer = std::make_shared<Buffer>(block, block_size, std::move(release));
+  auto buffer = std::make_shared<Buffer>(data, block_size, std::move(release));
   return Tensor(dtype, std::move(dims), std::move(buffer));
 }
 
@@ -78,11 +74,7 @@ size_t Arena::peak() const noexcept {
 }
 void Arena::trim() noexcept {
   const std::lock_guard lock(state_->mutex);
-  for (auto& [size, block] : state_->kept) {
-    state_->held -= size;
-    std::free(block);
-  }
-  state_->kept.clear();
+  state_->drop_kept();
 }
 
 }  // namespace tersor::runtime

@@ -8,7 +8,25 @@
 
 namespace tersor {
 
+namespace {
+
+std::byte* map_pages(size_t bytes) {
+  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
+  ::madvise(p, bytes, MADV_HUGEPAGE);  // fewer of them, where the system has larger ones
+  return static_cast<std::byte*>(p);
+}
+void unmap_pages(std::byte* p, size_t bytes) {
+  if (p) ::munmap(p, bytes);
+}
+
+}  // namespace
+
 std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
+  // Large blocks have pages of their own, so that giving them back gives them to the system.
+  constexpr size_t kLarge = size_t{1} << 20;
+  if (bytes >= kLarge) return std::make_shared<Buffer>(map_pages(bytes), bytes, unmap_pages);
   const size_t rounded = base::align_up(bytes ? bytes : 1, 64);
   void* p = std::aligned_alloc(64, rounded);
   if (!p) base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
@@ -16,11 +34,8 @@ std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
                                   [](std::byte* q, size_t) { std::free(q); });
 }
 
-// Pages of their own, so that giving them back gives them to the system.
 std::shared_ptr<Buffer> Buffer::deferred(size_t bytes, Fetch fetch) {
-  auto buffer = std::make_shared<Buffer>(nullptr, bytes, [](std::byte* p, size_t size) {
-    if (p) ::munmap(p, size);
-  });
+  auto buffer = std::make_shared<Buffer>(nullptr, bytes, unmap_pages);
   if (bytes > 0) buffer->fetch_ = std::move(fetch);
   return buffer;
 }
@@ -32,14 +47,11 @@ Buffer::~Buffer() {
 std::byte* Buffer::load() const {
   const std::lock_guard lock(mutex_);
   if (std::byte* p = data_.load()) return p;
-  void* p = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED)
-    base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", size_);
-  auto* bytes = static_cast<std::byte*>(p);
+  std::byte* bytes = map_pages(size_);
   try {
     fetch_(bytes);
   } catch (...) {
-    ::munmap(p, size_);
+    unmap_pages(bytes, size_);
     throw;
   }
   data_.store(bytes, std::memory_order_release);
@@ -53,7 +65,7 @@ std::shared_ptr<const Buffer> Buffer::fetching_anew() const {
 void Buffer::unload() const noexcept {
   if (!fetch_) return;
   const std::lock_guard lock(mutex_);
-  if (std::byte* p = data_.exchange(nullptr)) ::munmap(p, size_);
+  unmap_pages(data_.exchange(nullptr), size_);
 }
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<const Buffer> buffer, size_t offset)

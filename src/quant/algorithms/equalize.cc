@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <span>
 
 #include "quant/algorithms/seams.h"
 
@@ -37,11 +38,16 @@ struct Norms {
     square.assign(static_cast<size_t>(outputs * inputs_per_output), 0.0F);
     largest = square;
     const auto w = view.weight->data<float>();
-    view.each([&](size_t i, int64_t out, int64_t in) {
+    view.each_run([&](size_t first, size_t count, int64_t out, int64_t in) {
       const int64_t within = in / spread % inputs_per_output;
       const auto at = static_cast<size_t>(out * inputs_per_output + within);
-      square[at] += w[i] * w[i];
-      largest[at] = std::max(largest[at], std::fabs(w[i]));
+      float sum = square[at], most = largest[at];
+      for (size_t i = first; i < first + count; ++i) {
+        sum += w[i] * w[i];
+        most = std::max(most, std::fabs(w[i]));
+      }
+      square[at] = sum;
+      largest[at] = most;
     });
   }
   // visit(element, input channel) of one output.
@@ -236,17 +242,39 @@ class Exponents {
 };
 
 // Of each channel of a seam: before it, of the weights and bias of `first`, behind it of `second`.
-struct SeamExponents {
-  std::vector<Exponents> first, second;
+class SeamExponents {
+ public:
   SeamExponents(const Seam& seam, const WeightView& w1, const WeightView& w2)
-      : first(static_cast<size_t>(seam.channels)), second(first) {
+      : first_(static_cast<size_t>(seam.channels)), second_(first_) {
     const auto a = w1.weight->data<float>(), b = w2.weight->data<float>();
-    w1.each([&](size_t i, int64_t out, int64_t) { first[static_cast<size_t>(out)].add(a[i]); });
+    // Mostly, all numbers are far from where floats end.
+    if (allows_all(a) && allows_all(b) && (!w1.bias || allows_all(w1.bias->data<float>()))) return;
+    w1.each([&](size_t i, int64_t out, int64_t) { first_[static_cast<size_t>(out)].add(a[i]); });
     w2.each([&](size_t i, int64_t, int64_t in) {
-      second[static_cast<size_t>(in / seam.spread)].add(b[i]);
+      second_[static_cast<size_t>(in / seam.spread)].add(b[i]);
     });
-    for (size_t c = 0; c < first.size() && w1.bias; ++c) first[c].add(w1.bias->data<float>()[c]);
+    for (size_t c = 0; c < first_.size() && w1.bias; ++c) first_[c].add(w1.bias->data<float>()[c]);
   }
+  // Dividing what is before channel c by 2^shift, and multiplying what is behind it.
+  bool allow(size_t c, int shift) const {
+    return first_[c].allow(-shift) && second_[c].allow(shift);
+  }
+
+ private:
+  static bool allows_all(std::span<const float> values) {
+    constexpr uint32_t kZero = 0x7fffffff;
+    uint32_t least = kZero, most = 0;  // bits of magnitudes: they are ordered as these
+    for (float v : values) {
+      const uint32_t bits = std::bit_cast<uint32_t>(v) & kZero;
+      least = std::min(least, bits ? bits : kZero);
+      most = std::max(most, bits);
+    }
+    // Exponents as stored; a fraction has 23 bits.
+    constexpr uint32_t kRoom = kLargestShift + 23;
+    return least >> 23 > kRoom && (most >> 23) + kLargestShift < 255;
+  }
+
+  std::vector<Exponents> first_, second_;
 };
 
 Tensor copy_of(const Tensor& t) {
@@ -310,8 +338,7 @@ class Equalizer {
   // Channels whose numbers would become too large or too small stay as they are.
   static void keep_exact(const SeamExponents& exponents, std::vector<int>& shift) {
     for (size_t c = 0; c < shift.size(); ++c)
-      if (!exponents.first[c].allow(-shift[c]) || !exponents.second[c].allow(shift[c]))
-        shift[c] = 0;
+      if (!exponents.allow(c, shift[c])) shift[c] = 0;
   }
 
   void change(const Seam& seam, const WeightView& first, const WeightView& second,

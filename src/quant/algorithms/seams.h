@@ -17,18 +17,24 @@ struct WeightView {
   const Tensor* bias = nullptr;  // [outputs], or absent
   int64_t outputs = 0, inputs = 0;
   int64_t inputs_per_output = 0;  // of one group
+  // visit(first element, how many, output channel, input channel)
+  template <typename Visit>
+  void each_run(Visit&& visit) const {
+    const int64_t in_group = rows / groups;
+    const bool outputs_first = form == Form::kOutputsFirst;
+    size_t i = 0;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c, i += static_cast<size_t>(taps)) {
+        const int64_t across = r / in_group * columns + c;
+        visit(i, static_cast<size_t>(taps), outputs_first ? r : across, outputs_first ? across : r);
+      }
+  }
   // visit(element, output channel, input channel)
   template <typename Visit>
   void each(Visit&& visit) const {
-    const int64_t in_group = rows / groups;
-    size_t i = 0;
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t c = 0; c < columns; ++c) {
-        const int64_t across = r / in_group * columns + c;
-        const bool outputs_first = form == Form::kOutputsFirst;
-        const int64_t out = outputs_first ? r : across, in = outputs_first ? across : r;
-        for (int64_t t = 0; t < taps; ++t, ++i) visit(i, out, in);
-      }
+    each_run([&](size_t first, size_t count, int64_t out, int64_t in) {
+      for (size_t i = first; i < first + count; ++i) visit(i, out, in);
+    });
   }
 
   enum class Form : uint8_t { kOutputsFirst, kInputsFirst };

@@ -80,6 +80,9 @@ struct Target {
   std::span<const TargetRule> rules = {};
 };
 
+// Whether the same values are stored in 8 bits for both.
+bool stores_alike(const Target& a, const Target& b);
+
 // "any", "onnxruntime", "openvino", "tensorrt", "tersor". E50 otherwise, with the names.
 const Target& find_target(std::string_view name);
 std::span<const Target* const> all_targets();

@@ -58,6 +58,12 @@ void Findings::add(const GraphView& view, const ir::Node& node, ir::ValueId tens
                    .todo = std::move(todo)});
 }
 
+bool stores_alike(const Target& a, const Target& b) {
+  return a.conv_needs_output == b.conv_needs_output && a.clips_from_zero == b.clips_from_zero &&
+         a.quantizes_residual_adds == b.quantizes_residual_adds &&
+         a.keeps_float_readers == b.keeps_float_readers && a.operators == b.operators;
+}
+
 const Target& find_target(std::string_view name) {
   std::string names;
   for (const Target* t : kAll) {
