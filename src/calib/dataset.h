@@ -60,7 +60,7 @@ class Dataset {
   virtual bool next(Sample& sample) = 0;  // false at the end
   // Reads some of the next samples by all threads, if the kind of data allows it: what next() gives
   // stays the same.
-  virtual void read_ahead(runtime::ThreadPool& pool, int64_t most) = 0;
+  virtual void read_ahead(runtime::ThreadPool& /*pool*/, int64_t /*most*/) {}
   virtual void reset() = 0;
   virtual bool synthetic() const = 0;   // random: results are not meaningful
   virtual int64_t skipped() const = 0;  // bad items left out so far

@@ -99,17 +99,17 @@ int64_t winograd_tiles(const ConvShape& s) noexcept {
   return s.n * ((s.oh + 3) / 4) * ((s.ow + 3) / 4);
 }
 
-WorkSplit winograd_split(const WinogradWeights& w, int64_t tiles, int threads) noexcept {
+WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads) noexcept {
   WorkSplit s;
   s.m = tiles;
-  s.panels = w.panels();
+  s.panels = panels;
   s.m_chunk = std::max<int64_t>(tiles, 1);
   s.panel_chunk = std::max<int64_t>(s.panels, 1);
   if (threads <= 1) return s;
   // Pixels are transformed again for each range of panels, weights are read again for each range of
   // tiles: the latter only where there are tiles enough.
   const int64_t parts = 2 * static_cast<int64_t>(threads);
-  if (tiles >= parts * 2 * w.row->mr)
+  if (tiles >= parts * 2 * mr)
     s.m_chunk = (tiles + parts - 1) / parts;
   else
     s.panel_chunk = std::max<int64_t>(1, (s.panels + threads - 1) / threads);

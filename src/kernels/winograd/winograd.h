@@ -55,7 +55,7 @@ WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& shape, co
 
 // Tiles of 4 x 4 outputs, over all images.
 int64_t winograd_tiles(const ConvShape& shape) noexcept;
-WorkSplit winograd_split(const WinogradWeights& weights, int64_t tiles, int threads) noexcept;
+WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads) noexcept;
 // For calls of at most so many tiles.
 size_t winograd_scratch_bytes(const WinogradWeights& weights, int64_t tiles) noexcept;
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/winograd/winograd.h"
+#include "kernels/winograd_f32/winograd_f32.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/conv_lines.h"
 #include "ops/detail/quant.h"
@@ -35,6 +36,18 @@ int64_t row_grain(const ConvShape& s, int threads) {
   return std::max<int64_t>(1, s.n * s.oh / (4 * static_cast<int64_t>(threads)));
 }
 
+// run(tiles, panels, scratch) for all tiles of a Winograd form, spread over the pool;
+// scratch_bytes(tiles): what a call of so many needs.
+template <typename ScratchBytes, typename Run>
+void run_tiles(runtime::StepContext& c, int64_t tiles, int64_t panels, int mr,
+               ScratchBytes&& scratch_bytes, Run&& run) {
+  const auto split = kernels::winograd_split(tiles, panels, mr, c.pool->size());
+  const WorkerScratch scratch(c, scratch_bytes(split.m_chunk));
+  c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i) run(split.rows(i), split.columns(i), scratch.of(worker));
+  });
+}
+
 struct FloatConv {
   ConvForm form;
   FloatProduct product;
@@ -61,6 +74,34 @@ struct FloatConv {
     call.max = bounds.max;
     call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
     product.run(c, call, shape.pixels());
+  }
+};
+
+struct FloatWinograd {
+  ConvForm form;
+  kernels::WinogradF32Weights weights;
+  std::shared_ptr<const Buffer> packed;
+  Bounds bounds;
+  std::vector<float> bias, zeros;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(form.x);
+    Dims dims;
+    const ConvShape shape = form.place(x.dims(), dims);
+    kernels::GemmF32Call call;
+    call.a = kernels::RowSource::pixels(x.raw(), shape, zeros.data(), false);
+    call.residual = residual_of(form, c, dims);
+    call.out_stride = call.residual_stride = shape.oc;
+    call.bias = bias.empty() ? nullptr : bias.data();
+    call.min = bounds.min;
+    call.max = bounds.max;
+    call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
+    run_tiles(
+        c, kernels::winograd_tiles(shape), weights.panels(), weights.row->mr,
+        [&](int64_t tiles) { return kernels::scratch_bytes(weights, tiles); },
+        [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
+          kernels::run(weights, call, tiles, panels, scratch);
+        });
   }
 };
 
@@ -142,13 +183,12 @@ struct ByteWinograd {
     call.epilogue.residual = residual_of(form, c, dims);
     call.out_stride = call.epilogue.residual_stride = shape.oc;
     call.out = c.make(0, epilogue.numbers.out, dims).raw_mutable();
-    const int64_t tiles = kernels::winograd_tiles(shape);
-    const auto split = kernels::winograd_split(weights, tiles, c.pool->size());
-    const WorkerScratch scratch(c, kernels::winograd_scratch_bytes(weights, split.m_chunk));
-    c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
-      for (int64_t i = begin; i < end; ++i)
-        kernels::winograd_run(weights, call, split.rows(i), split.columns(i), scratch.of(worker));
-    });
+    run_tiles(
+        c, kernels::winograd_tiles(shape), weights.panels(), weights.row->mr,
+        [&](int64_t tiles) { return kernels::winograd_scratch_bytes(weights, tiles); },
+        [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
+          kernels::winograd_run(weights, call, tiles, panels, scratch);
+        });
   }
 };
 
@@ -226,6 +266,15 @@ ConvShape ConvForm::shape() const {
   return s;
 }
 
+ConvShape ConvForm::expected_shape() const {
+  ConvShape s = shape();
+  s.oh = s.ow = -1;
+  if (expected.size() != 4) return s;
+  s.oh = expected[2];
+  s.ow = expected[3];
+  return s;
+}
+
 ConvShape ConvForm::place(const Dims& in, Dims& out) const {
   const size_t axes = window.rank();
   if (in.size() != axes + 2 || in.back() != inputs)
@@ -263,6 +312,15 @@ runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor
         form,   &row,         std::move(memory),
         bounds, std::move(b), std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
     return {call_of(std::move(step)), row.name};
+  }
+  if (const auto* row = kernels::select_winograd_f32(form.expected_shape(), isa)) {
+    auto memory = Buffer::allocate(kernels::packed_bytes(*row, shape));
+    const auto weights = kernels::pack(*row, shape, weight.data<float>().data(),
+                                       reinterpret_cast<float*>(memory->data()));
+    FloatWinograd step{
+        form,   weights,      std::move(memory),
+        bounds, std::move(b), std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
+    return {call_of(std::move(step)), row->name};
   }
   std::optional<ConvLines> lines;
   if (ConvLines::wanted(shape)) lines.emplace(shape, 1);
@@ -309,11 +367,8 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       return {call_of(std::move(step)), row.name, true};
     }
   }
-  if (numbers.w_signed && numbers.zw.empty() && !form.zero_point && form.expected.size() == 4) {
-    ConvShape expected = shape;
-    expected.oh = form.expected[2];
-    expected.ow = form.expected[3];
-    if (const auto* row = kernels::select_winograd(expected, isa)) {
+  if (numbers.w_signed && numbers.zw.empty() && !form.zero_point) {
+    if (const auto* row = kernels::select_winograd(form.expected_shape(), isa)) {
       auto memory = Buffer::allocate(kernels::winograd_packed_bytes(*row, shape));
       std::vector<int32_t> sums(static_cast<size_t>(shape.oc));
       const auto weights =

@@ -19,6 +19,8 @@ struct ConvForm {
   static std::optional<ConvForm> of(const ir::Node& node, const Dims& weight);
   // Kernel, channels and groups; sizes are filled in by place().
   kernels::ConvShape shape() const;
+  // The same with the output's expected size, below 1 where it is not known.
+  kernels::ConvShape expected_shape() const;
   // The shape for an input of these channels-last dimensions; sets `out` to the output's
   // dimensions. An Error if they do not fit.
   kernels::ConvShape place(const Dims& in, Dims& out) const;

@@ -1,0 +1,261 @@
+// The three steps of winograd_f32 over the vector language. Included inside the target region and
+// the namespace of one ISA. No include guard.
+
+template <typename S>
+[[gnu::always_inline]] inline typename S::f32 minus(typename S::f32 a, typename S::f32 b) noexcept {
+  return S::fmadd(b, S::set(-1.0f), a);
+}
+
+// Six values times B; in order of the points 0, 2, 1, -1, -1/2, infinity.
+template <typename S>
+[[gnu::always_inline]] inline void times_b(const typename S::f32 (&d)[6],
+                                           typename S::f32 (&r)[6]) noexcept {
+  using F = typename S::f32;
+  const F two = S::set(2.0f), three = S::set(3.0f);
+  const F d42 = minus<S>(d[4], d[2]), d31 = minus<S>(d[3], d[1]);
+  const F d02 = minus<S>(d[0], d[2]), d53 = minus<S>(d[5], d[3]);
+  r[0] = S::fmadd(two, S::add(d02, d42), S::mul(S::set(-3.0f), d31));
+  r[5] = S::fmadd(two, minus<S>(d53, d31), S::mul(S::set(-3.0f), d42));
+  r[1] = S::fmadd(two, d42, d31);
+  r[4] = S::fmadd(S::set(-2.0f), d31, d42);
+  // 2 (d4 - d2) - (d3 - d1) - 3 (d2 + d1)  and  2 (d4 - d3) + 2 d1 - 3 d3 + d2
+  r[2] = S::fmadd(S::set(-3.0f), S::add(d[2], d[1]), minus<S>(S::mul(two, d42), d31));
+  r[3] = S::fmadd(three, minus<S>(d[2], d[3]), S::mul(two, minus<S>(d42, d31)));
+}
+
+// Three weights times G, the factors of the inverse in it.
+template <typename S>
+[[gnu::always_inline]] inline void times_g(const typename S::f32 (&g)[3],
+                                           typename S::f32 (&r)[6]) noexcept {
+  using F = typename S::f32;
+  const F half = S::set(0.5f), two = S::set(2.0f), four = S::set(4.0f);
+  const F sixth = S::set(1.0f / 6), thirtieth = S::set(1.0f / 30);
+  const F outer = S::add(g[0], g[2]);
+  r[0] = S::mul(g[0], half);
+  r[5] = S::mul(g[2], half);
+  r[1] = S::mul(thirtieth, S::fmadd(four, g[2], S::fmadd(two, g[1], g[0])));
+  r[4] = S::mul(thirtieth,
+                S::fmadd(S::set(-4.0f), g[0], S::fmadd(two, g[1], S::mul(S::set(-1.0f), g[2]))));
+  r[2] = S::mul(S::set(-1.0f / 6), S::add(outer, g[1]));
+  r[3] = S::mul(sixth, minus<S>(outer, g[1]));
+}
+
+// Six sums times A: four outputs.
+template <typename S>
+[[gnu::always_inline]] inline void times_a(const typename S::f32 (&m)[6],
+                                           typename S::f32 (&y)[4]) noexcept {
+  using F = typename S::f32;
+  const F two = S::set(2.0f), four = S::set(4.0f), eight = S::set(8.0f);
+  const F sum = S::add(m[2], m[3]), difference = minus<S>(m[2], m[3]);
+  y[0] = S::fmadd(eight, m[4], S::add(S::add(m[0], m[1]), sum));
+  y[1] = S::fmadd(S::set(-4.0f), m[4], S::fmadd(two, m[1], difference));
+  y[2] = S::fmadd(two, m[4], S::fmadd(four, m[1], sum));
+  y[3] = S::fmadd(eight, m[1], S::add(difference, minus<S>(m[5], m[4])));
+}
+
+// kWhole: all channels of the vector exist.
+template <typename S, bool kWhole>
+[[gnu::always_inline]] inline void transform_channels(const float* const (&pixels)[36], int64_t c,
+                                                      int left, float* to,
+                                                      int64_t stride) noexcept {
+  using F = typename S::f32;
+  F half[6][6];
+#pragma GCC unroll 6
+  for (int x = 0; x < 6; ++x) {
+    F d[6], r[6];
+#pragma GCC unroll 6
+    for (int y = 0; y < 6; ++y) {
+      const float* p = pixels[y * 6 + x] + c;
+      d[y] = kWhole ? S::load(p) : S::load_partial(p, left);
+    }
+    times_b<S>(d, r);
+#pragma GCC unroll 6
+    for (int y = 0; y < 6; ++y) half[y][x] = r[y];
+  }
+#pragma GCC unroll 6
+  for (int y = 0; y < 6; ++y) {
+    F r[6];
+    times_b<S>(half[y], r);
+#pragma GCC unroll 6
+    for (int x = 0; x < 6; ++x) {
+      float* at = to + (y * 6 + x) * stride + c;
+      if constexpr (kWhole)
+        S::store(at, r[x]);
+      else
+        S::store_partial(at, r[x], left);
+    }
+  }
+}
+
+template <typename S>
+void transform(const WinogradF32Block& b) noexcept {
+  const ConvShape& s = *b.call->a.conv;
+  const auto* data = static_cast<const float*>(b.call->a.data);
+  const auto* padding = static_cast<const float*>(b.call->a.padding);
+  const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
+  const int64_t stride = b.tiles.size() * s.c + b.kGap;
+  for (int64_t i = b.tiles.begin; i < b.tiles.end; ++i) {
+    const int64_t x0 = i % across * 4 - s.pad_left, y0 = i / across % down * 4 - s.pad_top;
+    const float* image = data + i / (across * down) * s.h * s.w * s.c;
+    const float* pixels[36];
+    for (int64_t y = 0; y < 6; ++y)
+      for (int64_t x = 0; x < 6; ++x) {
+        const bool inside = y0 + y >= 0 && y0 + y < s.h && x0 + x >= 0 && x0 + x < s.w;
+        pixels[y * 6 + x] = inside ? image + ((y0 + y) * s.w + x0 + x) * s.c : padding;
+      }
+    float* to = b.inputs + (i - b.tiles.begin) * s.c;
+    int64_t c = 0;
+    for (; c + S::kLanes <= s.c; c += S::kLanes)
+      transform_channels<S, true>(pixels, c, S::kLanes, to, stride);
+    if (c < s.c) transform_channels<S, false>(pixels, c, static_cast<int>(s.c - c), to, stride);
+  }
+}
+
+// Line kLine of the transformed 6 x 6 of packed weights of `channels` channels: to
+// [6][channels][nr], the 6 with gaps.
+template <typename S, int kVecs, int kLine>
+void transform_weights(const float* from, int64_t channels, float* to) noexcept {
+  using F = typename S::f32;
+  constexpr int kWidth = kVecs * S::kLanes;
+  const int64_t stride = channels * kWidth + WinogradF32Block::kGap;
+  for (int64_t c = 0; c < channels; ++c, from += 9 * kWidth, to += kWidth)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVecs; ++v) {
+      F half[3], r[6];
+#pragma GCC unroll 3
+      for (int x = 0; x < 3; ++x) {
+        F g[3], all[6];
+#pragma GCC unroll 3
+        for (int y = 0; y < 3; ++y) g[y] = S::load(from + (y * 3 + x) * kWidth + v * S::kLanes);
+        times_g<S>(g, all);
+        half[x] = all[kLine];
+      }
+      times_g<S>(half, r);
+#pragma GCC unroll 6
+      for (int x = 0; x < 6; ++x) S::store(to + x * stride + v * S::kLanes, r[x]);
+    }
+}
+
+// Adds kRows rows of `a`, `stride` apart, times weights of `channels` channels to `out`, or puts
+// them there.
+template <typename S, int kVecs, int kRows>
+void multiply(const float* a, int64_t stride, const float* b, int64_t channels, bool add,
+              float* out) noexcept {
+  using F = typename S::f32;
+  constexpr int kLanes = S::kLanes;
+  F acc[kRows][kVecs];
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v)
+      acc[m][v] = add ? S::load(out + (m * kVecs + v) * kLanes) : S::set(0.0f);
+  for (int64_t k = 0; k < channels; ++k, ++a, b += kVecs * kLanes) {
+    F column[kVecs];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) column[v] = S::load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+      const F x = S::set(a[m * stride]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) acc[m][v] = S::fmadd(x, column[v], acc[m][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) S::store(out + (m * kVecs + v) * kLanes, S::keep(acc[m][v]));
+}
+
+// The products of line kLine of the transformed tiles with a panel, over a chunk of channels.
+template <typename S, int kMr, int kVecs, int kLine, size_t... kIndex>
+void multiply_line(const WinogradF32Block& b, int64_t panel, Range chunk,
+                   std::index_sequence<kIndex...>) noexcept {
+  using Function = void (*)(const float*, int64_t, const float*, int64_t, bool, float*) noexcept;
+  static constexpr Function kMultiply[kMr] = {multiply<S, kVecs, static_cast<int>(kIndex) + 1>...};
+  constexpr int kWidth = kVecs * S::kLanes;
+  const WinogradF32Weights& w = *b.weights;
+  const int64_t tiles = b.tiles.size(), parts = (tiles + kMr - 1) / kMr, size = chunk.size();
+  transform_weights<S, kVecs, kLine>(w.data + (panel * w.c + chunk.begin) * 9 * kWidth, size,
+                                     b.transformed);
+  for (int64_t x = 0; x < 6; ++x) {
+    const float* a = b.inputs + (kLine * 6 + x) * (tiles * w.c + b.kGap) + chunk.begin;
+    const float* weights = b.transformed + x * (size * kWidth + b.kGap);
+    float* out = b.outputs + (kLine * 6 + x) * (tiles * kWidth + b.kGap);
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = tiles * part / parts, end = tiles * (part + 1) / parts;
+      kMultiply[end - begin - 1](a + begin * w.c, w.c, weights, size, chunk.begin > 0,
+                                 out + begin * kWidth);
+    }
+  }
+}
+
+template <typename S, int kMr, int kVecs, size_t... kLine>
+void multiply_all(const WinogradF32Block& b, int64_t panel, Range chunk,
+                  std::index_sequence<kLine...>) noexcept {
+  (multiply_line<S, kMr, kVecs, kLine>(b, panel, chunk, std::make_index_sequence<kMr>()), ...);
+}
+
+// The 4 x 4 results of one tile from its 36 products, one vector of columns from column n on,
+// `left` of which exist.
+template <typename S>
+[[gnu::always_inline]] inline void transform_back(const GemmF32Call& call, const float* products,
+                                                  int64_t stride, int64_t pixel, int64_t rows,
+                                                  int64_t columns, int64_t n, int left) noexcept {
+  using F = typename S::f32;
+  const ConvShape& s = *call.a.conv;
+  F half[4][6];
+#pragma GCC unroll 6
+  for (int x = 0; x < 6; ++x) {
+    F m[6], y[4];
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) m[i] = S::load(products + (i * 6 + x) * stride);
+    times_a<S>(m, y);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) half[i][x] = y[i];
+  }
+  const bool whole = left >= S::kLanes;
+  const auto load = [&](const float* p) { return whole ? S::load(p) : S::load_partial(p, left); };
+  const F bias = call.bias ? load(call.bias + n) : S::set(0.0f);
+  const F low = S::set(call.min), high = S::set(call.max);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    if (i >= rows) break;
+    F y[4];
+    times_a<S>(half[i], y);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      if (j >= columns) break;
+      const int64_t at = pixel + i * s.ow + j;
+      F x = S::add(y[j], bias);
+      if (call.residual) x = S::add(x, load(call.residual + at * call.residual_stride + n));
+      x = S::min(high, S::max(low, x));
+      if (whole)
+        S::store(call.out + at * call.out_stride + n, x);
+      else
+        S::store_partial(call.out + at * call.out_stride + n, x, left);
+    }
+  }
+}
+
+template <typename S, int kMr, int kVecs>
+void panel(const WinogradF32Block& b, int64_t panel) noexcept {
+  constexpr int kWidth = kVecs * S::kLanes;
+  const WinogradF32Weights& w = *b.weights;
+  for (int64_t c = 0; c < w.c; c += b.chunk)
+    multiply_all<S, kMr, kVecs>(b, panel, {c, c + b.chunk < w.c ? c + b.chunk : w.c},
+                                std::make_index_sequence<6>());
+  const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap;
+  const ConvShape& s = *b.call->a.conv;
+  const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const int64_t tile = b.tiles.begin + i;
+    const int64_t ox = tile % across * 4, oy = tile / across % down * 4;
+    const int64_t pixel = (tile / (across * down) * s.oh + oy) * s.ow + ox;
+    for (int v = 0; v < kVecs; ++v) {
+      const int64_t n = panel * kWidth + v * S::kLanes;
+      if (n >= w.n) break;
+      transform_back<S>(*b.call, b.outputs + i * kWidth + v * S::kLanes, stride, pixel, s.oh - oy,
+                        s.ow - ox, n, static_cast<int>(w.n - n < 64 ? w.n - n : 64));
+    }
+  }
+}

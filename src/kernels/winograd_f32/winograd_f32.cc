@@ -1,0 +1,118 @@
+#include "kernels/winograd_f32/winograd_f32.h"
+
+#include <algorithm>
+
+#include "kernels/winograd/winograd.h"
+
+namespace tersor::kernels {
+
+#define ROW(isa, mr, nr)                                                              \
+  namespace isa {                                                                     \
+  void winograd_f32_transform_##mr##x##nr(const WinogradF32Block& b) noexcept;        \
+  void winograd_f32_panel_##mr##x##nr(const WinogradF32Block& b, int64_t p) noexcept; \
+  }
+#include "kernels/winograd_f32/rows.inc"
+#undef ROW
+
+namespace {
+
+constexpr WinogradF32Row kRows[] = {
+#define ROW(isa, mr, nr)                    \
+  {"winograd_f32_" #isa "_" #mr "x" #nr,    \
+   base::Isa::isa,                          \
+   mr,                                      \
+   nr,                                      \
+   isa::winograd_f32_transform_##mr##x##nr, \
+   isa::winograd_f32_panel_##mr##x##nr},
+#include "kernels/winograd_f32/rows.inc"
+#undef ROW
+};
+
+// Transformed weights of a line are to stay near L1, pixels and products of a block near L2.
+constexpr int64_t kChunkBytes = 48 << 10;
+constexpr int64_t kBlockBytes = 768 << 10;
+
+int64_t chunk_channels(const WinogradF32Weights& w) noexcept {
+  return std::clamp<int64_t>(kChunkBytes / (24 * w.row->nr), 1, std::max<int64_t>(w.c, 1));
+}
+
+int64_t block_tiles(const WinogradF32Weights& w, int64_t tiles) noexcept {
+  const int64_t each = 36 * 4 * (w.c + w.row->nr);
+  const int64_t fit = std::max<int64_t>(w.row->mr, kBlockBytes / each);
+  const int64_t blocks = (tiles + fit - 1) / fit;
+  return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
+}
+
+// Elements of the parts of a block, multiples of a line of the cache.
+int64_t part(int64_t lines, int64_t each) noexcept {
+  return (lines * (each + WinogradF32Block::kGap) + 15) / 16 * 16;
+}
+
+}  // namespace
+
+std::span<const WinogradF32Row> winograd_f32_rows() noexcept { return kRows; }
+
+bool winograd_f32_fits(const ConvShape& s) noexcept {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.groups == 1;
+}
+
+const WinogradF32Row* select_winograd_f32(const ConvShape& s, base::IsaSet isa) noexcept {
+  if (!winograd_f32_fits(s) || s.c < 16 || s.oc < 16 || s.oh < 1 || s.ow < 1) return nullptr;
+  const WinogradF32Row* row = kRows;
+  for (const WinogradF32Row& r : kRows)
+    if (isa.has(r.isa)) row = &r;
+  // Costs in products of the direct convolution, as measured.
+  const WinogradF32Weights w{row, nullptr, s.c, s.oc};
+  const int64_t tiles = winograd_tiles(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
+  const int64_t products = tiles * 36 * s.c * s.oc;
+  const int64_t transforms = tiles * (210 * s.c + 180 * s.oc) + 400 * blocks * s.c * s.oc;
+  return products + transforms < s.pixels() * 9 * s.c * s.oc ? row : nullptr;
+}
+
+size_t packed_bytes(const WinogradF32Row& row, const ConvShape& s) noexcept {
+  const WinogradF32Weights w{&row, nullptr, s.c, s.oc};
+  return static_cast<size_t>(w.panels() * 9 * s.c * row.nr) * sizeof(float);
+}
+
+WinogradF32Weights pack(const WinogradF32Row& row, const ConvShape& s, const float* b,
+                        float* packed) noexcept {
+  const WinogradF32Weights w{&row, packed, s.c, s.oc};
+  const int64_t nr = row.nr, panel = s.c * 9 * nr;
+  for (int64_t p = 0; p < w.panels(); ++p)
+    for (int64_t c = 0; c < s.c; ++c)
+      for (int64_t i = 0; i < 9; ++i) {
+        float* to = packed + p * panel + (c * 9 + i) * nr;
+        const int64_t cols = std::min(nr, s.oc - p * nr);
+        for (int64_t n = 0; n < cols; ++n) to[n] = b[((p * nr + n) * s.c + c) * 9 + i];
+        std::fill(to + cols, to + nr, 0.0f);
+      }
+  return w;
+}
+
+size_t scratch_bytes(const WinogradF32Weights& w, int64_t tiles) noexcept {
+  const int64_t block = block_tiles(w, tiles), nr = w.row->nr;
+  return static_cast<size_t>(part(36, block * w.c) + part(36, block * nr) +
+                             part(6, chunk_channels(w) * nr)) *
+         sizeof(float);
+}
+
+void run(const WinogradF32Weights& w, const GemmF32Call& call, Range tiles, Range panels,
+         std::byte* scratch) noexcept {
+  if (tiles.size() <= 0 || panels.size() <= 0) return;
+  const int64_t size = block_tiles(w, tiles.size());
+  WinogradF32Block b;
+  b.weights = &w;
+  b.call = &call;
+  b.chunk = chunk_channels(w);
+  b.inputs = reinterpret_cast<float*>(scratch);
+  b.outputs = b.inputs + part(36, size * w.c);
+  b.transformed = b.outputs + part(36, size * w.row->nr);
+  for (int64_t begin = tiles.begin; begin < tiles.end; begin += size) {
+    b.tiles = {begin, std::min(begin + size, tiles.end)};
+    w.row->transform(b);
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel) w.row->panel(b, panel);
+  }
+}
+
+}  // namespace tersor::kernels
