@@ -156,7 +156,7 @@ def compare(model, threads, batch, args):
 def host(build):
     text = subprocess.run([str(build / "bin" / "tersor"), "version", "--json"], text=True,
                           capture_output=True, check=True).stdout
-    return json.loads(text)
+    return json.loads(text)["host"]
 
 
 def main():
@@ -179,7 +179,7 @@ def main():
     if unknown:
         parser.error(f"unknown model {unknown[0]!r}; there are {', '.join(files.MODELS)}")
     machine = host(args.build)
-    print(machine.get("cpu", ""), " ".join(machine.get("isa", [])))
+    print(machine["cpu"], f"({machine['cores']} cores):", " ".join(machine["isa"]))
     rows = []
     for name in args.models or files.MODELS:
         model = files.MODELS[name](name)
