@@ -10,7 +10,7 @@ namespace tersor::kernels::avx2 {
 
 void winograd_transform_4x16(const WinogradBlock& b) noexcept { transform<simd::Avx2>(b); }
 void winograd_panel_4x16(const WinogradBlock& b, int64_t p) noexcept {
-  panel<simd::Avx2, 4, 2>(b, p);
+  panel<simd::Avx2, 4, 2, 1>(b, p);
 }
 
 }  // namespace tersor::kernels::avx2

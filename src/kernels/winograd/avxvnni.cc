@@ -10,7 +10,7 @@ namespace tersor::kernels::avxvnni {
 
 void winograd_transform_6x16(const WinogradBlock& b) noexcept { transform<simd::AvxVnni>(b); }
 void winograd_panel_6x16(const WinogradBlock& b, int64_t p) noexcept {
-  panel<simd::AvxVnni, 6, 2>(b, p);
+  panel<simd::AvxVnni, 6, 2, 1>(b, p);
 }
 
 }  // namespace tersor::kernels::avxvnni

@@ -9,7 +9,7 @@ namespace tersor::kernels::portable {
 
 void winograd_transform_4x8(const WinogradBlock& b) noexcept { transform<simd::Emu<128>>(b); }
 void winograd_panel_4x8(const WinogradBlock& b, int64_t p) noexcept {
-  panel<simd::Emu<128>, 4, 2>(b, p);
+  panel<simd::Emu<128>, 4, 2, 1>(b, p);
 }
 
 }  // namespace tersor::kernels::portable

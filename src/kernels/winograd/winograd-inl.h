@@ -114,9 +114,9 @@ template <typename S>
   r[3] = S::sub(outer, g[1]);
 }
 
-// Line kLine of the transformed 6 x 6 of packed weights, `pairs` pairs of channels, 9 times nr
-// pairs of int8 each: to [6][pairs][nr][2], the 6 with gaps.
-template <typename S, int kVecs, int kLine>
+// Lines kFirst to kFirst + kLines of the transformed 6 x 6 of packed weights, `pairs` pairs of
+// channels, 9 times nr pairs of int8 each: to [kLines * 6][pairs][nr][2], the first with gaps.
+template <typename S, int kVecs, int kFirst, int kLines>
 void transform_weights(const int8_t* from, int64_t pairs, int16_t* to) noexcept {
   using W = typename S::s16;
   constexpr int kWords = 2 * S::kLanes;
@@ -124,7 +124,7 @@ void transform_weights(const int8_t* from, int64_t pairs, int16_t* to) noexcept 
   for (int64_t c = 0; c < pairs; ++c, from += 9 * kVecs * kWords, to += kVecs * kWords)
 #pragma GCC unroll 2
     for (int v = 0; v < kVecs; ++v) {
-      W half[3], r[6];
+      W half[kLines][3];
 #pragma GCC unroll 3
       for (int x = 0; x < 3; ++x) {
         W g[3], all[6];
@@ -132,11 +132,16 @@ void transform_weights(const int8_t* from, int64_t pairs, int16_t* to) noexcept 
         for (int y = 0; y < 3; ++y)
           g[y] = S::load_widened(from + ((y * 3 + x) * kVecs + v) * kWords);
         times_g<S>(g, all);
-        half[x] = all[kLine];
-      }
-      times_g<S>(half, r);
 #pragma GCC unroll 6
-      for (int x = 0; x < 6; ++x) S::store(to + x * stride + v * kWords, r[x]);
+        for (int i = 0; i < kLines; ++i) half[i][x] = all[kFirst + i];
+      }
+#pragma GCC unroll 6
+      for (int i = 0; i < kLines; ++i) {
+        W r[6];
+        times_g<S>(half[i], r);
+#pragma GCC unroll 6
+        for (int x = 0; x < 6; ++x) S::store(to + (i * 6 + x) * stride + v * kWords, r[x]);
+      }
     }
 }
 
@@ -200,23 +205,27 @@ void transform_back(const int32_t* products, int64_t stride, typename S::s32 bia
   }
 }
 
-// The products of line kLine of the transformed tiles with a panel, over a chunk of channels.
-template <typename S, int kMr, int kVecs, int kLine, size_t... kIndex>
-void multiply_line(const WinogradBlock& b, int64_t panel, Range chunk,
-                   std::index_sequence<kIndex...>) noexcept {
+// The products of some lines of the transformed tiles with a panel, over a chunk of channels.
+template <typename S, int kMr, int kVecs, int kFirst, int kLines, size_t... kIndex>
+void multiply_lines(const WinogradBlock& b, int64_t panel, Range chunk,
+                    std::index_sequence<kIndex...>) noexcept {
   using Function =
       void (*)(const int16_t*, int64_t, const int16_t*, int64_t, bool, int32_t*) noexcept;
   static constexpr Function kMultiply[kMr] = {multiply<S, kVecs, static_cast<int>(kIndex) + 1>...};
   constexpr int kWidth = kVecs * S::kLanes;
   const WinogradWeights& w = *b.weights;
   const int64_t tiles = b.tiles.size(), width = w.padded_c(), parts = (tiles + kMr - 1) / kMr;
-  const int64_t pairs = chunk.size() / 2;
-  transform_weights<S, kVecs, kLine>(w.data + (panel * width + chunk.begin) * 9 * kWidth, pairs,
-                                     b.transformed);
-  for (int64_t x = 0; x < 6; ++x) {
-    const int16_t* a = b.inputs + (kLine * 6 + x) * (tiles * width + b.kGap) + chunk.begin;
+  const int64_t pairs = chunk.size() / 2, bytes = chunk.size() * 9 * kWidth;
+  const int8_t* from = w.data + (panel * width + chunk.begin) * 9 * kWidth;
+  transform_weights<S, kVecs, kFirst, kLines>(from, pairs, b.transformed);
+  for (int64_t x = 0; x < kLines * 6; ++x) {
+    // A part of the next weights, which transform_weights would wait for.
+    const int64_t step = kFirst * 6 + x;
+    for (int64_t i = bytes * step / 36; i < bytes * (step + 1) / 36; i += 64)
+      __builtin_prefetch(from + bytes + i, 0, 2);
+    const int16_t* a = b.inputs + (kFirst * 6 + x) * (tiles * width + b.kGap) + chunk.begin;
     const int16_t* weights = b.transformed + x * (pairs * 2 * kWidth + b.kGap);
-    int32_t* out = b.outputs + (kLine * 6 + x) * (tiles * kWidth + b.kGap);
+    int32_t* out = b.outputs + (kFirst * 6 + x) * (tiles * kWidth + b.kGap);
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t begin = tiles * part / parts, end = tiles * (part + 1) / parts;
       kMultiply[end - begin - 1](a + begin * width, width, weights, pairs, chunk.begin > 0,
@@ -225,20 +234,23 @@ void multiply_line(const WinogradBlock& b, int64_t panel, Range chunk,
   }
 }
 
-template <typename S, int kMr, int kVecs, size_t... kLine>
+template <typename S, int kMr, int kVecs, int kLines, size_t... kStep>
 void multiply_all(const WinogradBlock& b, int64_t panel, Range chunk,
-                  std::index_sequence<kLine...>) noexcept {
-  (multiply_line<S, kMr, kVecs, kLine>(b, panel, chunk, std::make_index_sequence<kMr>()), ...);
+                  std::index_sequence<kStep...>) noexcept {
+  (multiply_lines<S, kMr, kVecs, kStep * kLines, kLines>(b, panel, chunk,
+                                                         std::make_index_sequence<kMr>()),
+   ...);
 }
 
-template <typename S, int kMr, int kVecs>
+// kLines: lines of the 6 x 6 whose weights are transformed at a time.
+template <typename S, int kMr, int kVecs, int kLines>
 void panel(const WinogradBlock& b, int64_t panel) noexcept {
   constexpr int kWidth = kVecs * S::kLanes;
   const WinogradWeights& w = *b.weights;
   for (int64_t c = 0; c < w.padded_c(); c += b.chunk)
-    multiply_all<S, kMr, kVecs>(b, panel,
-                                {c, c + b.chunk < w.padded_c() ? c + b.chunk : w.padded_c()},
-                                std::make_index_sequence<6>());
+    multiply_all<S, kMr, kVecs, kLines>(
+      b, panel, {c, c + b.chunk < w.padded_c() ? c + b.chunk : w.padded_c()},
+      std::make_index_sequence<6 / kLines>());
   const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap;
   const ConvShape& s = *b.call->a.conv;
   const GemmU8S8Epilogue& e = b.call->epilogue;

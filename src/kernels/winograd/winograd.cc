@@ -4,7 +4,7 @@
 
 namespace tersor::kernels {
 
-#define ROW(isa, mr, nr, channels)                                             \
+#define ROW(isa, mr, nr, channels, lines)                                      \
   namespace isa {                                                              \
   void winograd_transform_##mr##x##nr(const WinogradBlock& b) noexcept;        \
   void winograd_panel_##mr##x##nr(const WinogradBlock& b, int64_t p) noexcept; \
@@ -15,13 +15,14 @@ namespace tersor::kernels {
 namespace {
 
 constexpr WinogradRow kRows[] = {
-#define ROW(isa, mr, nr, channels)      \
-  {"winograd_" #isa "_" #mr "x" #nr,    \
-   base::Isa::isa,                      \
-   mr,                                  \
-   nr,                                  \
-   channels,                            \
-   isa::winograd_transform_##mr##x##nr, \
+#define ROW(isa, mr, nr, channels, lines) \
+  {"winograd_" #isa "_" #mr "x" #nr,      \
+   base::Isa::isa,                        \
+   mr,                                    \
+   nr,                                    \
+   channels,                              \
+   lines,                                 \
+   isa::winograd_transform_##mr##x##nr,   \
    isa::winograd_panel_##mr##x##nr},
 #include "kernels/winograd/rows.inc"
 #undef ROW
@@ -34,7 +35,8 @@ constexpr int64_t kBlockBytes = 512 << 10;
 
 int64_t chunk_channels(const WinogradWeights& w) noexcept {
   const int64_t unit = w.row->channels;
-  const int64_t fit = std::max<int64_t>(1, kChunkBytes / (12 * w.row->nr * unit)) * unit;
+  const int64_t fit =
+      std::max<int64_t>(1, kChunkBytes / (12 * w.row->lines * w.row->nr * unit)) * unit;
   return std::min(fit, w.padded_c());
 }
 
@@ -68,7 +70,8 @@ const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcep
   const WinogradWeights w{row, nullptr, s.c, s.oc};
   const int64_t tiles = winograd_tiles(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
   const int64_t products = tiles * 36 * s.c * s.oc * (vnni ? 20 : 11) / 10;
-  const int64_t transforms = tiles * (130 * s.c + 200 * s.oc) + 75 * blocks * s.c * s.oc;
+  const int64_t transforms = tiles * (130 * s.c + 200 * s.oc) +
+                             (vnni ? 250 : 75) * blocks * s.c * s.oc;
   return products + transforms < s.pixels() * 9 * s.c * s.oc ? row : nullptr;
 }
 
@@ -129,7 +132,8 @@ size_t align(size_t n) noexcept { return (n + 63) / 64 * 64; }
 size_t winograd_scratch_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
   const int64_t block = block_tiles(w, tiles);
   return align(input_bytes(w, block)) + align(output_bytes(w, block)) +
-         static_cast<size_t>(12 * (chunk_channels(w) * w.row->nr + WinogradBlock::kGap));
+         static_cast<size_t>(12 * w.row->lines *
+                             (chunk_channels(w) * w.row->nr + WinogradBlock::kGap));
 }
 
 void winograd_run(const WinogradWeights& w, const GemmU8S8Call& call, Range tiles, Range panels,

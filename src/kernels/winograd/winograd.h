@@ -23,6 +23,7 @@ struct WinogradRow {
   base::Isa isa;
   int mr, nr;    // of the products: tiles of pixels, columns
   int channels;  // inputs are padded with zeros to a multiple of this
+  int lines;     // of the transformed 6 x 6 whose weights are made at a time
   void (*transform)(const WinogradBlock&) noexcept;  // pixels to `inputs`
   void (*panel)(const WinogradBlock&, int64_t panel) noexcept;
 };
@@ -72,7 +73,7 @@ struct WinogradBlock {
   int16_t* inputs;       // [36][tiles * padded c + gap]
   int32_t* outputs;      // [36][tiles * nr + gap]
   int64_t chunk;         // channels whose weights are transformed at a time
-  int16_t* transformed;  // [6][chunk * nr + gap]
+  int16_t* transformed;  // [lines * 6][chunk * nr + gap]
   // So that not all of the 36 begin in one set of the L1 cache. In elements.
   static constexpr int64_t kGap = 32;
 };
