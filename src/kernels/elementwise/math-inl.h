@@ -1,6 +1,6 @@
 // Elementary functions of one float, without branches, calls or FMA, so that loops over them
 // vectorize and every ISA gives the same bits. NaN goes through. Included inside the target region
-// and the namespace of one ISA. No include guard.
+// and the namespace of one ISA. No include guard. Those that are templates take vectors, too.
 //
 // Largest relative errors where results are normal numbers (the tests compare with double):
 //   exp_f, exp_quick 2e-7, expm1_f 4e-7, log_f 2e-7, log1p_f (0 <= x <= 1) 3e-7, tanh_f 4e-7,
@@ -8,56 +8,84 @@
 
 #define TERSOR_MAP [[gnu::always_inline]] inline
 
+template <typename V>
+struct BitsOf {
+  typedef uint32_t type __attribute__((vector_size(sizeof(V))));
+};
+template <>
+struct BitsOf<float> {
+  using type = uint32_t;
+};
+template <typename V>
+using Bits = typename BitsOf<V>::type;
+
 TERSOR_MAP float as_float(uint32_t bits) noexcept { return __builtin_bit_cast(float, bits); }
-TERSOR_MAP uint32_t as_bits(float x) noexcept { return __builtin_bit_cast(uint32_t, x); }
+template <typename V>
+TERSOR_MAP Bits<V> as_bits(V x) noexcept {
+  return __builtin_bit_cast(Bits<V>, x);
+}
 TERSOR_MAP float magnitude(float x) noexcept { return as_float(as_bits(x) & 0x7fffffffu); }
 TERSOR_MAP float with_sign(float magnitude, float sign) noexcept {
   return as_float(as_bits(magnitude) | (as_bits(sign) & 0x80000000u));
 }
-// NaN stays NaN.
-TERSOR_MAP float clamped(float x, float low, float high) noexcept {
-  const float v = x < low ? low : x;
-  return v > high ? high : v;
+// NaN stays NaN. In the order of operands for which there is one instruction.
+template <typename V>
+TERSOR_MAP V at_least(V x, float low) noexcept {
+  const V least = V{} + low;
+  return least > x ? least : x;
+}
+template <typename V>
+TERSOR_MAP V clamped(V x, float low, float high) noexcept {
+  const V most = V{} + high, v = at_least(x, low);
+  return most < v ? most : v;
 }
 
 // x = n ln 2 + r, |r| <= ln 2 / 2, for |x| < 2^20. n also as bits, for the exponent.
+template <typename V>
 struct Reduced {
-  float r;
-  uint32_t n;
+  V r;
+  Bits<V> n;
 };
-TERSOR_MAP Reduced reduced(float x) noexcept {
-  const float shifted = x * 1.44269504f + 12582912.0f;  // rounds to an integer
-  const float n = shifted - 12582912.0f;
+template <typename V>
+TERSOR_MAP Reduced<V> reduced(V x) noexcept {
+  const V shifted = x * 1.44269504f + 12582912.0f;  // rounds to an integer
+  const V n = shifted - 12582912.0f;
   // The first product is exact: 9 and 8 bits.
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  const V r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   return {r, as_bits(shifted) - 0x4b400000u};
 }
 // e^r - 1 on [-ln 2 / 2, ln 2 / 2].
-TERSOR_MAP float expm1_reduced(float r) noexcept {
-  float p = 1.39517175e-3f;
+template <typename V>
+TERSOR_MAP V expm1_reduced(V r) noexcept {
+  V p = V{} + 1.39517175e-3f;
   p = p * r + 8.36959863e-3f;
   p = p * r + 4.16661873e-2f;
   p = p * r + 1.66665129e-1f;
   p = p * r + 0.5f;
   return r + r * r * p;
 }
-TERSOR_MAP float power_of_two(uint32_t n) noexcept { return as_float((n + 127u) << 23); }
+template <typename V = float>
+TERSOR_MAP V power_of_two(Bits<V> n) noexcept {
+  return __builtin_bit_cast(V, (n + 127u) << 23);
+}
 
 TERSOR_MAP float exp_f(float x) noexcept {
-  const Reduced a = reduced(clamped(x, -104.0f, 89.0f));
+  const Reduced<float> a = reduced(clamped(x, -104.0f, 89.0f));
   // In two steps: 2^128 is no float, and results below 2^-126 are subnormal.
   const uint32_t half = static_cast<uint32_t>(static_cast<int32_t>(a.n) >> 1);
   return (1.0f + expm1_reduced(a.r)) * power_of_two(half) * power_of_two(a.n - half);
 }
 
 // With one scaling: 0 below -88 or so, infinity above 88.4.
-TERSOR_MAP float exp_quick(float x) noexcept {
-  const Reduced a = reduced(clamped(x, -88.0f, 89.0f));
-  return (1.0f + expm1_reduced(a.r)) * power_of_two(a.n);
+template <typename V>
+TERSOR_MAP V exp_from_below(V x) noexcept {  // x < 89
+  const Reduced<V> a = reduced(at_least(x, -88.0f));
+  return (1.0f + expm1_reduced(a.r)) * power_of_two<V>(a.n);
 }
+TERSOR_MAP float exp_quick(float x) noexcept { return exp_from_below(clamped(x, -88.0f, 89.0f)); }
 
 TERSOR_MAP float expm1_f(float x) noexcept {
-  const Reduced a = reduced(clamped(x, -18.0f, 89.0f));
+  const Reduced<float> a = reduced(clamped(x, -18.0f, 89.0f));
   const uint32_t half = static_cast<uint32_t>(static_cast<int32_t>(a.n) >> 1);
   const float first = power_of_two(half), second = power_of_two(a.n - half);
   const float y = (expm1_reduced(a.r) * first + (first - power_of_two(half - a.n))) * second;

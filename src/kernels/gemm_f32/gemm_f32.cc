@@ -54,7 +54,10 @@ void pack_panels(const GemmF32Row& row, const MatrixLayout& l, const float* b, R
       const float* from = b + g * l.group_stride + p * l.position_stride + n0 * l.n_stride;
       for (int64_t k = 0; k < l.k; ++k, out += nr) {
         const float* line = from + k * l.k_stride;
-        for (int64_t n = 0; n < cols; ++n) out[n] = line[n * l.n_stride];
+        if (l.n_stride == 1)
+          std::copy(line, line + cols, out);
+        else
+          for (int64_t n = 0; n < cols; ++n) out[n] = line[n * l.n_stride];
         std::fill(out + cols, out + nr, 0.0f);
       }
     }

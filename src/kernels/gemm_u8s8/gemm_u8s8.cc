@@ -1,6 +1,8 @@
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "kernels/gemm_u8s8/magnitudes.h"
 
@@ -38,7 +40,7 @@ constexpr GemmU8S8Row kRows[] = {
 };
 
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
-constexpr int64_t kBlockBytes = 512 << 10;
+constexpr int64_t kBlockBytes = 256 << 10;
 
 int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
 
@@ -75,6 +77,27 @@ Scratch cut(const GemmU8S8Weights& w, std::byte* scratch) noexcept {
   const size_t sums = align(mr * sizeof(int32_t));
   return {reinterpret_cast<const void**>(scratch), reinterpret_cast<int32_t*>(scratch + pointers),
           scratch + pointers + sums};
+}
+
+// Elements `line[n * n_stride + j * k_stride]`, j below kSome, to the bytes place + j of `cols`
+// quads that hold zeros there.
+template <int kSome>
+void pack_quads(const MatrixLayout& l, const uint8_t* line, int64_t cols, int64_t place,
+                uint8_t flip, int8_t* to, int32_t* sums) noexcept {
+  for (int64_t n = 0; n < cols; ++n, line += l.n_stride, to += 4) {
+    uint32_t quad = 0;
+    int32_t sum = 0;
+    for (int j = 0; j < kSome; ++j) {
+      const auto value = static_cast<uint8_t>(line[j * l.k_stride] ^ flip);
+      quad |= static_cast<uint32_t>(value) << (8 * (place + j));
+      sum += static_cast<int8_t>(value);
+    }
+    uint32_t before;
+    std::memcpy(&before, to, 4);
+    before |= quad;
+    std::memcpy(to, &before, 4);
+    if (sums) sums[n] += sum;
+  }
 }
 
 }  // namespace
@@ -115,19 +138,18 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
     int32_t* sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
     if (sums) std::fill(sums, sums + cols, 0);
     const auto* from = static_cast<const uint8_t*>(b) + g * l.group_stride + n0 * l.n_stride;
-    for (int64_t p = 0; p < l.positions; ++p)
-      for (int64_t k = 0; k < l.k; ++k) {
-        // The row of quads and the place in the quad.
-        const bool dense = l.flatten || row.magnitudes();
-        const int64_t at = dense ? p * l.k + k : p * quads(l.k) * 4 + k;
-        int8_t* quad = out + at / 4 * nr * 4 + at % 4;
-        const uint8_t* line = from + p * l.position_stride + k * l.k_stride;
-        for (int64_t n = 0; n < cols; ++n) {
-          const auto value = static_cast<int8_t>(line[n * l.n_stride] ^ flip);
-          quad[n * 4] = value;
-          if (sums) sums[n] += value;
-        }
+    for (int64_t p = 0; p < l.positions; ++p) {
+      const bool dense = l.flatten || row.magnitudes();
+      const int64_t first = dense ? p * l.k : p * quads(l.k) * 4;
+      for (int64_t k = 0, some; k < l.k; k += some) {
+        const int64_t at = first + k;
+        some = std::min(4 - at % 4, l.k - k);
+        constexpr auto kPack =
+            std::array{pack_quads<1>, pack_quads<2>, pack_quads<3>, pack_quads<4>};
+        kPack[static_cast<size_t>(some - 1)](l, from + p * l.position_stride + k * l.k_stride, cols,
+                                             at % 4, flip, out + at / 4 * nr * 4, sums);
       }
+    }
     if (row.magnitudes()) magnitudes::arrange(row, l.packed_positions(), l.packed_k(), start);
   }
 }

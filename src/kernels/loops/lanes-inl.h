@@ -41,6 +41,32 @@ template <typename T, typename F>
   return lanes[0];
 }
 
+// The same from registers. f takes vectors, too.
+template <typename V, typename F>
+[[gnu::always_inline]] inline auto fold_vector(V v, F f) noexcept {
+  constexpr int kLanes = sizeof(v) / sizeof(v[0]);
+  if constexpr (kLanes == 16)
+    return fold_vector(f(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7),
+                         __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)),
+                       f);
+  else if constexpr (kLanes == 8)
+    return fold_vector(
+      f(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)), f);
+  else {
+    static_assert(kLanes == 4);
+    const V pairs = f(v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
+    return f(pairs, __builtin_shufflevector(pairs, pairs, 1, 0, 3, 2))[0];
+  }
+}
+template <typename T, typename F>
+[[gnu::always_inline]] inline T fold16(Lanes<T, 16> lanes, F f) noexcept {
+#pragma GCC unroll 4
+  for (int half = Lanes<T, 16>::kParts / 2; half > 0; half /= 2)
+#pragma GCC unroll 4
+    for (int i = 0; i < half; ++i) lanes.v[i] = f(lanes.v[i], lanes.v[i + half]);
+  return fold_vector(lanes.v[0], f);
+}
+
 // Steps over n elements in 16 interleaved lanes: f(accumulators, vector of x) for whole blocks,
 // g(accumulator, element) for the rest. `lanes` holds the start and receives the result.
 template <typename T, typename F, typename G>

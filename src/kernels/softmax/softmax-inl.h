@@ -15,52 +15,110 @@ struct Sum {
   }
 };
 
+using Lanes16 = Lanes<float, 16>;
+
+// The exponentials of n elements of x times `scale` less `top` to y, added to `lanes`; y may be x.
+[[gnu::always_inline]] inline void exponentials(const float* x, float scale, float top, float* y,
+                                                int64_t n, float* lanes) noexcept {
+  Lanes16 sums, part;
+  sums.load(lanes);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    part.load(x + i);
+#pragma GCC unroll 4
+    for (int p = 0; p < Lanes16::kParts; ++p) {
+      part.v[p] = exp_from_below(part.v[p] * scale - top);
+      sums.v[p] += part.v[p];
+    }
+    part.store(y + i);
+  }
+  sums.store(lanes);
+  for (int j = 0; i < n; ++i, ++j) lanes[j] += y[i] = exp_from_below(x[i] * scale - top);
+}
+
+[[gnu::always_inline]] inline float folded(const float* lanes, auto f) noexcept {
+  Lanes16 all;
+  all.load(lanes);
+  return fold16(all, f);
+}
+
 // Ignores NaN: the differences to it bring them back.
 [[gnu::always_inline]] inline float largest(const float* x, int64_t n) noexcept {
   float lanes[16];
   for (float& l : lanes) l = -__builtin_inff();
   fold_lanes(x, n, lanes, Larger{}, Larger{});
-  return fold16(lanes, Larger{});
-}
-[[gnu::always_inline]] inline float sum_of(const float* x, int64_t n) noexcept {
-  float lanes[16] = {};
-  fold_lanes(x, n, lanes, Sum{}, Sum{});
-  return fold16(lanes, Sum{});
+  return folded(lanes, Larger{});
 }
 
-[[gnu::always_inline]] inline void softmax_row(const float* x, float* y, int64_t n) noexcept {
-  const float top = largest(x, n);
+// Rows are taken some at a time, so that the ends of their sums do not wait for each other.
+constexpr int64_t kRowsAtOnce = 8;
+
+struct Row {
+  const float* x;
+  float scale;  // of x, not negative
+};
+
+// `prepare(row)` gives a row of x, or what it made of it in y.
+template <typename Prepare>
+[[gnu::always_inline]] inline void softmax_rows(float* y, int64_t rows, int64_t n,
+                                                Prepare prepare) noexcept {
+  for (int64_t r = 0, end; r < rows; r = end, y += kRowsAtOnce * n) {
+    end = r + kRowsAtOnce < rows ? r + kRowsAtOnce : rows;
+    Row from[kRowsAtOnce];
+    float top[kRowsAtOnce];
+    for (int64_t i = r; i < end; ++i) {
+      from[i - r] = prepare(i);
+      top[i - r] = largest(from[i - r].x, n) * from[i - r].scale;
+    }
+    for (int64_t i = 0; i < end - r; ++i) {
+      float lanes[16] = {};
+      exponentials(from[i].x, from[i].scale, top[i], y + i * n, n, lanes);
+      top[i] = 1.0f / folded(lanes, Sum{});
+    }
+    for (int64_t i = 0; i < end - r; ++i) {
+      const float factor = top[i];
+      float* out = y + i * n;
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] = exp_quick(x[i] - top);
-  const float factor = 1.0f / sum_of(y, n);
-  for (int64_t i = 0; i < n; ++i) y[i] *= factor;
+      for (int64_t j = 0; j < n; ++j) out[j] *= factor;
+    }
+  }
 }
 
 inline void softmax(const float* x, float* y, int64_t rows, int64_t n) noexcept {
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) softmax_row(x, y, n);
+  softmax_rows(y, rows, n, [=](int64_t r) { return Row{x + r * n, 1.0f}; });
+}
+
+inline bool any_other(const uint8_t* mask, uint8_t turn, int64_t n) noexcept {
+  uint8_t other = 0;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) other |= static_cast<uint8_t>(mask[i] ^ turn);
+  return other != 0;
 }
 
 inline void masked(const float* x, float* y, int64_t rows, int64_t n, const Mask& m) noexcept {
   const float scale = m.scale, fill = m.fill;
-  const uint8_t* mask = m.mask;
-  const float* addend = m.addend;
-  for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    if (addend) {
+  const uint8_t turn = m.turn;
+  bool fills = false;
+  softmax_rows(y, rows, n, [=, &m](int64_t r) mutable {
+    const float* from = x + r * n;
+    float* to = y + r * n;
+    const uint8_t* mask = m.mask ? m.mask + r * m.mask_stride : nullptr;
+    if (mask && (r == 0 || m.mask_stride)) fills = any_other(mask, turn, n);
+    if (!m.addend && !fills && scale >= 0.0f) return Row{from, scale};
+    if (m.addend) {
+      const float* addend = m.addend + r * m.addend_stride;
 #pragma GCC ivdep
-      for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale + addend[i];
-      addend += m.addend_stride;
+      for (int64_t i = 0; i < n; ++i) to[i] = from[i] * scale + addend[i];
     } else {
 #pragma GCC ivdep
-      for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale;
+      for (int64_t i = 0; i < n; ++i) to[i] = from[i] * scale;
     }
-    if (mask) {
-      const uint8_t turn = m.turn;
+    if (fills) {
 #pragma GCC ivdep
-      for (int64_t i = 0; i < n; ++i) y[i] = mask[i] != turn ? fill : y[i];
-      mask += m.mask_stride;
+      for (int64_t i = 0; i < n; ++i) to[i] = mask[i] != turn ? fill : to[i];
     }
-    softmax_row(y, y, n);
-  }
+    return Row{to, 1.0f};
+  });
 }
 
 // The exponentials are summed in pieces, so that y may be x.
@@ -72,10 +130,9 @@ inline void log_softmax(const float* x, float* y, int64_t rows, int64_t n) noexc
     float lanes[16] = {};
     for (int64_t i = 0; i < n; i += kPiece) {
       const int64_t some = n - i < kPiece ? n - i : kPiece;
-      for (int64_t j = 0; j < some; ++j) piece[j] = exp_quick(x[i + j] - top);
-      fold_lanes(piece, some, lanes, Sum{}, Sum{});
+      exponentials(x + i, 1.0f, top, piece, some, lanes);
     }
-    const float shift = log_f(fold16(lanes, Sum{}));
+    const float shift = log_f(folded(lanes, Sum{}));
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - top) - shift;
   }
