@@ -155,7 +155,7 @@ class Analyser {
     }
     if (role.op->traits.quant == QuantClass::kWeighted) {
       if (node.op == "MatMul" && !g_.constant(node.input(1)) && !g_.constant(node.input(0))) {
-        role.reason = "both operands are computed";
+        reach_product(node, role);
         return;
       }
       role.weighted = true;
@@ -198,6 +198,20 @@ class Analyser {
       hot_[v] = can_[v] && any_hot;
     }
   }
+  // A product of two computed operands, such as queries and keys, reads 8 bits where both come from
+  // operators with weights.
+  void reach_product(const ir::Node& node, Role& role) const {
+    if (kept(node))
+      role.reason = "kept as asked";
+    else if (!has_form(node))
+      role.reason = std::string(target_.label) + " has no 8-bit form of it";
+    else if (target_.saturates)
+      role.reason = "its sums could saturate in " + std::string(target_.label);
+    else if (!hot_[node.inputs[0]] || !hot_[node.inputs[1]] || node.inputs[0] == node.inputs[1])
+      role.reason = "both operands are computed";
+    else
+      role.product = role.inputs[0] = role.inputs[1] = true;
+  }
   static bool is_plain(const Tensor& t) {
     return t.dtype() == DType::kFloat32 && t.count() > 0 &&
            std::ranges::all_of(t.data<float>(), [](float v) { return std::isfinite(v); });
@@ -227,6 +241,12 @@ class Analyser {
       if (node.op == "Conv" && target_.conv_needs_output) a_.stored[stored_at_[n]] = true;
       a_.stored[node.inputs[0]] = true;
       if (a_.stored[stored_at_[n]]) mark_followers(n);
+      return;
+    }
+    if (role.product) {
+      role.quantized = true;
+      for (ir::ValueId id : node.inputs) a_.stored[id] = true;
+      a_.symmetric.insert(a_.head[node.inputs[1]]);
       return;
     }
     const ir::ValueId at = stored_at_[n];

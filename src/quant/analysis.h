@@ -19,6 +19,7 @@ namespace tersor::quant {
 struct Role {
   const ops::Operator* op = nullptr;
   bool weighted = false;   // multiplies with weights
+  bool product = false;    // multiplies two computed operands, the right one symmetric
   bool quantized = false;  // reads 8-bit values
   bool follows = false;    // a bias or an activation that its producer takes along
   std::string reason;      // why a node stays in float: a weighted one, or one that was left
@@ -30,6 +31,7 @@ struct Analysis {
   std::vector<bool> stored;  // by value: kept in 8 bits
   std::vector<ir::ValueId>
       head;  // by value: whose format it shares (operators that only move values)
+  std::set<ir::ValueId> symmetric;  // heads that have no zero point: right operands of products
 };
 
 // `unobserved`: names of values that have no statistics. `left`: nodes that stay in float, with the

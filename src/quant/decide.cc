@@ -86,7 +86,8 @@ class Decider {
 
   Format activation(ir::ValueId head) const {
     const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
-    const bool symmetric = recipe_.target->activation == DType::kInt8;
+    const bool symmetric =
+      recipe_.target->activation == DType::kInt8 || a_.symmetric.contains(head);
     stats::Range range =
         stats::choose_range(seen, recipe_.calibrator,
                             symmetric ? stats::Levels::kSymmetric : stats::Levels::kAsymmetric);
@@ -101,7 +102,7 @@ class Decider {
         range = {std::max(range.lo, std::min(bounds->lo, 0.0F)),
                  std::min(range.hi, std::max(bounds->hi, 0.0F))};
     }
-    return activation_format(range, *recipe_.target);
+    return symmetric ? symmetric_s8(range) : activation_format(range, *recipe_.target);
   }
 
   void add_weight(const ir::Node& node, const Decisions& d, NodeDecision& decision) const {
