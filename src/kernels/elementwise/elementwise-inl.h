@@ -93,11 +93,14 @@ struct Erf {
   TERSOR_MAP(float x, float, float) noexcept { return erf_f(x); }
 };
 struct Gelu {
-  TERSOR_MAP(float x, float, float) noexcept { return 0.5f * x * (1.0f + erf_f(x * 0.707106781f)); }
+  TERSOR_MAP(float x, float, float) noexcept {
+    // A NaN comes back by the last product.
+    return 0.5f * x * (1.0f + erf_number(x * 0.707106781f));
+  }
 };
 struct GeluTanh {
   TERSOR_MAP(float x, float, float) noexcept {
-    return 0.5f * x * (1.0f + tanh_f(0.797884561f * (x + 0.044715f * x * x * x)));
+    return 0.5f * x * (1.0f + tanh_number(0.797884561f * (x + 0.044715f * x * x * x)));
   }
 };
 struct Exp {

@@ -1,6 +1,7 @@
-// Elementary functions of one float, without branches, calls or FMA, so that loops over them
-// vectorize and every ISA gives the same bits. NaN goes through. Included inside the target region
-// and the namespace of one ISA. No include guard. Those that are templates take vectors, too.
+// Elementary functions of one float, without branches, so that loops over them vectorize. Sums of
+// products are fused by name, on every ISA, so that every ISA gives the same bits. NaN goes
+// through. Included inside the target region and the namespace of one ISA. No include guard. Those
+// that are templates take vectors, too.
 //
 // Largest relative errors where results are normal numbers (the tests compare with double):
 //   exp_f, exp_quick 2e-7, expm1_f 4e-7, log_f 2e-7, log1p_f (0 <= x <= 1) 3e-7, tanh_f 4e-7,
@@ -18,6 +19,20 @@ struct BitsOf<float> {
 };
 template <typename V>
 using Bits = typename BitsOf<V>::type;
+
+// a * b + c, rounded once.
+TERSOR_MAP float fused(float a, float b, float c) noexcept { return __builtin_fmaf(a, b, c); }
+template <typename V>
+TERSOR_MAP V fused(V a, V b, V c) noexcept {
+#pragma GCC unroll 16
+  for (int i = 0; i < static_cast<int>(sizeof(V) / sizeof(float)); ++i)
+    a[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return a;
+}
+template <typename V>
+TERSOR_MAP V fused(V a, V b, float c) noexcept {
+  return fused(a, b, V{} + c);
+}
 
 TERSOR_MAP float as_float(uint32_t bits) noexcept { return __builtin_bit_cast(float, bits); }
 template <typename V>
@@ -48,21 +63,20 @@ struct Reduced {
 };
 template <typename V>
 TERSOR_MAP Reduced<V> reduced(V x) noexcept {
-  const V shifted = x * 1.44269504f + 12582912.0f;  // rounds to an integer
+  const V shifted = fused(x, V{} + 1.44269504f, 12582912.0f);  // rounds to an integer
   const V n = shifted - 12582912.0f;
-  // The first product is exact: 9 and 8 bits.
-  const V r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  const V r = fused(n, V{} + 2.12194440e-4f, fused(n, V{} - 0.693359375f, x));
   return {r, as_bits(shifted) - 0x4b400000u};
 }
 // e^r - 1 on [-ln 2 / 2, ln 2 / 2].
 template <typename V>
 TERSOR_MAP V expm1_reduced(V r) noexcept {
   V p = V{} + 1.39517175e-3f;
-  p = p * r + 8.36959863e-3f;
-  p = p * r + 4.16661873e-2f;
-  p = p * r + 1.66665129e-1f;
-  p = p * r + 0.5f;
-  return r + r * r * p;
+  p = fused(p, r, 8.36959863e-3f);
+  p = fused(p, r, 4.16661873e-2f);
+  p = fused(p, r, 1.66665129e-1f);
+  p = fused(p, r, 0.5f);
+  return fused(r * r, p, r);
 }
 template <typename V = float>
 TERSOR_MAP V power_of_two(Bits<V> n) noexcept {
@@ -95,13 +109,13 @@ TERSOR_MAP float expm1_f(float x) noexcept {
 // ln(1 + f) on [sqrt(1/2) - 1, sqrt(2) - 1].
 TERSOR_MAP float log1p_reduced(float f) noexcept {
   float p = -7.63443799e-2f;
-  p = p * f + 1.27615629e-1f;
-  p = p * f - 1.31601980e-1f;
-  p = p * f + 1.42017610e-1f;
-  p = p * f - 1.66233560e-1f;
-  p = p * f + 2.00012267e-1f;
-  p = p * f - 2.50008211e-1f;
-  p = p * f + 3.33333317e-1f;
+  p = fused(p, f, 1.27615629e-1f);
+  p = fused(p, f, -1.31601980e-1f);
+  p = fused(p, f, 1.42017610e-1f);
+  p = fused(p, f, -1.66233560e-1f);
+  p = fused(p, f, 2.00012267e-1f);
+  p = fused(p, f, -2.50008211e-1f);
+  p = fused(p, f, 3.33333317e-1f);
   const float ff = f * f;
   return f - (0.5f * ff - f * ff * p);
 }
@@ -127,40 +141,57 @@ TERSOR_MAP float log1p_f(float x) noexcept {
   return rest == 0.0f ? x : y;
 }
 
-// A quotient of polynomials in x^2 times x, odd; 1 from where that is the nearest float.
-TERSOR_MAP float tanh_f(float x) noexcept {
-  const float v = clamped(x, -9.0f, 9.0f), s = v * v;
-  float p = 1.33545471e-8f;
-  p = p * s + 2.06089969e-5f;
-  p = p * s + 3.49558287e-3f;
-  p = p * s + 1.33810212e-1f;
-  p = p * s + 1.0f;
-  float q = 7.77651057e-7f;
-  q = q * s + 3.28562625e-4f;
-  q = q * s + 2.58769622e-2f;
-  q = q * s + 4.67143368e-1f;
-  q = q * s + 1.0f;
-  const float y = clamped(v * p / q, -1.0f, 1.0f);
-  return magnitude(x) >= 9.0f ? with_sign(1.0f, x) : y;
-}
+// Odd functions that reach 1: of |x|, the sign comes back at the end. Bits of positive floats
+// compare as integers, for which there is one instruction that does not ask for NaN.
+TERSOR_MAP uint32_t least_bits(uint32_t a, uint32_t b) noexcept { return a < b ? a : b; }
 
-TERSOR_MAP float erf_f(float x) noexcept {
-  const float v = clamped(x, -3.84f, 3.84f), s = v * v;
-  float p = 2.08739404e-8f;
-  p = p * s - 1.98290830e-6f;
-  p = p * s + 1.37072427e-4f;
-  p = p * s + 3.42987564e-3f;
-  p = p * s + 4.96780090e-2f;
-  p = p * s + 1.93060093e-1f;
-  p = p * s + 1.12837912f;
-  float q = 8.95812268e-4f;
-  q = q * s + 1.37830611e-2f;
-  q = q * s + 1.12175556e-1f;
-  q = q * s + 5.04427047e-1f;
-  q = q * s + 1.0f;
-  const float y = clamped(v * p / q, -1.0f, 1.0f);
-  return magnitude(x) >= 3.84f ? with_sign(1.0f, x) : y;
+// kReached: from where on 1 is the nearest float. f(v) for 0 <= v <= kReached may exceed 1 a
+// little. A NaN gives 1 or -1.
+template <typename F>
+TERSOR_MAP float odd_to_one(float x, float reached, F f) noexcept {
+  const uint32_t bits = as_bits(x), size = bits & 0x7fffffffu, end = as_bits(reached);
+  const uint32_t y = least_bits(as_bits(f(as_float(least_bits(size, end)))), as_bits(1.0f));
+  return as_float((size >= end ? as_bits(1.0f) : y) | (bits & 0x80000000u));
 }
+TERSOR_MAP float or_nan(float y, float x) noexcept { return x != x ? x : y; }
+
+// A quotient of polynomials in x^2 times x.
+TERSOR_MAP float tanh_number(float x) noexcept {
+  return odd_to_one(x, 9.0f, [](float v) {
+    const float s = v * v;
+    float p = 1.33545471e-8f;
+    p = fused(p, s, 2.06089969e-5f);
+    p = fused(p, s, 3.49558287e-3f);
+    p = fused(p, s, 1.33810212e-1f);
+    p = fused(p, s, 1.0f);
+    float q = 7.77651057e-7f;
+    q = fused(q, s, 3.28562625e-4f);
+    q = fused(q, s, 2.58769622e-2f);
+    q = fused(q, s, 4.67143368e-1f);
+    q = fused(q, s, 1.0f);
+    return v * p / q;
+  });
+}
+TERSOR_MAP float erf_number(float x) noexcept {
+  return odd_to_one(x, 3.84f, [](float v) {
+    const float s = v * v;
+    float p = 2.08739404e-8f;
+    p = fused(p, s, -1.98290830e-6f);
+    p = fused(p, s, 1.37072427e-4f);
+    p = fused(p, s, 3.42987564e-3f);
+    p = fused(p, s, 4.96780090e-2f);
+    p = fused(p, s, 1.93060093e-1f);
+    p = fused(p, s, 1.12837912f);
+    float q = 8.95812268e-4f;
+    q = fused(q, s, 1.37830611e-2f);
+    q = fused(q, s, 1.12175556e-1f);
+    q = fused(q, s, 5.04427047e-1f);
+    q = fused(q, s, 1.0f);
+    return v * p / q;
+  });
+}
+TERSOR_MAP float tanh_f(float x) noexcept { return or_nan(tanh_number(x), x); }
+TERSOR_MAP float erf_f(float x) noexcept { return or_nan(erf_number(x), x); }
 
 TERSOR_MAP float sigmoid_f(float x) noexcept { return 1.0f / (1.0f + exp_quick(0.0f - x)); }
 TERSOR_MAP float softplus_f(float x) noexcept {

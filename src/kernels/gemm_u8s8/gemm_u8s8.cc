@@ -42,6 +42,9 @@ constexpr GemmU8S8Row kRows[] = {
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
 constexpr int64_t kBlockBytes = 256 << 10;
 
+// So many bytes of A that was just written are expected in L2.
+constexpr int64_t kNearBytes = 256 << 10;
+
 int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
 
 int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
@@ -100,6 +103,37 @@ void pack_quads(const MatrixLayout& l, const uint8_t* line, int64_t cols, int64_
   }
 }
 
+// Four whole lines of `cols` neighbours, a multiple of 16, as quads: in vectors of the compiler's,
+// so that computed operands are packed as fast as they are read.
+void zip_lines(const uint8_t* line, int64_t stride, int64_t cols, uint8_t flip, int8_t* to,
+               int32_t* sums) noexcept {
+  typedef uint8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
+  typedef int32_t Quads __attribute__((vector_size(16), aligned(1), may_alias));
+  for (int64_t n = 0; n < cols; n += 16, to += 64) {
+    Bytes a[4];
+    for (int i = 0; i < 4; ++i)
+      a[i] = *reinterpret_cast<const Bytes*>(line + i * stride + n) ^ flip;
+    const auto low = [](Bytes x, Bytes y) -> Bytes {
+      return __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    };
+    const auto high = [](Bytes x, Bytes y) -> Bytes {
+      return __builtin_shufflevector(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                     31);
+    };
+    // Even lines zipped with even ones first: then two zips of bytes make quads in order.
+    const Bytes l02 = low(a[0], a[2]), l13 = low(a[1], a[3]);
+    const Bytes h02 = high(a[0], a[2]), h13 = high(a[1], a[3]);
+    const Bytes quads[4] = {low(l02, l13), high(l02, l13), low(h02, h13), high(h02, h13)};
+    for (int i = 0; i < 4; ++i) {
+      *reinterpret_cast<Bytes*>(to + 16 * i) = quads[i];
+      if (!sums) continue;
+      const auto q = __builtin_bit_cast(Quads, quads[i]);
+      *reinterpret_cast<Quads*>(sums + n + 4 * i) +=
+          ((q << 24) >> 24) + ((q << 16) >> 24) + ((q << 8) >> 24) + (q >> 24);
+    }
+  }
+}
+
 }  // namespace
 
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept { return kRows; }
@@ -144,10 +178,15 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
       for (int64_t k = 0, some; k < l.k; k += some) {
         const int64_t at = first + k;
         some = std::min(4 - at % 4, l.k - k);
+        const uint8_t* line = from + p * l.position_stride + k * l.k_stride;
+        int8_t* to = out + at / 4 * nr * 4;
+        if (l.n_stride == 1 && some == 4 && cols % 16 == 0) {
+          zip_lines(line, l.k_stride, cols, flip, to, sums);
+          continue;
+        }
         constexpr auto kPack =
             std::array{pack_quads<1>, pack_quads<2>, pack_quads<3>, pack_quads<4>};
-        kPack[static_cast<size_t>(some - 1)](l, from + p * l.position_stride + k * l.k_stride, cols,
-                                             at % 4, flip, out + at / 4 * nr * 4, sums);
+        kPack[static_cast<size_t>(some - 1)](l, line, cols, at % 4, flip, to, sums);
       }
     }
     if (row.magnitudes()) magnitudes::arrange(row, l.packed_positions(), l.packed_k(), start);
@@ -194,6 +233,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   const int64_t tiles = (m.size() + mr - 1) / mr;
   const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, panel_size));
   const GemmU8S8Epilogue& e = call.epilogue;
+  const bool near = m.size() * w.k <= kNearBytes;
 
   GemmU8S8Tile t{};
   t.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
@@ -222,7 +262,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
         t.out = static_cast<std::byte*>(call.out) +
                 (m0 * call.out_stride + t.n0) * element_bytes(e.kind);
         t.residual = e.residual ? e.residual + m0 * e.residual_stride + t.n0 : nullptr;
-        if (m1 < m.end)
+        if (m1 < m.end && !near)
           prefetch_rows(call.a, m1, static_cast<int>(std::min<int64_t>(rows, m.end - m1)), 1,
                         g * group_inputs, static_cast<size_t>(w.k), panel - p0, p1 - p0);
         w.row->tile(t, rows);

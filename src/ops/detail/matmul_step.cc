@@ -202,6 +202,7 @@ struct ByteMatMul {
   Dims b_dims;
   std::shared_ptr<const Buffer> packed;
   ColumnConstants columns;  // of a constant b
+  bool small_scales = false;
 
   void operator()(runtime::StepContext& c) const {
     const ByteNumbers& numbers = options.numbers;
@@ -257,6 +258,7 @@ struct ByteMatMul {
     e.kind = numbers.kind;
     e.b_zero = k->any_zero ? k->b_zero.data() : nullptr;
     e.scale = scale;
+    e.small_scales = small_scales && !options.a_scale;
     if (e.kind == kernels::GemmOutput::f32) {
       e.min = numbers.min;
       e.max = numbers.max;
@@ -348,6 +350,7 @@ std::optional<runtime::Bound> matmul_f32(const MatMulForm& form, FloatMatMulOpti
 std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOptions options,
                                           base::IsaSet isa) {
   ByteMatMul step{form, std::move(options), nullptr, {}, nullptr, {}};
+  step.small_scales = step.options.numbers.small_scales();
   kernels::GemmU8S8Shape shape;
   const ByteNumbers& numbers = step.options.numbers;
   if (form.constant) {
