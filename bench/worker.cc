@@ -7,6 +7,7 @@
 // and answers "no REASON" to what failed.
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -53,8 +54,9 @@ std::string answer(const std::string& line, std::vector<Loaded>& loaded) {
     const tersor::Model model = tersor::Model::load(model_path);
     tersor::Session session(model, {.threads = threads});
     std::vector<tersor::Tensor> inputs;
-    for (size_t i = 0; i < model.info().inputs.size(); ++i)
-      inputs.push_back(tersor::load_tensor(folder + "/input_" + std::to_string(i) + ".pb"));
+    const auto path = [&](size_t i) { return folder + "/input_" + std::to_string(i) + ".pb"; };
+    for (size_t i = 0; std::filesystem::exists(path(i)); ++i)
+      inputs.push_back(tersor::load_tensor(path(i)));
     session.run(inputs);
     const double ms = milliseconds_since(start);
     loaded.push_back({std::move(session), std::move(inputs)});

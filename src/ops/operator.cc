@@ -1,6 +1,7 @@
 #include "ops/operator.h"
 
 #include <array>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -25,11 +26,19 @@ std::string_view canonical(std::string_view domain) { return domain == "ai.onnx"
 std::span<const Operator* const> all() { return kAll; }
 
 const Operator* find(std::string_view domain, std::string_view name, int64_t version) {
+  static const auto by_name = [] {
+    std::unordered_multimap<std::string_view, const Operator*> all;
+    for (const Operator* op : kAll) all.emplace(op->name, op);
+    return all;
+  }();
   const Operator* best = nullptr;
-  for (const Operator* op : kAll)
-    if (name == op->name && canonical(domain) == op->domain && op->since <= version &&
+  const auto [begin, end] = by_name.equal_range(name);
+  for (auto it = begin; it != end; ++it) {
+    const Operator* op = it->second;
+    if (canonical(domain) == op->domain && op->since <= version &&
         (!best || op->since > best->since))
       best = op;
+  }
   return best;
 }
 

@@ -15,6 +15,9 @@ std::byte* map_pages(size_t bytes) {
   if (p == MAP_FAILED)
     base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
   ::madvise(p, bytes, MADV_HUGEPAGE);  // fewer of them, where the system has larger ones
+#ifdef MADV_POPULATE_WRITE
+  ::madvise(p, bytes, MADV_POPULATE_WRITE);  // at once: one by one they cost twice the time
+#endif
   return static_cast<std::byte*>(p);
 }
 void unmap_pages(std::byte* p, size_t bytes) {

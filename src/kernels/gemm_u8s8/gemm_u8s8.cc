@@ -1,8 +1,6 @@
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "kernels/gemm_u8s8/magnitudes.h"
 
@@ -47,11 +45,6 @@ constexpr int64_t kNearBytes = 256 << 10;
 
 int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
 
-int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
-  return row.magnitudes() ? magnitudes::panel_bytes(row, positions, k)
-                          : positions * quads(k) * row.nr * 4;
-}
-
 // The sums over p and k of the rows of a tile, int8 counted from -128.
 void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, bool a_signed, int rows,
               int32_t* sums) noexcept {
@@ -82,59 +75,12 @@ Scratch cut(const GemmU8S8Weights& w, std::byte* scratch) noexcept {
           scratch + pointers + sums};
 }
 
-// Elements `line[n * n_stride + j * k_stride]`, j below kSome, to the bytes place + j of `cols`
-// quads that hold zeros there.
-template <int kSome>
-void pack_quads(const MatrixLayout& l, const uint8_t* line, int64_t cols, int64_t place,
-                uint8_t flip, int8_t* to, int32_t* sums) noexcept {
-  for (int64_t n = 0; n < cols; ++n, line += l.n_stride, to += 4) {
-    uint32_t quad = 0;
-    int32_t sum = 0;
-    for (int j = 0; j < kSome; ++j) {
-      const auto value = static_cast<uint8_t>(line[j * l.k_stride] ^ flip);
-      quad |= static_cast<uint32_t>(value) << (8 * (place + j));
-      sum += static_cast<int8_t>(value);
-    }
-    uint32_t before;
-    std::memcpy(&before, to, 4);
-    before |= quad;
-    std::memcpy(to, &before, 4);
-    if (sums) sums[n] += sum;
-  }
-}
-
-// Four whole lines of `cols` neighbours, a multiple of 16, as quads: in vectors of the compiler's,
-// so that computed operands are packed as fast as they are read.
-void zip_lines(const uint8_t* line, int64_t stride, int64_t cols, uint8_t flip, int8_t* to,
-               int32_t* sums) noexcept {
-  typedef uint8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
-  typedef int32_t Quads __attribute__((vector_size(16), aligned(1), may_alias));
-  for (int64_t n = 0; n < cols; n += 16, to += 64) {
-    Bytes a[4];
-    for (int i = 0; i < 4; ++i)
-      a[i] = *reinterpret_cast<const Bytes*>(line + i * stride + n) ^ flip;
-    const auto low = [](Bytes x, Bytes y) -> Bytes {
-      return __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    };
-    const auto high = [](Bytes x, Bytes y) -> Bytes {
-      return __builtin_shufflevector(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
-                                     31);
-    };
-    // Even lines zipped with even ones first: then two zips of bytes make quads in order.
-    const Bytes l02 = low(a[0], a[2]), l13 = low(a[1], a[3]);
-    const Bytes h02 = high(a[0], a[2]), h13 = high(a[1], a[3]);
-    const Bytes quads[4] = {low(l02, l13), high(l02, l13), low(h02, h13), high(h02, h13)};
-    for (int i = 0; i < 4; ++i) {
-      *reinterpret_cast<Bytes*>(to + 16 * i) = quads[i];
-      if (!sums) continue;
-      const auto q = __builtin_bit_cast(Quads, quads[i]);
-      *reinterpret_cast<Quads*>(sums + n + 4 * i) +=
-          ((q << 24) >> 24) + ((q << 16) >> 24) + ((q << 8) >> 24) + (q >> 24);
-    }
-  }
-}
-
 }  // namespace
+
+int64_t packed_panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
+  return row.magnitudes() ? magnitudes::panel_bytes(row, positions, k)
+                          : positions * quads(k) * row.nr * 4;
+}
 
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept { return kRows; }
 
@@ -147,50 +93,7 @@ const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa
 
 size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
   const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
-  return static_cast<size_t>(panels * panel_bytes(row, l.packed_positions(), l.packed_k()));
-}
-
-void pack(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
-          int8_t* packed, int32_t* column_sums) noexcept {
-  pack_panels(row, l, b, b_signed, {0, l.groups * ((l.n + row.nr - 1) / row.nr)}, packed,
-              column_sums);
-}
-
-void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
-                 Range panels, int8_t* packed, int32_t* column_sums) noexcept {
-  const int64_t nr = row.nr, group_panels = (l.n + nr - 1) / nr;
-  const int64_t size = panel_bytes(row, l.packed_positions(), l.packed_k());
-  const uint8_t flip = b_signed ? 0 : 0x80;
-  for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-    const int64_t g = panel / group_panels, n0 = panel % group_panels * nr;
-    const int64_t cols = std::min(nr, l.n - n0);
-    int8_t* start = packed + panel * size;
-    std::fill(start, start + size, int8_t{0});
-    int8_t* out = row.magnitudes()
-                      ? magnitudes::quads_of(row, l.packed_positions(), l.packed_k(), start)
-                      : start;
-    int32_t* sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
-    if (sums) std::fill(sums, sums + cols, 0);
-    const auto* from = static_cast<const uint8_t*>(b) + g * l.group_stride + n0 * l.n_stride;
-    for (int64_t p = 0; p < l.positions; ++p) {
-      const bool dense = l.flatten || row.magnitudes();
-      const int64_t first = dense ? p * l.k : p * quads(l.k) * 4;
-      for (int64_t k = 0, some; k < l.k; k += some) {
-        const int64_t at = first + k;
-        some = std::min(4 - at % 4, l.k - k);
-        const uint8_t* line = from + p * l.position_stride + k * l.k_stride;
-        int8_t* to = out + at / 4 * nr * 4;
-        if (l.n_stride == 1 && some == 4 && cols % 16 == 0) {
-          zip_lines(line, l.k_stride, cols, flip, to, sums);
-          continue;
-        }
-        constexpr auto kPack =
-            std::array{pack_quads<1>, pack_quads<2>, pack_quads<3>, pack_quads<4>};
-        kPack[static_cast<size_t>(some - 1)](l, line, cols, at % 4, flip, to, sums);
-      }
-    }
-    if (row.magnitudes()) magnitudes::arrange(row, l.packed_positions(), l.packed_k(), start);
-  }
+  return static_cast<size_t>(panels * packed_panel_bytes(row, l.packed_positions(), l.packed_k()));
 }
 
 bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool a_signed,
@@ -226,7 +129,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   if (m.size() <= 0 || panels.size() <= 0) return;
   if (w.row->magnitudes()) return magnitudes::run(w, call, m, panels, scratch);
   const int mr = w.row->mr;
-  const int64_t nr = w.row->nr, panel_size = panel_bytes(*w.row, w.positions, w.k);
+  const int64_t nr = w.row->nr, panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const Scratch s = cut(w, scratch);

@@ -151,6 +151,8 @@ struct GemmU8S8Weights {
 };
 
 size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& layout) noexcept;
+// Of one of its panels.
+int64_t packed_panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept;
 // `b` holds int8 or uint8 elements. column_sums may be null; else the sums over p and k of what was
 // packed (a uint8 W less 128).
 void pack(const GemmU8S8Row& row, const MatrixLayout& layout, const void* b, bool b_signed,
