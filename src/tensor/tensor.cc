@@ -11,9 +11,21 @@ namespace tersor {
 namespace {
 
 std::byte* map_pages(size_t bytes) {
-  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  constexpr size_t kHugePage = size_t{2} << 20;
+  // With room to begin where a huge page can.
+  const size_t page = 4096, used = base::align_up(bytes, page);
+  const size_t mapped = used >= kHugePage ? used + kHugePage : used;
+  void* p = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED)
     base::fail(ErrorKind::kLimit, "E61", "not enough memory for {} bytes", bytes);
+  if (mapped > used) {
+    auto* start = static_cast<std::byte*>(p);
+    const size_t skipped = base::align_up(reinterpret_cast<uintptr_t>(start), kHugePage) -
+                           reinterpret_cast<uintptr_t>(start);
+    if (skipped > 0) ::munmap(start, skipped);
+    if (skipped < kHugePage) ::munmap(start + skipped + used, kHugePage - skipped);
+    p = start + skipped;
+  }
   ::madvise(p, bytes, MADV_HUGEPAGE);  // fewer of them, where the system has larger ones
 #ifdef MADV_POPULATE_WRITE
   ::madvise(p, bytes, MADV_POPULATE_WRITE);  // at once: one by one they cost twice the time
