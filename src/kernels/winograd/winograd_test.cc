@@ -13,11 +13,11 @@ namespace tersor::kernels {
 namespace emu {
 #include "kernels/winograd/winograd-inl.h"
 
-template <int kBits, int kMr>
+template <int kBits, int kMr, int kLines>
 WinogradRow row(const char* name) {
   using S = simd::Emu<kBits>;
-  return {name,         base::Isa::portable, kMr, 2 * S::kLanes, 2 * S::kLanes,
-          transform<S>, panel<S, kMr, 2>};
+  return {name,         base::Isa::portable,     kMr, 2 * S::kLanes, 2 * S::kLanes, kLines,
+          transform<S>, panel<S, kMr, 2, kLines>};
 }
 }  // namespace emu
 
@@ -30,9 +30,9 @@ std::vector<WinogradRow> runnable_rows() {
   const base::IsaSet here = base::detect_isa();
   for (const WinogradRow& row : winograd_rows())
     if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back(emu::row<128, 4>("emu128"));
-  rows.push_back(emu::row<256, 6>("emu256"));
-  rows.push_back(emu::row<512, 5>("emu512"));
+  rows.push_back(emu::row<128, 4, 1>("emu128"));
+  rows.push_back(emu::row<256, 6, 2>("emu256"));
+  rows.push_back(emu::row<512, 5, 3>("emu512"));
   return rows;
 }
 
