@@ -13,48 +13,52 @@ struct ThreadPool::State {
   std::vector<std::thread> workers;
   std::mutex mutex;
   std::condition_variable wake;
-  std::atomic<uint64_t> generation{0};
-  std::atomic<int> pending{0};
-  std::atomic<int64_t> next{0};
+  // The number of the call, and below it how many chunks of it nobody has taken. Who takes one has
+  // the call's numbers before him until it is done: only then can the next call begin.
+  std::atomic<uint64_t> open{0};
+  std::atomic<int64_t> done{0};  // chunks
   std::atomic<bool> stop{false};
   std::atomic<bool> busy{false};
   int sleeping = 0;  // guarded by mutex
-  int64_t count = 0, chunk = 1;
+  int64_t count = 0, chunk = 1, chunks = 0;
   const Body* body = nullptr;
 
+  static constexpr uint64_t kLeft = 0xffffffffu;
+
+  bool anything() const noexcept { return (open.load(std::memory_order_acquire) & kLeft) != 0; }
+
+  // Until no chunk is left. A worker that comes late finds none, and nobody waits for it.
   void work(int worker) {
     for (;;) {
-      const int64_t begin = next.fetch_add(chunk, std::memory_order_relaxed);
-      if (begin >= count) return;
+      uint64_t before = open.load(std::memory_order_acquire);
+      do {
+        if ((before & kLeft) == 0) return;
+      } while (!open.compare_exchange_weak(before, before - 1, std::memory_order_acq_rel));
+      const int64_t begin = (chunks - static_cast<int64_t>(before & kLeft)) * chunk;
       (*body)(begin, std::min(begin + chunk, count), worker);
+      done.fetch_add(1, std::memory_order_release);
     }
   }
 
   void loop(int worker) {
-    uint64_t seen = 0;
     for (;;) {
       // Spin for some microseconds: the next step of a run follows at once; then park.
-      for (int spins = 0; spins < 4000 && generation.load(std::memory_order_acquire) == seen;
-           ++spins)
-        __builtin_ia32_pause();
-      if (generation.load(std::memory_order_acquire) == seen) {
+      for (int spins = 0; spins < 4000 && !anything() && !stop; ++spins) __builtin_ia32_pause();
+      if (!anything() && !stop) {
         std::unique_lock lock(mutex);
         ++sleeping;
-        wake.wait(lock, [&] { return generation.load(std::memory_order_acquire) != seen; });
+        wake.wait(lock, [&] { return anything() || stop; });
         --sleeping;
       }
-      seen = generation.load(std::memory_order_acquire);
       if (stop) return;
       work(worker);
-      pending.fetch_sub(1, std::memory_order_release);
     }
   }
 
-  void publish() {
+  void call_workers() {
     bool anyone = false;
     {
       const std::lock_guard lock(mutex);
-      generation.fetch_add(1, std::memory_order_release);
       anyone = sleeping > 0;
     }
     if (anyone) wake.notify_all();
@@ -69,7 +73,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   state_->stop = true;
-  state_->publish();
+  state_->call_workers();
   for (std::thread& t : state_->workers) t.join();
 }
 
@@ -87,12 +91,14 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, const Body& body) no
   const int64_t even = (count + 4 * size() - 1) / (4 * size());
   s.count = count;
   s.chunk = std::max(grain, even);
+  s.chunks = (count + s.chunk - 1) / s.chunk;
   s.body = &body;
-  s.next.store(0, std::memory_order_relaxed);
-  s.pending.store(size() - 1, std::memory_order_relaxed);
-  s.publish();
+  s.done.store(0, std::memory_order_relaxed);
+  const uint64_t call = (s.open.load(std::memory_order_relaxed) >> 32) + 1;
+  s.open.store(call << 32 | static_cast<uint64_t>(s.chunks), std::memory_order_release);
+  s.call_workers();
   s.work(0);
-  while (s.pending.load(std::memory_order_acquire) != 0) __builtin_ia32_pause();
+  while (s.done.load(std::memory_order_acquire) != s.chunks) __builtin_ia32_pause();
   s.busy.store(false, std::memory_order_release);
 }
 
