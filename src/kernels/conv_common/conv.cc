@@ -40,13 +40,19 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept {
   s.m_chunk = std::max<int64_t>(m, 1);
   s.panel_chunk = std::max<int64_t>(panels, 1);
   if (threads <= 1) return s;
-  // A few tasks a thread, so that a late one can be balanced. Rows are cut at whole tiles.
-  const int64_t wanted = 4 * static_cast<int64_t>(threads);
-  const int64_t tiles = (m + mr - 1) / mr;
-  const int64_t m_tasks = std::clamp<int64_t>(tiles, 1, wanted);
-  s.m_chunk = std::max<int64_t>((tiles + m_tasks - 1) / m_tasks * mr, 1);
+  // A few tasks a thread, so that a late one can be balanced. Where many rows meet far more columns,
+  // it is the rows that are read again for each task. A panel has about twice as many columns as a
+  // tile has rows.
+  const int64_t few = 2 * static_cast<int64_t>(threads), wanted = 2 * few;
+  const int64_t tiles = std::max<int64_t>((m + mr - 1) / mr, 1);
+  if (tiles > wanted && panels * 2 * mr > 4 * m) {
+    s.panel_chunk = (panels + few - 1) / few;
+    return s;
+  }
+  // Rows are cut at whole tiles.
+  s.m_chunk = (tiles + wanted - 1) / wanted * mr;
   const int64_t panel_tasks =
-      std::clamp<int64_t>((wanted + m_tasks - 1) / m_tasks, 1, std::max<int64_t>(panels, 1));
+      std::clamp<int64_t>((wanted + tiles - 1) / tiles, 1, std::max<int64_t>(panels, 1));
   s.panel_chunk = std::max<int64_t>((panels + panel_tasks - 1) / panel_tasks, 1);
   return s;
 }
