@@ -124,11 +124,17 @@ void reference(ComputeContext& c) {
       y.fill(to, dims.back(), filler);
       to += dims.back();
     } else {
-      for (int64_t p : last) {
-        if (p < 0)
-          y.copy(to++, filler, 0);
+      for (size_t i = 0, end; i < last.size(); i = end) {
+        // A run of neighbours, or of the constant.
+        const int64_t step = last[i] < 0 ? 0 : 1;
+        for (end = i + 1; end < last.size() && last[end] == last[end - 1] + step; ++end) {
+        }
+        const auto n = static_cast<int64_t>(end - i);
+        if (last[i] < 0)
+          y.fill(to, n, filler);
         else
-          y.copy(to++, source, base + p);
+          y.copy(to, source, base + last[i], n);
+        to += n;
       }
     }
     for (size_t d = r - 1; d-- > 0;) {

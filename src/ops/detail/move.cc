@@ -189,7 +189,16 @@ void Sink::copy(int64_t to, const Source& from, int64_t at, int64_t n) {
 }
 
 void Sink::fill(int64_t to, int64_t n, const Source& from, int64_t at) {
-  for (int64_t i = 0; i < n; ++i) copy(to + i, from, at);
+  if (dtype_ == DType::kString) {
+    std::fill_n(strings_.begin() + to, n, from.strings[at]);
+    return;
+  }
+  if (n > 0) copy(to, from, at);
+  // What is there already doubles.
+  std::byte* start = bytes_ + static_cast<size_t>(to) * width_;
+  for (int64_t there = 1; there < n; there *= 2)
+    std::memcpy(start + static_cast<size_t>(there) * width_, start,
+                static_cast<size_t>(std::min(there, n - there)) * width_);
 }
 
 void Sink::clear() {
