@@ -23,8 +23,9 @@ void dw_store(T* out, const V (&v)[4], int left) noexcept {
 
 // `acc` through the epilogue to element `at` of the output.
 template <typename S, GemmOutput kKind>
-void dw_finish(const DwconvU8S8Tile& t, const std::byte* constants, typename S::s32 (&acc)[4],
-               int64_t at, int left) noexcept {
+[[gnu::always_inline]] inline void dw_finish(const DwconvU8S8Tile& t, const std::byte* constants,
+                                             typename S::s32 (&acc)[4], int64_t at,
+                                             int left) noexcept {
   using F = typename S::f32;
   constexpr int kLanes = S::kLanes, kBytes = S::kBytes;
   const auto* scale = reinterpret_cast<const float*>(constants + kBytes * 4);
@@ -157,7 +158,15 @@ void dw_groups(const DwconvU8S8Line& t, const std::byte* block, int64_t x, int64
   for (int r = 0; r < kGroups * kOutputs; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) acc[r][j] = S::load(bias + j * S::kLanes);
+  const auto keep_sums = [&]() __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kGroups * kOutputs; ++r)
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) acc[r][j] = S::keep(acc[r][j]);
+  };
   const uint8_t* const* in = t.columns + x * kStride;
+  // Without `keep` the compiler would hold the sums in memory.
+  keep_sums();
   for (int ky = 0; ky < t.kh; ++ky, in += t.width) {
 #pragma GCC unroll 2
     for (int q = 0; q < kGroup.quads; ++q, w += kOutputs * 4 * kBytes) {
@@ -183,6 +192,7 @@ void dw_groups(const DwconvU8S8Line& t, const std::byte* block, int64_t x, int64
       }
     }
   }
+  keep_sums();
 #pragma GCC unroll 8
   for (int r = 0; r < kGroups * kOutputs; ++r)
     if (r < stored)
