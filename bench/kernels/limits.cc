@@ -1,0 +1,307 @@
+#include "limits.h"
+
+#include <memory>
+
+#include "memory.h"
+
+// The bracket of the largest set: the registers named below are known in it. What runs is chosen
+// by name, as in src/kernels.
+#include "simd/begin_avx512vnni.h"
+namespace tersor::bench_kernels {
+namespace {
+
+// clang-format off
+// Pairs of accumulators, of one row each.
+#define ROWS_4(R, ...) \
+  R(8, 9, __VA_ARGS__) R(10, 11, __VA_ARGS__) R(12, 13, __VA_ARGS__) R(14, 15, __VA_ARGS__)
+#define ROWS_6(R, ...) R(4, 5, __VA_ARGS__) R(6, 7, __VA_ARGS__) ROWS_4(R, __VA_ARGS__)
+#define ROWS_8(R, ...) \
+  ROWS_4(R, __VA_ARGS__) \
+  R(16, 17, __VA_ARGS__) R(18, 19, __VA_ARGS__) R(20, 21, __VA_ARGS__) R(22, 23, __VA_ARGS__)
+#define ROWS_10(R, ...) ROWS_8(R, __VA_ARGS__) R(24, 25, __VA_ARGS__) R(26, 27, __VA_ARGS__)
+#define ROWS_12(R, ...) ROWS_10(R, __VA_ARGS__) R(28, 29, __VA_ARGS__) R(30, 31, __VA_ARGS__)
+#define ROWS_14(R, ...) R(4, 5, __VA_ARGS__) R(6, 7, __VA_ARGS__) ROWS_12(R, __VA_ARGS__)
+
+// V: ymm or zmm. Operands in AT&T order: the last one is written.
+#define TWO(op, V, a, b) op " %%" V #a ", %%" V #b "\n"
+#define THREE(op, V, a, b, c) op " %%" V #a ", %%" V #b ", %%" V #c "\n"
+#define LOAD(V, at, a) "vmovups " #at "(%1), %%" V #a "\n"
+#define STORE(V, a) "vmovups %%" V #a ", 640(%1)\n"
+#define BROADCAST(op, V, at, a) op " " #at "(%1), %%" V #a "\n"
+#define WITH_LOADED(op, V, at, a, b) op " " #at "(%1), %%" V #a ", %%" V #b "\n"
+#define COLUMNS_2(V) LOAD(V, 0, 0) LOAD(V, 64, 1)
+#define COLUMNS_4(V) COLUMNS_2(V) LOAD(V, 128, 2) LOAD(V, 192, 3)
+
+// A row times two columns by one instruction: fp32 FMA, vpdpbusd, vpdpwssd.
+#define FUSED_ROW(a, b, V, broadcast, op) \
+  BROADCAST(broadcast, V, 256, 2) THREE(op, V, 0, 2, a) THREE(op, V, 1, 2, b)
+// ... by pmaddwd and paddd.
+#define WORDS_ROW(a, b, V) \
+  BROADCAST("vpbroadcastd", V, 256, 2) \
+  THREE("vpmaddwd", V, 0, 2, 3) THREE("vpaddd", V, 3, a, a) \
+  THREE("vpmaddwd", V, 1, 2, 3) THREE("vpaddd", V, 3, b, b)
+
+// Quads of bytes, widened to even and odd ones: columns once, each row of A once.
+#define WIDEN_COLUMN(V, at, even, odd) \
+  LOAD(V, at, odd) "vpsllw $8, %%" V #odd ", %%" V #even "\n" \
+  "vpsraw $8, %%" V #even ", %%" V #even "\n" "vpsraw $8, %%" V #odd ", %%" V #odd "\n"
+#define WIDENED_COLUMNS(V) WIDEN_COLUMN(V, 0, 0, 1) WIDEN_COLUMN(V, 64, 2, 3)
+#define WORDS_TO(V, column, a, through, sum) \
+  THREE("vpmaddwd", V, column, a, through) THREE("vpaddd", V, through, sum, sum)
+#define WIDENED_ROW(a, b, V, land) \
+  BROADCAST("vpbroadcastd", V, 256, 4) WITH_LOADED(land, V, 320, 4, 6) \
+  "vpsrlw $8, %%" V "4, %%" V "4\n" \
+  WORDS_TO(V, 0, 6, 5, a) WORDS_TO(V, 2, 6, 7, b) WORDS_TO(V, 1, 4, 5, a) WORDS_TO(V, 3, 4, 7, b)
+
+// Two quads of magnitudes by pmaddubsw, summed in 16 bits.
+#define MAGNITUDES_TO(V, first, second, sum) \
+  THREE("vpmaddubsw", V, first, 4, 6) THREE("vpmaddubsw", V, second, 5, 7) \
+  THREE("vpaddw", V, 6, 7, 7) WITH_LOADED("vpmaddwd", V, 384, 7, 7) \
+  THREE("vpaddd", V, 7, sum, sum)
+#define MAGNITUDES_ROW(a, b, V) \
+  BROADCAST("vpbroadcastd", V, 256, 4) BROADCAST("vpbroadcastd", V, 260, 5) \
+  MAGNITUDES_TO(V, 0, 2, a) MAGNITUDES_TO(V, 1, 3, b)
+
+// A column of depthwise pixels: its address is loaded, too.
+#define DW_COLUMN(V, at, a) "movq 512(%1), %%rax\n" LOAD(V, at, a)
+#define DW_WIDENED(V, at, a) "movq 512(%1), %%rax\n" BROADCAST("vpmovzxbw", V, at, a)
+
+// Depthwise 3x3 of stride 1 in fp32, six outputs: three weights and eight columns a line.
+#define DW_FMA(V, w, sum) THREE("vfmadd231ps", V, w, 3, sum)
+#define DW_LINE(V) \
+  LOAD(V, 0, 0) LOAD(V, 128, 1) LOAD(V, 192, 2) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 0, 4) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 1, 4) DW_FMA(V, 0, 5) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 4) DW_FMA(V, 1, 5) DW_FMA(V, 0, 6) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 5) DW_FMA(V, 1, 6) DW_FMA(V, 0, 7) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 6) DW_FMA(V, 1, 7) DW_FMA(V, 0, 8) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 7) DW_FMA(V, 1, 8) DW_FMA(V, 0, 9) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 8) DW_FMA(V, 1, 9) \
+  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 9)
+#define DW_OUT(V, sum) \
+  THREE("vmaxps", V, 10, sum, sum) THREE("vminps", V, 11, sum, sum) STORE(V, sum)
+#define DW_SIX(V) \
+  LOAD(V, 0, 4) LOAD(V, 0, 5) LOAD(V, 0, 6) LOAD(V, 0, 7) LOAD(V, 0, 8) LOAD(V, 0, 9) \
+  DW_LINE(V) DW_LINE(V) DW_LINE(V) \
+  DW_OUT(V, 4) DW_OUT(V, 5) DW_OUT(V, 6) DW_OUT(V, 7) DW_OUT(V, 8) DW_OUT(V, 9)
+
+// Four vectors of sums, from a bias and to bytes.
+#define BIAS_4(V, a, b, c, d) LOAD(V, 0, a) LOAD(V, 0, b) LOAD(V, 0, c) LOAD(V, 0, d)
+#define SCALED(V, sum) \
+  TWO("vcvtdq2ps", V, sum, sum) WITH_LOADED("vmulps", V, 192, sum, sum) \
+  TWO("vcvtps2dq", V, sum, sum)
+#define TO_BYTES(V, a, b, c, d) \
+  SCALED(V, a) SCALED(V, b) SCALED(V, c) SCALED(V, d) \
+  THREE("vpackssdw", V, b, a, a) THREE("vpackssdw", V, d, c, c) \
+  WITH_LOADED("vpaddsw", V, 128, a, a) WITH_LOADED("vpaddsw", V, 128, c, c) \
+  THREE("vpackuswb", V, c, a, a) STORE(V, a)
+
+// Depthwise 3x3 of stride 1 in bytes: two outputs from each zipped quad of columns.
+#define DW_ZIP_BYTES(V, a, b, low, high) \
+  THREE("vpunpcklbw", V, b, a, low) THREE("vpunpckhbw", V, b, a, high)
+#define DW_ZIP_WORDS(V, low, high, low2, high2, a, b, c, d) \
+  THREE("vpunpcklwd", V, low2, low, a) THREE("vpunpckhwd", V, low2, low, b) \
+  THREE("vpunpcklwd", V, high2, high, c) THREE("vpunpckhwd", V, high2, high, d)
+#define DW_DOT_4(V, op, a, b, c, d, e, f, g, h) \
+  WITH_LOADED(op, V, 64, a, e) WITH_LOADED(op, V, 128, b, f) \
+  WITH_LOADED(op, V, 192, c, g) WITH_LOADED(op, V, 256, d, h)
+#define DW_QUAD(V, op) \
+  DW_COLUMN(V, 0, 0) DW_COLUMN(V, 64, 1) DW_COLUMN(V, 128, 2) DW_COLUMN(V, 192, 3) \
+  DW_ZIP_BYTES(V, 0, 1, 4, 5) DW_ZIP_BYTES(V, 2, 3, 6, 7) \
+  DW_ZIP_WORDS(V, 4, 5, 6, 7, 0, 1, 2, 3) \
+  DW_DOT_4(V, op, 0, 1, 2, 3, 8, 9, 10, 11) DW_DOT_4(V, op, 0, 1, 2, 3, 12, 13, 14, 15)
+#define DW_TWO(V, op) \
+  BIAS_4(V, 8, 9, 10, 11) BIAS_4(V, 12, 13, 14, 15) \
+  DW_QUAD(V, op) DW_QUAD(V, op) DW_QUAD(V, op) \
+  TO_BYTES(V, 8, 9, 10, 11) TO_BYTES(V, 12, 13, 14, 15)
+// ... four of two quads that share two columns.
+#define DW_QUADS(V, op) \
+  DW_COLUMN(V, 0, 0) DW_COLUMN(V, 64, 1) DW_COLUMN(V, 128, 2) DW_COLUMN(V, 192, 3) \
+  DW_COLUMN(V, 256, 4) DW_COLUMN(V, 320, 5) \
+  DW_ZIP_BYTES(V, 0, 1, 6, 7) DW_ZIP_BYTES(V, 2, 3, 8, 9) DW_ZIP_BYTES(V, 4, 5, 10, 11) \
+  DW_ZIP_WORDS(V, 6, 7, 8, 9, 12, 13, 14, 15) \
+  DW_DOT_4(V, op, 12, 13, 14, 15, 16, 17, 18, 19) DW_DOT_4(V, op, 12, 13, 14, 15, 20, 21, 22, 23) \
+  DW_ZIP_WORDS(V, 8, 9, 10, 11, 0, 1, 2, 3) \
+  DW_DOT_4(V, op, 0, 1, 2, 3, 24, 25, 26, 27) DW_DOT_4(V, op, 0, 1, 2, 3, 28, 29, 30, 31)
+#define DW_FOUR(V, op) \
+  BIAS_4(V, 16, 17, 18, 19) BIAS_4(V, 20, 21, 22, 23) \
+  BIAS_4(V, 24, 25, 26, 27) BIAS_4(V, 28, 29, 30, 31) \
+  DW_QUADS(V, op) DW_QUADS(V, op) DW_QUADS(V, op) \
+  TO_BYTES(V, 16, 17, 18, 19) TO_BYTES(V, 20, 21, 22, 23) \
+  TO_BYTES(V, 24, 25, 26, 27) TO_BYTES(V, 28, 29, 30, 31)
+
+// ... in words, two by two outputs from four columns of two zipped pairs of pixels.
+#define DW_PAIR(V) \
+  DW_WIDENED(V, 0, 0) DW_WIDENED(V, 64, 1) \
+  THREE("vpunpcklwd", V, 1, 0, 2) THREE("vpunpckhwd", V, 1, 0, 3)
+#define DW_WORDS(V, half, sum) \
+  WITH_LOADED("vpmaddwd", V, 128, half, 4) THREE("vpaddd", V, 4, sum, sum)
+#define DW_NEIGHBOUR(V, a, b, c, d) \
+  DW_WORDS(V, 2, a) DW_WORDS(V, 3, b) DW_WORDS(V, 2, c) DW_WORDS(V, 3, d)
+#define DW_OUTER(V) DW_PAIR(V) DW_NEIGHBOUR(V, 8, 9, 10, 11)
+#define DW_INNER(V) DW_OUTER(V) DW_NEIGHBOUR(V, 12, 13, 14, 15)
+#define DW_TWO_BY_TWO(V) \
+  BIAS_4(V, 8, 9, 10, 11) BIAS_4(V, 12, 13, 14, 15) \
+  DW_OUTER(V) DW_OUTER(V) DW_INNER(V) DW_INNER(V) \
+  DW_INNER(V) DW_INNER(V) DW_OUTER(V) DW_OUTER(V) \
+  TO_BYTES(V, 8, 9, 12, 13) TO_BYTES(V, 10, 11, 14, 15)
+
+#define REGISTERS_256                                                                      \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#define REGISTERS_512                                                                             \
+  REGISTERS_256, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", \
+      "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31"
+// clang-format on
+// Registers begin as zeros, as the lines are: no number is slower than another.
+#define ZEROS_256                                  \
+  ".irp i,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n" \
+  "vpxor %%xmm\\i, %%xmm\\i, %%xmm\\i\n.endr\n"
+#define ZEROS_512                                            \
+  ZEROS_256                                                  \
+  ".irp i,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n" \
+  "vpxord %%zmm\\i, %%zmm\\i, %%zmm\\i\n.endr\n"
+#define MIX(name, zeros, body, ...)                                \
+  void name(int64_t steps, const void* lines) noexcept {           \
+    asm volatile(zeros "1:\n" body "decq %0\njnz 1b\nvzeroupper\n" \
+                 : "+r"(steps)                                     \
+                 : "r"(lines)                                      \
+                 : "cc", "memory", "rax", __VA_ARGS__);            \
+  }
+#define MIX_256(name, body) MIX(name, ZEROS_256, body, REGISTERS_256)
+#define MIX_512(name, body) MIX(name, ZEROS_512, body, REGISTERS_512)
+
+MIX_256(fma_avx2, COLUMNS_2("ymm") ROWS_6(FUSED_ROW, "ymm", "vbroadcastss", "vfmadd231ps"))
+MIX_512(fma_avx512, COLUMNS_2("zmm") ROWS_14(FUSED_ROW, "zmm", "vbroadcastss", "vfmadd231ps"))
+MIX_256(quads_avx2, WIDENED_COLUMNS("ymm") ROWS_4(WIDENED_ROW, "ymm", "vpand"))
+MIX_512(quads_avx512, WIDENED_COLUMNS("zmm") ROWS_10(WIDENED_ROW, "zmm", "vpandd"))
+MIX_256(quads_avxvnni,
+        COLUMNS_2("ymm") ROWS_6(FUSED_ROW, "ymm", "vpbroadcastd", "%{vex%} vpdpbusd"))
+MIX_512(quads_avx512vnni, COLUMNS_2("zmm") ROWS_14(FUSED_ROW, "zmm", "vpbroadcastd", "vpdpbusd"))
+MIX_256(magnitudes_avx2, COLUMNS_4("ymm") ROWS_4(MAGNITUDES_ROW, "ymm"))
+MIX_512(magnitudes_avx512, COLUMNS_4("zmm") ROWS_8(MAGNITUDES_ROW, "zmm"))
+MIX_256(pairs_avx2, COLUMNS_2("ymm") ROWS_4(WORDS_ROW, "ymm"))
+MIX_512(pairs_avx512, COLUMNS_2("zmm") ROWS_12(WORDS_ROW, "zmm"))
+MIX_256(pairs_avxvnni,
+        COLUMNS_2("ymm") ROWS_6(FUSED_ROW, "ymm", "vpbroadcastd", "%{vex%} vpdpwssd"))
+MIX_512(pairs_avx512vnni, COLUMNS_2("zmm") ROWS_14(FUSED_ROW, "zmm", "vpbroadcastd", "vpdpwssd"))
+MIX_256(dw_fma_avx2, DW_SIX("ymm"))
+MIX_512(dw_fma_avx512, DW_SIX("zmm"))
+MIX_256(dw_pairs_avx2, DW_TWO_BY_TWO("ymm"))
+MIX_512(dw_pairs_avx512, DW_TWO_BY_TWO("zmm"))
+MIX_256(dw_quads_32, DW_TWO("ymm", "vpdpbusd"))
+MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
+MIX_512(dw_quads_64, DW_FOUR("zmm", "vpdpbusd"))
+
+// One vector; what was loaded is dropped.
+template <int kWidth>
+[[gnu::always_inline]] inline void load(const std::byte* p) noexcept {
+  if constexpr (kWidth == 64)
+    asm volatile("vmovups %0, %%zmm0" : : "m"(*p) : "xmm0");
+  else if constexpr (kWidth == 32)
+    asm volatile("vmovups %0, %%ymm0" : : "m"(*p) : "xmm0");
+  else
+    asm volatile("movups %0, %%xmm0" : : "m"(*p) : "xmm0");
+}
+template <int kWidth>
+[[gnu::always_inline]] inline void store(std::byte* p) noexcept {
+  if constexpr (kWidth == 64)
+    asm volatile("vmovups %%zmm1, %0" : "=m"(*p));
+  else if constexpr (kWidth == 32)
+    asm volatile("vmovups %%ymm1, %0" : "=m"(*p));
+  else
+    asm volatile("movups %%xmm1, %0" : "=m"(*p));
+}
+
+template <int kWidth, int kLoads, int kStores>
+void stream(const std::byte* in, std::byte* out, int64_t steps) noexcept {
+#pragma GCC unroll 4
+  for (int64_t i = 0; i < steps; ++i, in += kLoads * kWidth, out += kStores * kWidth) {
+#pragma GCC unroll 9
+    for (int j = 0; j < kLoads; ++j) load<kWidth>(in + j * kWidth);
+#pragma GCC unroll 9
+    for (int j = 0; j < kStores; ++j) store<kWidth>(out + j * kWidth);
+  }
+}
+
+}  // namespace
+}  // namespace tersor::bench_kernels
+#include "simd/end.h"
+
+namespace tersor::bench_kernels {
+namespace {
+
+using base::Isa;
+
+struct Mix {
+  std::string_view form;
+  Isa isa;
+  double products;
+  void (*run)(int64_t steps, const void* lines) noexcept;
+};
+// The numbers are products of a step: rows x columns x products of a lane.
+constexpr Mix kMixes[] = {
+    {"fma", Isa::avx2, 6 * 16, fma_avx2},
+    {"fma", Isa::avx512, 14 * 32, fma_avx512},
+    {"quads", Isa::avx2, 4 * 16 * 4, quads_avx2},
+    {"quads", Isa::avx512, 10 * 32 * 4, quads_avx512},
+    {"quads", Isa::avxvnni, 6 * 16 * 4, quads_avxvnni},
+    {"quads", Isa::avx512vnni, 14 * 32 * 4, quads_avx512vnni},
+    {"magnitudes", Isa::avx2, 4 * 16 * 8, magnitudes_avx2},
+    {"magnitudes", Isa::avx512, 8 * 32 * 8, magnitudes_avx512},
+    {"pairs", Isa::avx2, 4 * 16 * 2, pairs_avx2},
+    {"pairs", Isa::avx512, 12 * 32 * 2, pairs_avx512},
+    {"pairs", Isa::avxvnni, 6 * 16 * 2, pairs_avxvnni},
+    {"pairs", Isa::avx512vnni, 14 * 32 * 2, pairs_avx512vnni},
+    {"dw_fma", Isa::avx2, 6 * 9 * 8, dw_fma_avx2},
+    {"dw_fma", Isa::avx512, 6 * 9 * 16, dw_fma_avx512},
+    {"dw_pairs", Isa::avx2, 4 * 9 * 16, dw_pairs_avx2},
+    {"dw_pairs", Isa::avx512, 4 * 9 * 32, dw_pairs_avx512},
+    {"dw_quads_32", Isa::avxvnni, 2 * 9 * 32, dw_quads_avxvnni},
+    {"dw_quads_32", Isa::avx512vnni, 2 * 9 * 32, dw_quads_32},
+    {"dw_quads_64", Isa::avx512vnni, 4 * 9 * 64, dw_quads_64},
+};
+
+using Stream = void (*)(const std::byte*, std::byte*, int64_t) noexcept;
+struct StreamForm {
+  int loads, stores;
+  Stream run[3];  // of 16, 32 and 64 bytes
+};
+template <int kLoads, int kStores>
+constexpr StreamForm stream_form() noexcept {
+  return {kLoads,
+          kStores,
+          {stream<16, kLoads, kStores>, stream<32, kLoads, kStores>, stream<64, kLoads, kStores>}};
+}
+constexpr StreamForm kStreams[] = {stream_form<1, 1>(), stream_form<2, 1>(), stream_form<4, 1>(),
+                                   stream_form<9, 1>(), stream_form<1, 4>()};
+
+}  // namespace
+
+std::function<void()> make_mix(std::string_view form, Isa isa, double products) {
+  for (const Mix& mix : kMixes) {
+    if (mix.form != form || mix.isa != isa) continue;
+    const auto steps = static_cast<int64_t>(products / mix.products) + 1;
+    return [&mix, steps] {
+      alignas(64) static std::byte lines[1024];
+      mix.run(steps, lines);
+    };
+  }
+  return nullptr;
+}
+
+std::function<void()> make_stream(Isa isa, int64_t in, int64_t out) {
+  const int size = isa == Isa::portable ? 0 : isa == Isa::avx2 || isa == Isa::avxvnni ? 1 : 2;
+  for (const StreamForm& form : kStreams) {
+    if (in * form.stores != out * form.loads) continue;
+    struct Arrays {
+      Memory in, out;
+    };
+    auto arrays = std::make_shared<Arrays>(Arrays{Memory(in), Memory(out)});
+    const int64_t steps = in / form.loads / (16 << size);
+    return [=, run = form.run[size]] { run(arrays->in.data(), arrays->out.data(), steps); };
+  }
+  return nullptr;
+}
+
+}  // namespace tersor::bench_kernels

@@ -1,0 +1,176 @@
+// Families of plain loops, which memory bounds where arithmetic does not: each build, in arrays of
+// the size of each level of memory.
+#include <memory>
+#include <random>
+
+#include "cases.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/quantized_binary.h"
+#include "kernels/layernorm/layernorm.h"
+#include "kernels/lut/lut.h"
+#include "kernels/pool/pool.h"
+#include "kernels/quantize/quantize.h"
+#include "kernels/softmax/softmax.h"
+#include "memory.h"
+#include "results.h"
+
+namespace tersor::bench_kernels {
+namespace {
+
+using namespace kernels;
+using base::Isa;
+using base::IsaSet;
+using Run = std::function<void()>;
+
+// Inputs and output of n elements; as floats within [-4, 4], as bytes anything.
+struct Arrays {
+  Memory a, b;
+  Results<uint8_t> y;
+  std::vector<const uint8_t*> pixels;
+
+  template <typename T>
+  T* out() {
+    return reinterpret_cast<T*>(y.out.data());
+  }
+};
+
+struct Family {
+  const char* name;
+  int in, out;  // bytes of an element
+  Isa (*build)(IsaSet);
+  Run (*make)(IsaSet, Arrays&, int64_t n);
+};
+
+constexpr int64_t kSoftmaxRow = 128, kLayernormRow = 768, kPoolChannels = 64, kWindow = 9;
+constexpr int64_t kUnit = 1536;  // every n is a multiple of it, and it of the numbers above
+
+template <auto kTable>
+Isa build_of(IsaSet isa) {
+  return kTable(isa).isa;
+}
+
+Run make_quantize(IsaSet isa, Arrays& v, int64_t n) {
+  return [f = quantize::table(isa).u8.quantize, x = v.a.as<float>(), y = v.out<uint8_t>(), n] {
+    f(x, y, n, {0.02f, 128});
+  };
+}
+Run make_dequantize(IsaSet isa, Arrays& v, int64_t n) {
+  return [f = quantize::table(isa).u8.dequantize, x = v.a.as<uint8_t>(), y = v.out<float>(), n] {
+    f(x, y, n, 0.02f, 128);
+  };
+}
+template <elementwise::Unary kUnary>
+Run make_unary(IsaSet isa, Arrays& v, int64_t n) {
+  return [f = elementwise::table(isa).unary(kUnary), x = v.a.as<float>(), y = v.out<float>(), n] {
+    f(x, y, n, {});
+  };
+}
+Run make_add(IsaSet isa, Arrays& v, int64_t n) {
+  const auto f =
+      elementwise::table(isa).binary(elementwise::Binary::add, elementwise::Pattern::vector_vector);
+  return [=, a = v.a.as<float>(), b = v.b.as<float>(), y = v.out<float>()] { f(a, b, y, n, {}); };
+}
+Run make_byte_add(IsaSet isa, Arrays& v, int64_t n) {
+  const auto f = elementwise::byte_table(isa).binary(elementwise::Binary::add,
+                                                     elementwise::Pattern::vector_vector);
+  return [=, a = v.a.as<uint8_t>(), b = v.b.as<uint8_t>(), y = v.out<uint8_t>()] {
+    f(a, b, y, n, {{0.02f, 128}, {0.03f, 120}, {0.035f, 124}});
+  };
+}
+Run make_lut(IsaSet isa, Arrays& v, int64_t n) {
+  return [f = lut::table(isa).bytes, x = v.a.as<uint8_t>(), y = v.out<uint8_t>(), n] {
+    f(x, x, y, n);  // any 256 entries
+  };
+}
+Run make_softmax(IsaSet isa, Arrays& v, int64_t n) {
+  return [f = softmax::table(isa).softmax, x = v.a.as<float>(), y = v.out<float>(), n] {
+    f(x, y, n / kSoftmaxRow, kSoftmaxRow);
+  };
+}
+Run make_layernorm(IsaSet isa, Arrays& v, int64_t n) {
+  layernorm::Call call;
+  call.x = v.a.as<float>();
+  call.y = v.out<float>();
+  return [=, f = layernorm::table(isa).layernorm] { f(call, n / kLayernormRow, kLayernormRow); };
+}
+Run make_max_pool(IsaSet isa, Arrays& v, int64_t n) {
+  v.pixels.clear();
+  for (int64_t i = 0; i < n * kWindow; i += kPoolChannels)
+    v.pixels.push_back(v.a.as<uint8_t>() + i);
+  return [f = pool::table(isa).u8.max, rows = v.pixels.data(), y = v.out<uint8_t>(), n] {
+    for (int64_t i = 0; i < n / kPoolChannels; ++i)
+      f(rows + i * kWindow, kWindow, kPoolChannels, y + i * kPoolChannels);
+  };
+}
+
+constexpr Family kFamilies[] = {
+    {"quantize_u8", 4, 1, build_of<quantize::table>, make_quantize},
+    {"dequantize_u8", 1, 4, build_of<quantize::table>, make_dequantize},
+    {"add_u8", 2, 1, build_of<elementwise::byte_table>, make_byte_add},
+    {"lut_u8", 1, 1, build_of<lut::table>, make_lut},
+    {"max_pool_u8", kWindow, 1, build_of<pool::table>, make_max_pool},
+    {"add_f32", 8, 4, build_of<elementwise::table>, make_add},
+    {"relu_f32", 4, 4, build_of<elementwise::table>, make_unary<elementwise::Unary::relu>},
+    {"gelu_f32", 4, 4, build_of<elementwise::table>, make_unary<elementwise::Unary::gelu>},
+    {"softmax_f32", 4, 4, build_of<softmax::table>, make_softmax},
+    {"layernorm_f32", 4, 4, build_of<layernorm::table>, make_layernorm},
+};
+
+struct Level {
+  const char* name;
+  int64_t bytes;     // of all arrays together
+  bool far = false;  // memory decides
+};
+constexpr Level kLevels[] = {{"L1", 16 << 10}, {"L2", 384 << 10}, {"DRAM", 64 << 20, true}};
+
+std::string describe(const Family& f, const Level& level) {
+  return fmt::format("{} in {}", f.name, level.name);
+}
+std::string row_name(const Family& f, Isa isa) {
+  return fmt::format("{}_{}", f.name, base::name(isa));
+}
+
+// The builds of a family by the smallest set that gives them.
+std::vector<IsaSet> builds(const Family& f, IsaSet isa) {
+  std::vector<IsaSet> sets;
+  for (Isa each : {Isa::portable, Isa::avx2, Isa::avx512})
+    if (isa.has(each) && f.build(base::up_to(each)) == each) sets.push_back(base::up_to(each));
+  return sets;
+}
+
+Case stream_case(const Family& f, const Level& level, IsaSet isa) {
+  const int64_t n = std::max<int64_t>(level.bytes / (f.in + f.out) / kUnit, 1) * kUnit;
+  const int64_t in = n * f.in, out = n * f.out;
+  auto arrays = std::make_shared<Arrays>(Arrays{Memory(in), Memory(in), {}, {}});
+  arrays->y.out.resize(static_cast<size_t>(out));
+  std::mt19937 gen(1);
+  std::uniform_real_distribution<float> value(-4, 4);
+  for (Memory* memory : {&arrays->a, &arrays->b})
+    for (int64_t i = 0; i < in / 4; ++i) memory->as<float>()[i] = value(gen);
+  Case c{describe(f, level),
+         static_cast<double>(in + out),
+         "GB/s",
+         row_name(f, f.build(isa)),
+         {},
+         [arrays] { return arrays->y.wrong(); },
+         !level.far};
+  for (const IsaSet& set : builds(f, isa)) {
+    const Isa build = f.build(set);
+    c.candidates.push_back({row_name(f, build), build, f.make(set, *arrays, n),
+                            make_stream(build, in, out), "stream"});
+  }
+  return c;
+}
+
+}  // namespace
+
+std::vector<Plan> stream_plans() {
+  std::vector<Plan> plans;
+  for (const Family& f : kFamilies)
+    for (const Level& level : kLevels)
+      plans.push_back(
+          {describe(f, level), [&f, &level](IsaSet isa) { return stream_case(f, level, isa); }});
+  return plans;
+}
+
+}  // namespace tersor::bench_kernels
