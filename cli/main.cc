@@ -18,6 +18,8 @@ const std::vector<Verb>& verbs() {
        declare_inspect},
       {"quantize", "Calibrate on data, write an int8 model, compare it with the original",
        "tersor quantize model.onnx -d pictures/ --preprocess imagenet", declare_quantize},
+      {"sensitivity", "Which layers pay for int8 with accuracy, measured at the outputs",
+       "tersor sensitivity model.onnx -d pictures/ --preprocess imagenet", declare_sensitivity},
       {"calibrate", "Only what calibration sees of a model, as a file for quantize --stats",
        "tersor calibrate model.onnx -d pictures/ -o model.stats.json", declare_calibrate},
       {"convert", "To half precision and back", "tersor convert model.onnx --to fp16 -d pictures/",

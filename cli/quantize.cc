@@ -3,21 +3,21 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "data_options.h"
 #include "progress.h"
+#include "recipe_options.h"
 #include "render.h"
+#include "search.h"
 
 namespace tersor::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
-  std::string model, output, type = "int8";
-  DataOptions data;
-  QuantizeOptions quantize;
-  std::string report, stats;
-  bool force = false, per_tensor = false, verbose = false;
+struct Options : RecipeOptions {
+  std::string model, output, report, type = "int8";
+  GoalOptions goal;
+  std::optional<int64_t> verify;
+  bool force = false, verbose = false;
   std::vector<std::string> fail_if;
 };
 
@@ -112,6 +112,7 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
   }
   j["tensors"] = Json::array();
   for (const TensorDecision& t : r.tensors) j["tensors"].push_back(tensor_json(t));
+  if (r.search) j["search"] = to_json(*r.search);
   if (r.comparison) j["compare"] = to_json(*r.comparison);
   j["bench"] = Json::array();
   for (const Timing& t : timings) j["bench"].push_back(to_json(t));
@@ -128,7 +129,7 @@ std::string verdict_table(const Model& original, const QuantizeResult& r,
   t.add({"size", bytes_text(before), bytes_text(after),
          fmt::format("{:.2f} x smaller",
                      ratio(static_cast<double>(before), static_cast<double>(after)))});
-  if (timings.size() == 2)
+  if (timings.size() >= 2)
     t.add({"latency (1 thread)", fmt::format("{:.3g} ms", timings[0].p50_ms),
            fmt::format("{:.3g} ms", timings[1].p50_ms),
            fmt::format("{:.2f} x faster", ratio(timings[0].p50_ms, timings[1].p50_ms))});
@@ -175,10 +176,21 @@ std::string equalize_text(const QuantizeResult& r, bool verbose) {
   return text;
 }
 
+// Of the original, the result and, where layers are in float for the accuracy, the model without.
+std::vector<Timing> timed(const Model& original, const QuantizeResult& r, const Data& data) {
+  BenchOptions options;
+  options.seconds = 0.3;
+  options.data = data;
+  std::vector<std::pair<std::string, Model>> models{{"float32", original}, {"int8", r.model}};
+  if (r.search && r.search->all_8_bits) models.emplace_back("all int8", *r.search->all_8_bits);
+  return bench(models, options);
+}
+
 int quantize_verb(Options& o, const Common& common) {
   check_choice("type", o.type, {"int8"});
-  check_choice("choice for --equalize", o.quantize.equalize, {"auto", "on", "off"});
-  check_choice("target", o.quantize.target, target_names());
+  finish_recipe(o, common);
+  o.quantize.goal = goal_of(o.goal);
+  o.quantize.verify = o.verify.value_or(o.quantize.goal ? 1000 : o.quantize.verify);
   if (!o.stats.empty() && !o.data.given()) {
     o.quantize.verify = 0;
   } else if (!o.data.given())
@@ -191,9 +203,6 @@ int quantize_verb(Options& o, const Common& common) {
   ReportFiles files;
   if (!o.report.empty()) files = report_files(o.report, o.force);
   o.quantize.details = !o.report.empty();
-  o.quantize.per_channel = !o.per_tensor;
-  o.quantize.threads = common.threads;
-  if (!o.stats.empty()) o.quantize.statistics = Statistics::load(o.stats);
   const Model original = Model::load(o.model);
   ProgressBar bar(common.quiet);
   o.quantize.progress = bar.callback();
@@ -201,19 +210,17 @@ int quantize_verb(Options& o, const Common& common) {
   const bool to_stdout = o.output == "-";
   r.model.save(o.output, o.force);
 
+  const bool interrupted = r.search && r.search->stopped == "interrupted";
   std::vector<Timing> timings;
-  if (!o.quantize.partial && o.quantize.verify > 0 && !to_stdout) {
-    BenchOptions options;
-    options.seconds = 0.3;
-    options.data = o.data.data;
-    timings = bench({{"float32", original}, {"int8", r.model}}, options);
-  }
+  if (!o.quantize.partial && o.quantize.verify > 0 && !to_stdout && !interrupted)
+    timings = timed(original, r, o.data.data);
   std::vector<Warning> warnings = r.warnings;
   if (r.comparison)
     for (const Warning& w : r.comparison->warnings)
       if (std::ranges::none_of(warnings, [&](const Warning& x) { return x.code == w.code; }))
         warnings.push_back(w);
-  const int code = r.comparison && !r.comparison->passed ? 1 : 0;
+  const bool unmet = r.comparison ? !r.comparison->passed : r.search.has_value();
+  const int code = interrupted ? 128 + caught_signal() : unmet ? 1 : 0;
   print_warnings(warnings, common);
   Json json;
   if (common.json || !o.report.empty())
@@ -248,6 +255,7 @@ int quantize_verb(Options& o, const Common& common) {
     if (!l.quantized)
       text += fmt::format("  kept in float32: {} ({}): {}\n", printable(l.node), printable(l.op),
                           l.reason);
+  if (r.search) text += search_text(*r.search, timings);
   if (o.verbose) text += layers_text(r);
   if (r.comparison) text += fmt::format("verify     {} other samples\n", r.comparison->n);
   text += verdict_table(original, r, timings);
@@ -270,37 +278,17 @@ int quantize_verb(Options& o, const Common& common) {
 std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX file, - for standard input")->required();
-  add_data(app, o->data, true);
+  add_recipe(app, *o);
+  add_goal(app, o->goal);
   app.add_option(
       "-o,--output", o->output,
       "file to write; MODEL.int8.onnx beside the model otherwise, - for standard output");
   app.add_flag("--force", o->force, "replace existing files");
   app.add_option("-t,--type", o->type, "int8");
-  app.add_option("--target", o->quantize.target,
-                 "any (default): runs as int8 in onnxruntime, OpenVINO and tersor; or for one of "
-                 "onnxruntime, openvino, tensorrt, tersor");
-  app.add_option("-n,--samples", o->quantize.samples,
-                 "calibration samples, spread over the data (300)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  app.add_option("--verify", o->quantize.verify,
-                 "other samples to compare on (50); 0: no comparison")
+  app.add_option("--verify", o->verify,
+                 "other samples to compare on (50; 1000 with --max-drop); 0: no comparison")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
-  std::string names;
-  for (const auto& [name, summary] : calibrators())
-    names += (names.empty() ? name + " (default)" : ", " + name);
-  app.add_option("--calib", o->quantize.calibrator, names);
-  app.add_option("--stats", o->stats,
-                 "statistics of 'tersor calibrate' instead of calibrating; -d is compared on only");
-  app.add_option("--bias-correct", o->quantize.bias_correct,
-                 "on (default) or off: biases make up for the mean error of rounded weights");
-  app.add_option(
-      "--equalize", o->quantize.equalize,
-      "auto (default), on, off: bring channels of unlike size between two layers together");
-  app.add_flag("--per-tensor", o->per_tensor, "one scale for a whole weight, not one per channel");
-  app.add_option("--keep", o->quantize.keep, "leave these nodes or operators in float (globs)");
   app.add_flag("--partial", o->quantize.partial, "leave operators that the engine lacks in float");
-  app.add_flag("--requantize", o->quantize.requantize,
-               "accept a quantized model: dequantize it first");
   app.add_option("--report", o->report,
                  "a page that shows all of it, FILE.html, and its JSON twin beside it");
   app.add_flag("-v,--verbose", o->verbose, "what was decided about every layer");

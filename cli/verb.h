@@ -28,6 +28,7 @@ struct Verb {
 const std::vector<Verb>& verbs();
 
 std::function<int()> declare_inspect(CLI::App&, Common&);
+std::function<int()> declare_sensitivity(CLI::App&, Common&);
 std::function<int()> declare_calibrate(CLI::App&, Common&);
 std::function<int()> declare_quantize(CLI::App&, Common&);
 std::function<int()> declare_convert(CLI::App&, Common&);

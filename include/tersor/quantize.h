@@ -8,6 +8,7 @@
 #include "tersor/compare.h"
 #include "tersor/data.h"
 #include "tersor/model.h"
+#include "tersor/search.h"
 #include "tersor/statistics.h"
 
 namespace tersor {
@@ -27,6 +28,9 @@ struct QuantizeOptions {
   // Of calibrate(), instead of calibrating: `data` is for the comparison alone, and may be empty.
   std::optional<Statistics> statistics;
   int64_t verify = 50;  // other samples to compare on at the end; 0: no comparison
+  // Layers stay in float until this holds on the samples of `verify`, as few as can be found. When
+  // time is over or `progress` stops the search, the best until then is the result.
+  std::optional<Goal> goal;
   // Histograms, and a comparison of every layer with the samples that changed most: for a report.
   bool details = false;
   int threads = 0;
@@ -95,6 +99,7 @@ struct QuantizeResult {
   std::string simplified;  // "fuse_batchnorm 20, ..."
   int64_t nodes_before = 0, nodes_after = 0;
   std::string data_summary, data_guessed;
+  std::optional<Search> search;  // with a goal
   std::optional<Comparison> comparison;
   std::vector<Warning> warnings;
 };

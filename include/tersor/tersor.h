@@ -9,6 +9,7 @@
 #include "tersor/model.h"
 #include "tersor/quantize.h"
 #include "tersor/report.h"
+#include "tersor/search.h"
 #include "tersor/session.h"
 #include "tersor/statistics.h"
 #include "tersor/targets.h"

@@ -140,6 +140,36 @@ Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
   return g;
 }
 
+Data held_out(const Data& data, const QuantizeOptions& options, int64_t wanted,
+              const ir::Model& model, std::vector<Warning>& warnings) {
+  Data unseen = limited(data, options.samples);
+  if (options.statistics) return unseen.take(wanted);
+  if (open(unseen, model)->total() > unseen.limit) return unseen.rest(wanted);
+  warnings.push_back({"W26", "compared on calibration samples: there are no others"});
+  return unseen.take(wanted);
+}
+
+quant::Recipe recipe_of(const QuantizeOptions& options) {
+  return {stats::parse_calibrator(options.calibrator), options.per_channel, options.bias_correct,
+          options.keep, &quant::find_target(options.target)};
+}
+
+Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
+                const QuantizeOptions& options, const quant::Recipe& recipe) {
+  if (options.statistics) {
+    Gathered given;
+    given.statistics = options.statistics->impl().statistics;
+    return given;
+  }
+  CalibrateOptions calibrate;
+  calibrate.partial = options.partial;
+  calibrate.samples = options.samples;
+  calibrate.threads = options.threads;
+  calibrate.progress = options.progress;
+  return gather(model, prepared, data, calibrate,
+                options.details || recipe.calibrator.method->needs_histogram);
+}
+
 stats::Statistics chosen(const stats::Statistics& statistics, const Model& model,
                          const Prepared& prepared, const quant::Recipe& recipe, bool partial,
                          bool histograms) {

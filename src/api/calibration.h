@@ -43,6 +43,10 @@ std::map<std::string, int> all_points(const ir::Model& prepared);
 
 // At most `samples` of the data, for calibration.
 Data limited(const Data& data, int64_t samples);
+// At most `wanted` of the data that calibration with these options does not see; of those it sees,
+// and a warning, if there are no others. With statistics, `data` are not calibrated on.
+Data held_out(const Data& data, const QuantizeOptions& options, int64_t wanted,
+              const ir::Model& model, std::vector<Warning>& warnings);
 
 struct Gathered {
   stats::Statistics statistics;
@@ -53,6 +57,11 @@ struct Gathered {
 };
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
                 const CalibrateOptions& options, bool histograms = true);
+
+quant::Recipe recipe_of(const QuantizeOptions& options);
+// `options.statistics`, or what calibration with these options sees.
+Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
+                const QuantizeOptions& options, const quant::Recipe& recipe);
 
 // What a recipe needs of them, histograms only if the calibrator does or `histograms` says so. E25
 // if they are of another model, gathered with other settings, or lack something (unless `partial`).

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "api/calibration.h"
+#include "api/search.h"
 #include "base/error.h"
 #include "eval/report/describe.h"
 #include "quant/explain/notes.h"
@@ -26,9 +27,7 @@ std::string recipe_text(const quant::Recipe& recipe, bool equalized) {
 }  // namespace
 
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options) {
-  const quant::Recipe recipe{stats::parse_calibrator(options.calibrator), options.per_channel,
-                             options.bias_correct, options.keep,
-                             &quant::find_target(options.target)};
+  quant::Recipe recipe = api::recipe_of(options);
   // Meanwhile, on the other core.
   const auto hashed = std::async(std::launch::async, [&model] { model.sha256(); });
   const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
@@ -42,18 +41,7 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   result.nodes_before = prepared.report.nodes_before;
   result.nodes_after = prepared.report.nodes_after;
 
-  api::Gathered gathered;
-  if (options.statistics) {
-    gathered.statistics = options.statistics->impl().statistics;
-  } else {
-    CalibrateOptions calibrate;
-    calibrate.partial = options.partial;
-    calibrate.samples = options.samples;
-    calibrate.threads = options.threads;
-    calibrate.progress = options.progress;
-    gathered = api::gather(model, prepared, data, calibrate,
-                           options.details || recipe.calibrator.method->needs_histogram);
-  }
+  api::Gathered gathered = api::gather(model, prepared, data, options, recipe);
   const stats::Statistics statistics =
       api::chosen(gathered.statistics, model, prepared, recipe, options.partial, false);
   result.data_summary = statistics.data;
@@ -64,7 +52,24 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   result.warnings = std::move(gathered.warnings);
   for (const std::string& note : prepared.report.notes) result.warnings.push_back({"W31", note});
 
-  const quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
+  Data unseen;
+  const bool verifies = options.verify > 0 && !options.partial && !data.empty();
+  if (verifies)
+    unseen = api::held_out(data, options, options.verify, prepared.model, result.warnings);
+  quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
+  CompareOptions compare_options;
+  if (options.goal) {
+    if (!verifies)
+      throw Error(ErrorKind::kUsage, "E50", "a goal needs samples to hold it against",
+                  "pass data, compare on some of them, and without partial");
+    api::Searched found =
+        api::search_mix({prepared.model, statistics, recipe, decisions}, unseen, options);
+    recipe.left = std::move(found.left);
+    decisions = quant::decide(prepared.model, statistics, recipe, &decisions);
+    result.comparison = std::move(found.comparison);
+    compare_options.fail_if = {found.search.condition};
+    result.search = std::move(found.search);
+  }
   eval::describe(prepared.model, decisions,
                  options.details ? api::chosen(gathered.statistics, model, prepared, recipe,
                                                options.partial, true)
@@ -81,23 +86,17 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   notes.data = result.data_summary;
   quant::write_notes(compressed, notes);
   result.model = api::wrap(std::move(compressed));
-  if (options.verify == 0 || options.partial || data.empty()) return result;
-
-  Data unseen = api::limited(data, options.samples);
-  if (api::open(unseen, prepared.model)->total() > unseen.limit) {
-    unseen.rest(options.verify);
-  } else {
-    unseen.take(options.verify);
-    result.warnings.push_back({"W26", "compared on calibration samples: there are no others"});
+  const bool stopped = result.search && !result.search->stopped.empty();
+  if (verifies && !stopped && (options.details || !result.comparison)) {
+    compare_options.threads = options.threads;
+    compare_options.progress = options.progress;
+    compare_options.layers = options.details;
+    compare_options.most_changed = options.details ? kChangedSamples : 0;
+    // Layers are compared in the units that channels have now; the float function is the same.
+    result.comparison =
+        compare(options.details ? result.prepared : model, result.model, unseen, compare_options);
   }
-  CompareOptions compare_options;
-  compare_options.threads = options.threads;
-  compare_options.progress = options.progress;
-  compare_options.layers = options.details;
-  compare_options.most_changed = options.details ? kChangedSamples : 0;
-  // Layers are compared in the units that channels have now; the float function is the same.
-  result.comparison =
-      compare(options.details ? result.prepared : model, result.model, unseen, compare_options);
+  if (!result.comparison) return result;
   constexpr double kPoorDb = 10;
   for (const OutputComparison& out : result.comparison->outputs)
     if (out.sqnr_db < kPoorDb)

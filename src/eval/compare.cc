@@ -6,12 +6,12 @@
 #include <optional>
 
 #include "base/error.h"
-#include "engine/session.h"
 #include "eval/accuracy.h"
 #include "eval/classes.h"
 #include "eval/conditions.h"
 #include "eval/layers.h"
 #include "eval/report/thumbnail.h"
+#include "eval/running.h"
 #include "stats/difference.h"
 #include "stats/min_max.h"
 
@@ -50,21 +50,6 @@ void check_fit(const ir::Graph& a, const ir::Graph& b) {
   if (names(a) != names(b))
     base::fail_input("E26", "the models give different outputs: ({}) and ({})",
                      signature(a, a.outputs), signature(b, b.outputs));
-}
-
-std::unique_ptr<engine::Session> session_of(const ir::Model& model, std::set<std::string> keep,
-                                            int threads) {
-  engine::CompileOptions compile;
-  compile.keep = std::move(keep);
-  engine::SessionOptions options;
-  options.threads = threads;
-  return std::make_unique<engine::Session>(engine::compile(model, compile), options);
-}
-
-std::vector<Tensor> take_inputs(calib::Batch& batch) {
-  std::vector<Tensor> values;
-  for (auto& [name, tensor] : batch.inputs) values.push_back(std::move(tensor));
-  return values;
 }
 
 // Row `i` of a class output that was widened to float32.
@@ -114,13 +99,11 @@ class Comparer {
     check_fit(a.graph, b.graph);
     for (ir::ValueId id : b.graph.required_inputs())
       input_types_.push_back(b.graph.values[id].type.elem);
-    std::set<std::string> keep_a, keep_b;
+    std::set<std::string> keep_b;
     if (options.layers) {
       layers_.emplace(common_layers(a.graph, b.graph));
-      keep_a = layers_->keep_of_original();
       keep_b = layers_->keep_of_other();
     }
-    a_ = session_of(a, keep_a, options.threads);
     b_ = session_of(b, keep_b, options.threads);
     outputs_.resize(a.graph.outputs.size());
     constants_.resize(outputs_.size());
@@ -154,7 +137,7 @@ class Comparer {
       remember = layers_->remember();
       difference = layers_->compare();
     }
-    const std::vector<Tensor> a = a_->run(inputs, remember),
+    const std::vector<Tensor> a = run_original(inputs, remember),
                               b = b_->run(in_types_of_other(inputs), difference);
     for (size_t i = 0; i < outputs_.size(); ++i) {
       if (a[i].dtype() == DType::kString || b[i].dtype() == DType::kString) continue;
@@ -171,6 +154,23 @@ class Comparer {
     if (const auto k = class_output(a, batch.count))
       add_classes(batch, inputs, tensor::to_float32(a[*k]), tensor::to_float32(b[*k]));
     result_.n += batch.count;
+  }
+
+  std::vector<Tensor> run_original(const std::vector<Tensor>& inputs, const engine::Tap& tap) {
+    Remembered* known = layers_ ? nullptr : options_.remembered;
+    const size_t batch = batches_++;
+    if (known && batch < known->batches.size()) return known->batches[batch];
+    if (!a_)
+      a_ = session_of(original_, layers_ ? layers_->keep_of_original() : std::set<std::string>(),
+                      options_.threads);
+    std::vector<Tensor> outputs = a_->run(inputs, tap);
+    size_t bytes = 0;
+    for (const Tensor& t : outputs) bytes += t.bytes();
+    if (known && batch == known->batches.size() && known->bytes + bytes <= known->most_bytes) {
+      known->bytes += bytes;
+      known->batches.push_back(outputs);
+    }
+    return outputs;
   }
 
   // How much an operator finds (NonMaxSuppression, NonZero) may differ; other shapes may not.
@@ -305,7 +305,8 @@ class Comparer {
   const Options& options_;
   std::vector<Condition> conditions_;
   std::optional<LayerDifferences> layers_;
-  std::unique_ptr<engine::Session> a_, b_;
+  std::unique_ptr<engine::Session> a_, b_;  // a_ from when it is needed
+  size_t batches_ = 0;
   std::vector<DType> input_types_;  // of the other model
   std::vector<stats::Difference> outputs_;
   std::vector<Constancy> constants_;  // by output

@@ -116,6 +116,10 @@ void check_measured(const std::vector<Condition>& conditions, bool classifier, b
   }
 }
 
+double measured(const Comparison& comparison, const Condition& condition) {
+  return value_of(comparison, condition.measure).first;
+}
+
 std::vector<std::string> broken(const Comparison& comparison,
                                 const std::vector<Condition>& conditions) {
   std::vector<std::string> sentences;

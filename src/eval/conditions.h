@@ -20,6 +20,8 @@ struct Condition {
 Condition parse_condition(std::string_view text);
 // E50 where a condition asks for what there is not: a class output, labels.
 void check_measured(const std::vector<Condition>& conditions, bool classifier, bool labels);
+// The measure of a condition that check_measured() lets pass.
+double measured(const Comparison& comparison, const Condition& condition);
 // What is broken, one sentence each; E50 where a condition asks for what this comparison does not
 // have.
 std::vector<std::string> broken(const Comparison& comparison,

@@ -149,16 +149,18 @@ class Analyser {
     if (!role.op || role.op->traits.quant == QuantClass::kNone || node.output(0) == ir::kNone)
       return;
     role.inputs.assign(node.inputs.size(), false);
+    const bool product =
+        node.op == "MatMul" && !g_.constant(node.input(1)) && !g_.constant(node.input(0));
+    role.weighted = role.op->traits.quant == QuantClass::kWeighted && !product;
     if (const auto it = left_.find(n); it != left_.end()) {
       role.reason = it->second;
       return;
     }
     if (role.op->traits.quant == QuantClass::kWeighted) {
-      if (node.op == "MatMul" && !g_.constant(node.input(1)) && !g_.constant(node.input(0))) {
+      if (product) {
         reach_product(node, role);
         return;
       }
-      role.weighted = true;
       role.reason = obstacle(node);
       if (!role.reason.empty()) return;
       const ir::ValueId at = settle(n);

@@ -19,13 +19,18 @@ Analysis analyse_observed(const ir::Model& model, const stats::Statistics& stati
                           const Recipe& recipe) {
   std::set<std::string> unobserved;
   std::map<ir::NodeId, std::string> left;
+  const ir::Graph& g = model.graph;
+  for (size_t n = 0; n < g.nodes.size() && !recipe.left.empty(); ++n)
+    if (const ir::ValueId out = g.nodes[n].output(0); out != ir::kNone)
+      if (const auto it = recipe.left.find(g.values[out].name); it != recipe.left.end())
+        left[static_cast<ir::NodeId>(n)] = it->second;
   for (;;) {
     Analysis a = analyse(model, recipe.keep, unobserved, left, *recipe.target);
     const size_t before = unobserved.size() + left.size();
     left.merge(unlike_parts(model, a, statistics, recipe.calibrator));
     for (size_t v = 0; v < a.stored.size(); ++v) {
       if (!a.stored[v]) continue;
-      const std::string& name = model.graph.values[a.head[v]].name;
+      const std::string& name = g.values[a.head[v]].name;
       const auto it = statistics.tensors.find(name);
       if (it == statistics.tensors.end() || it->second.range.empty()) unobserved.insert(name);
     }
@@ -35,12 +40,17 @@ Analysis analyse_observed(const ir::Model& model, const stats::Statistics& stati
 
 class Decider {
  public:
-  Decider(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe)
+  Decider(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe,
+          const Decisions* known)
       : g_(model.graph),
         statistics_(statistics),
         recipe_(recipe),
+        known_(known),
         a_(analyse_observed(model, statistics, recipe)),
-        made_(g_.producers()) {}
+        made_(g_.producers()) {
+    if (!known) return;
+    for (const NodeDecision& d : known->nodes) known_nodes_[d.output] = &d;
+  }
 
   Decisions run() {
     Decisions d;
@@ -85,6 +95,10 @@ class Decider {
   }
 
   Format activation(ir::ValueId head) const {
+    if (known_)
+      if (const auto it = known_->activations.find(g_.values[head].name);
+          it != known_->activations.end())
+        return it->second;
     const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
     const bool symmetric =
       recipe_.target->activation == DType::kInt8 || a_.symmetric.contains(head);
@@ -106,6 +120,13 @@ class Decider {
   }
 
   void add_weight(const ir::Node& node, const Decisions& d, NodeDecision& decision) const {
+    if (const auto it = known_nodes_.find(decision.output);
+        it != known_nodes_.end() && it->second->quantized) {
+      decision.weight = it->second->weight;
+      decision.weight_sqnr_db = it->second->weight_sqnr_db;
+      decision.bias = it->second->bias;
+      return;
+    }
     const Tensor& weight = *g_.constant(node.inputs[1]);
     Format format = symmetric_s8(weight, recipe_.per_channel ? channel_axis(node, weight) : -1);
     if (const Tensor* bias = g_.constant(node.input(2)); bias && recipe_.target->quantizes_bias)
@@ -125,6 +146,8 @@ class Decider {
   const ir::Graph& g_;
   const stats::Statistics& statistics_;
   const Recipe& recipe_;
+  const Decisions* known_;
+  std::map<std::string, const NodeDecision*> known_nodes_;
   Analysis a_;
   std::vector<ir::NodeId> made_;
 };
@@ -151,9 +174,22 @@ std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe) 
   return names;
 }
 
-Decisions decide(const ir::Model& model, const stats::Statistics& statistics,
-                 const Recipe& recipe) {
-  return Decider(model, statistics, recipe).run();
+Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe,
+                 const Decisions* known) {
+  return Decider(model, statistics, recipe, known).run();
+}
+
+WeightBytes weight_bytes(const ir::Graph& graph, const ir::Node& node, const NodeDecision& decision,
+                         const Target& target) {
+  const Tensor *weight = graph.constant(node.input(1)), *bias = graph.constant(node.input(2));
+  if (!weight) return {};
+  const uint64_t before = weight->bytes() + (bias ? bias->bytes() : 0);
+  if (!decision.weight) return {before, before};
+  const uint64_t bias_bytes = bias ? bias->bytes() : 4 * decision.bias.size();
+  const size_t scales = decision.weight->params.scales.size();
+  uint64_t after = static_cast<uint64_t>(weight->count()) + 5 * scales + bias_bytes;
+  if (bias_bytes > 0 && target.quantizes_bias) after += 4 * scales;
+  return {before, after};
 }
 
 void check_weights(const ir::Model& model) {

@@ -21,6 +21,7 @@ struct Recipe {
   bool bias_correct = true;       // biases make up for the mean error of rounded weights
   std::vector<std::string> keep;  // globs on node names or operator names
   const Target* target = &find_target("any");
+  std::map<std::string, std::string> left = {};  // stay in float: first output -> reason
 };
 
 // How a value is stored in 8 bits.
@@ -56,13 +57,23 @@ struct Decisions {
 // of which axis the mean of each channel is needed too: 1 or -1 (the last), 0: none.
 std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe);
 // `model`: simplified, with types inferred. Pure: no data is touched, nothing runs. A value without
-// statistics stays in float, and so does what depends on it.
-Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe);
+// statistics stays in float, and so does what depends on it. `known`: decisions by the same
+// statistics and a recipe that differs in `keep` and `left` alone; what they say of a value or of
+// weights is taken over instead of being computed again.
+Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe,
+                 const Decisions* known = nullptr);
 // The model with QuantizeLinear and DequantizeLinear as the decisions say: every value of
 // `activations` is quantized once, to `<name>_q`, and dequantized for each reader of its own;
 // weights are int8 and biases int32 initializers. Needs opset 13 where weights are per channel (10
 // otherwise).
 ir::Model apply(const ir::Model& model, const Decisions& decisions);
+
+// Bytes of the weight and the bias of a node, and what they take as decided, with their scales.
+struct WeightBytes {
+  uint64_t before = 0, after = 0;
+};
+WeightBytes weight_bytes(const ir::Graph& graph, const ir::Node& node, const NodeDecision& decision,
+                         const Target& target);
 
 // E14 (kInput) if weights of a layer that could be quantized are not all finite; names the tensor.
 void check_weights(const ir::Model& model);

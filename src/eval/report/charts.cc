@@ -93,4 +93,33 @@ std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& c
   return svg + "</svg>";
 }
 
+std::string scatter_chart(const std::vector<Point>& points, double limit,
+                          const std::string& alternative) {
+  constexpr double kHeight = 180, kMargin = 10;
+  std::string svg =
+      fmt::format("<svg class=scatter role=img width=\"100%\" height={}><title>{}</title>", kHeight,
+                  escape(alternative));
+  const auto extent = [&](double Point::*axis) {
+    const auto [lo, hi] = std::ranges::minmax(points, {}, axis);
+    return std::pair(lo.*axis, hi.*axis);
+  };
+  const auto place = [](double v, std::pair<double, double> ends) {
+    return ends.second > ends.first ? (v - ends.first) / (ends.second - ends.first) : 0.5;
+  };
+  if (points.empty()) return svg + "</svg>";
+  const auto xs = extent(&Point::x), ys = extent(&Point::y);
+  const auto height = [&](double y) {
+    return kHeight - kMargin - place(y, ys) * (kHeight - 2 * kMargin);
+  };
+  if (limit >= ys.first && limit <= ys.second)
+    svg +=
+        fmt::format("<line class=limit x1=0 x2=\"100%\" y1={0:.1f} y2={0:.1f} />", height(limit));
+  for (const Point& p : points)
+    svg += fmt::format(
+        "<circle class=\"{}{}\" cx=\"{:.1f}%\" cy={:.1f} r={}><title>{}</title></circle>",
+        p.good ? "b0" : "k", p.chosen ? " chosen" : "", 3 + 94 * place(p.x, xs), height(p.y),
+        p.chosen ? 8 : 5, escape(p.label));
+  return svg + "</svg>";
+}
+
 }  // namespace tersor::eval

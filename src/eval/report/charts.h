@@ -23,6 +23,17 @@ std::string bar_chart(const std::vector<BarRow>& rows, double longest,
 std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& counts,
                             double clip_lo, double clip_hi, const std::string& alternative);
 
+// One point of a scatter chart.
+struct Point {
+  double x = 0, y = 0;
+  std::string label;  // shown when pointed at
+  bool good = false, chosen = false;
+};
+// Points over the extent of both axes, a dashed line at `limit` if it lies in it; the texts of the
+// axes are left to the page.
+std::string scatter_chart(const std::vector<Point>& points, double limit,
+                          const std::string& alternative);
+
 // A picture as the source of an <img>: "data:image/png;base64,...". channels: 1 or 3.
 std::string picture_source(int width, int height, int channels, const std::vector<uint8_t>& pixels);
 

@@ -110,16 +110,11 @@ class Describer {
   }
 
   void add_weights(const ir::Node& node, const quant::NodeDecision& d, LayerDecision& layer) {
-    const Tensor *weight = g_.constant(node.input(1)), *bias = g_.constant(node.input(2));
+    const Tensor* weight = g_.constant(node.input(1));
     if (!weight) return;
-    const uint64_t bias_bytes = bias ? bias->bytes() : 4 * d.bias.size();
-    layer.bytes_before = weight->bytes() + (bias ? bias->bytes() : 0);
-    layer.bytes_after = layer.bytes_before;
-    if (d.weight) {
-      const size_t scales = d.weight->params.scales.size();
-      layer.bytes_after = static_cast<uint64_t>(weight->count()) + 5 * scales + bias_bytes;
-      if (bias_bytes > 0 && decisions_.target->quantizes_bias) layer.bytes_after += 4 * scales;
-    }
+    const auto [before, after] = quant::weight_bytes(g_, node, d, *decisions_.target);
+    layer.bytes_before = before;
+    layer.bytes_after = after;
     if (details_ && weight->dtype() == DType::kFloat32) layer.histogram = bins_of(*weight);
   }
 

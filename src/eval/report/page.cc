@@ -42,6 +42,7 @@ class Page {
     verdict();
     facts();
     warnings();
+    trade_off();
     layers();
     histograms();
     sizes();
@@ -98,7 +99,7 @@ class Page {
       fact(fmt::format("{:.2f} x smaller", static_cast<double>(r_.original.bytes) /
                                                static_cast<double>(r_.compressed.bytes)),
            bytes_text(r_.original.bytes) + " to " + bytes_text(r_.compressed.bytes));
-    if (r_.timings.size() == 2 && r_.timings[1].p50_ms > 0)
+    if (r_.timings.size() >= 2 && r_.timings[1].p50_ms > 0)
       fact(fmt::format("{:.2f} x faster", r_.timings[0].p50_ms / r_.timings[1].p50_ms),
            fmt::format("{:.3g} to {:.3g} ms, one thread", r_.timings[0].p50_ms,
                        r_.timings[1].p50_ms));
@@ -123,6 +124,48 @@ class Page {
     for (const Warning& w : r_.warnings)
       add("<li><span class=bad>{}</span> {}</li>", escape(w.code), escape(w.text));
     html_ += "</ul>";
+  }
+
+  // What staying in float costs and brings, mix by mix.
+  void trade_off() {
+    if (!q_ || !q_->search || q_->search->tried.empty()) return;
+    const Search& s = *q_->search;
+    const bool decibels = s.measure == "sqnr", shares = !decibels && s.measure != "cosine";
+    const auto text = [&](double value) {
+      return decibels ? decibel_text(value)
+             : shares ? percent_text(value, 2)
+                      : fmt::format("{:.6f}", value);
+    };
+    std::vector<Point> points;
+    std::string rows;
+    for (size_t i = 0; i < s.tried.size(); ++i) {
+      const Mix& m = s.tried[i];
+      const bool chosen = s.chosen == i;
+      points.push_back(
+          {static_cast<double>(m.bytes), m.value,
+           fmt::format("{} in float, {}, {}", m.left.size(), bytes_text(m.bytes), text(m.value)),
+           m.holds, chosen});
+      rows += fmt::format(
+          "<tr{}><td>{}</td><td>{}</td><td>{}</td><td class=l>{}{}</td><td class=\"l "
+          "wrap\">{}</td></tr>",
+          chosen ? " class=differs" : "", m.left.size(), bytes_text(m.bytes), text(m.value),
+          chosen ? "taken" : "",
+          m.holds  ? (chosen ? "" : "holds")
+          : chosen ? ", does not hold"
+                   : "",
+          escape(fmt::format("{}", fmt::join(m.left, ", "))));
+    }
+    heading(
+        "Accuracy and size",
+        fmt::format("Mixes that were tried, {} against the size of all weights ({} to {}); "
+                    "layers stay in float until {} is no longer so{}.",
+                    s.measure, bytes_text(s.tried.front().bytes), bytes_text(s.tried.back().bytes),
+                    escape(s.condition), s.stopped.empty() ? "" : ", stopped: " + s.stopped));
+    html_ += scatter_chart(points, s.limit, "Size of weights and " + s.measure + " of each mix");
+    html_ += "<p class=key><span class=ka></span>holds<span class=kk></span>does not</p>";
+    add("<div class=scroll><table><tr><th>in float</th><th>weights</th><th>{}</th><th></th><th "
+        "class=l>layers</th></tr>{}</table></div>",
+        escape(s.measure), rows);
   }
 
   std::optional<double> output_of(const LayerDecision& l) const {

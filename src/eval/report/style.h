@@ -48,6 +48,8 @@ figure{margin:0;background:var(--card);border:1px solid var(--line);border-radiu
 figcaption b{color:var(--fg);overflow-wrap:anywhere}
 svg.hist{width:100%;height:80px;display:block}
 .h{fill:var(--h)}.out{fill:var(--out)}.clip{stroke:var(--bad);vector-effect:non-scaling-stroke}
+svg.scatter{display:block;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
+.chosen{stroke:var(--fg);stroke-width:2}.limit{stroke:var(--bad);stroke-dasharray:6 4}
 @media print{.scroll{max-height:none;overflow:visible}figure,tr{break-inside:avoid}}
 )";
 

@@ -1,0 +1,38 @@
+#include "recipe_options.h"
+
+namespace tersor::cli {
+
+void add_recipe(CLI::App& app, RecipeOptions& o) {
+  add_data(app, o.data, true);
+  app.add_option("--target", o.quantize.target,
+                 "any (default): runs as int8 in onnxruntime, OpenVINO and tersor; or for one of "
+                 "onnxruntime, openvino, tensorrt, tersor");
+  app.add_option("-n,--samples", o.quantize.samples,
+                 "calibration samples, spread over the data (300)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  std::string names;
+  for (const auto& [name, summary] : calibrators())
+    names += (names.empty() ? name + " (default)" : ", " + name);
+  app.add_option("--calib", o.quantize.calibrator, names);
+  app.add_option("--stats", o.stats,
+                 "statistics of 'tersor calibrate' instead of calibrating; -d is compared on only");
+  app.add_option("--bias-correct", o.quantize.bias_correct,
+                 "on (default) or off: biases make up for the mean error of rounded weights");
+  app.add_option(
+      "--equalize", o.quantize.equalize,
+      "auto (default), on, off: bring channels of unlike size between two layers together");
+  app.add_flag("--per-tensor", o.per_tensor, "one scale for a whole weight, not one per channel");
+  app.add_option("--keep", o.quantize.keep, "leave these nodes or operators in float (globs)");
+  app.add_flag("--requantize", o.quantize.requantize,
+               "accept a quantized model: dequantize it first");
+}
+
+void finish_recipe(RecipeOptions& o, const Common& common) {
+  check_choice("choice for --equalize", o.quantize.equalize, {"auto", "on", "off"});
+  check_choice("target", o.quantize.target, target_names());
+  o.quantize.per_channel = !o.per_tensor;
+  o.quantize.threads = common.threads;
+  if (!o.stats.empty()) o.quantize.statistics = Statistics::load(o.stats);
+}
+
+}  // namespace tersor::cli

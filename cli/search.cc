@@ -1,0 +1,152 @@
+#include "search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace tersor::cli {
+namespace {
+
+// "12.5dB" -> 12.5 and "dB".
+std::pair<double, std::string> number_and_unit(const char* option, const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || !std::isfinite(value) || value < 0)
+    fail_usage(fmt::format("cannot read {} '{}'", option, printable(text)));
+  return {value, std::string(end, text.data() + text.size())};
+}
+
+double limit_of(const GoalOptions& o) {
+  const auto [value, unit] = number_and_unit("--max-drop", o.max_drop);
+  const bool decibels = o.metric == "sqnr";
+  if (unit == "%")
+    // An error of 1 % of the signal is 40 dB below it.
+    return decibels ? -20 * std::log10(value / 100) : value / 100;
+  if (decibels ? unit != "dB" && !unit.empty() : !unit.empty())
+    fail_usage(fmt::format("cannot read --max-drop '{}' of {}", printable(o.max_drop), o.metric),
+               "for example 1% or 0.01; with --metric sqnr 25dB or 1%");
+  return value;
+}
+
+double seconds_of(const std::string& text) {
+  const auto [value, unit] = number_and_unit("--time", text);
+  const double factor = unit == "s" || unit.empty() ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  if (!(value * factor > 0))
+    fail_usage(fmt::format("cannot read --time '{}'", printable(text)), "for example 90s, 10m, 1h");
+  return value * factor;
+}
+
+std::string value_text(const std::string& measure, double value) {
+  if (measure == "sqnr") return decibel(value);
+  if (measure == "cosine") return fmt::format("{:.6f}", value);
+  return percent(value, 2);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  constexpr size_t kListed = 6;
+  std::string text;
+  for (size_t i = 0; i < std::min(kListed, names.size()); ++i)
+    text += (i ? ", " : "") + printable(names[i]);
+  if (names.size() > kListed) text += fmt::format(" and {} more", names.size() - kListed);
+  return text;
+}
+
+}  // namespace
+
+void add_goal(CLI::App& app, GoalOptions& o) {
+  app.add_option("--max-drop", o.max_drop,
+                 "1%: layers stay in float, as few as can be found, until no more is lost on other "
+                 "samples; exit 1 if that cannot be reached");
+  app.add_option("--metric", o.metric,
+                 "of --max-drop: top1 (default; other labels count where there are none), sqnr "
+                 "(--max-drop 25dB), cosine");
+  app.add_option("--time", o.time,
+                 "of the search for --max-drop, 90s, 10m, 1h: then the best so far is written");
+}
+
+std::optional<Goal> goal_of(const GoalOptions& o) {
+  if (o.max_drop.empty()) {
+    if (!o.time.empty()) fail_usage("--time is for --max-drop, which is not given");
+    return {};
+  }
+  check_choice("metric", o.metric, {"top1", "sqnr", "cosine"});
+  return Goal{o.metric, limit_of(o), o.time.empty() ? 0 : seconds_of(o.time)};
+}
+
+Json to_json(const Sensitivity& s) {
+  Json j{{"samples", s.samples},
+         {"all_int8_db", number(s.all_db)},
+         {"seconds", s.seconds},
+         {"layers", Json::array()}};
+  for (const LayerSensitivity& l : s.layers)
+    j["layers"].push_back({{"node", l.node},
+                           {"op", l.op},
+                           {"alone_db", number(l.alone_db)},
+                           {"without_db", number(l.without_db)},
+                           {"bytes", l.bytes}});
+  return j;
+}
+
+Json to_json(const Search& s) {
+  Json j{{"measure", s.measure},
+         {"condition", s.condition},
+         {"stopped", s.stopped.empty() ? Json(nullptr) : Json(s.stopped)},
+         {"chosen", s.chosen ? Json(*s.chosen) : Json(nullptr)},
+         {"seconds", s.seconds},
+         {"tried", Json::array()}};
+  for (const Mix& m : s.tried)
+    j["tried"].push_back(
+        {{"float", m.left}, {"bytes", m.bytes}, {"value", number(m.value)}, {"holds", m.holds}});
+  if (s.sensitivity) j["sensitivity"] = to_json(*s.sensitivity);
+  return j;
+}
+
+std::string sensitivity_text(const Sensitivity& s, size_t most) {
+  Table t({"layer", "operator", "alone in int8", "all but it", "saves"});
+  t.left(1);
+  const size_t shown = most == 0 ? s.layers.size() : std::min(most, s.layers.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const LayerSensitivity& l = s.layers[i];
+    t.add(
+        {printable(l.node), l.op, decibel(l.alone_db), decibel(l.without_db), bytes_text(l.bytes)});
+  }
+  std::string text = t.text();
+  if (shown < s.layers.size())
+    text += fmt::format("  and {} more that hurt less\n", s.layers.size() - shown);
+  return text;
+}
+
+std::string search_text(const Search& s, const std::vector<Timing>& timings) {
+  std::string text = fmt::format("search     {} mixes in {:.1f} s; not wanted: {}{}\n",
+                                 s.tried.size(), s.seconds, s.condition,
+                                 s.stopped.empty()     ? ""
+                                 : s.stopped == "time" ? "; time is over"
+                                                       : "; interrupted");
+  constexpr size_t kListed = 8;
+  if (s.sensitivity) text += sensitivity_text(*s.sensitivity, kListed);
+  Table t({"in float", "weights", s.measure, "", "layers"});
+  t.left(3).left(4);
+  for (size_t i = 0; i < s.tried.size(); ++i) {
+    const Mix& m = s.tried[i];
+    t.add({std::to_string(m.left.size()), bytes_text(m.bytes), value_text(s.measure, m.value),
+           s.chosen == i ? m.holds ? "taken" : "taken, does not hold"
+           : m.holds     ? "holds"
+                         : "",
+           joined(m.left)});
+  }
+  text += t.text();
+  if (!s.chosen) return text + "not met: nothing could be measured, all layers are int8\n";
+  const Mix &chosen = s.tried[*s.chosen], &all = s.tried[0];
+  if (chosen.left.empty()) return text;
+  text += fmt::format("  {} layer{} in float cost {} of weights", chosen.left.size(),
+                      chosen.left.size() == 1 ? "" : "s", bytes_text(chosen.bytes - all.bytes));
+  if (timings.size() == 3)
+    text +=
+        fmt::format(" and {:.3g} ms: {:.3g} instead of {:.3g}",
+                    timings[1].p50_ms - timings[2].p50_ms, timings[1].p50_ms, timings[2].p50_ms);
+  return text + "\n";
+}
+
+}  // namespace tersor::cli

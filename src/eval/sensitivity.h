@@ -1,0 +1,36 @@
+// What each layer costs in 8 bits, measured at the outputs of the model.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/form_errors.h"
+#include "quant/decisions.h"
+
+namespace tersor::eval {
+
+// A float model, and what is known of it.
+struct Quantizable {
+  const ir::Model& model;
+  const stats::Statistics& statistics;
+  const quant::Recipe& recipe;
+  const quant::Decisions& decisions;  // by these three
+};
+// The recipe's decisions with these layers in float as well (by first output, with the reason).
+quant::Decisions leaving(const Quantizable& q, const std::map<std::string, std::string>& left);
+
+struct LayerCost {
+  const quant::NodeDecision* decision = nullptr;  // of Quantizable::decisions
+  double alone_db = 0, without_db = 0;            // see tersor/search.h
+};
+struct Costs {
+  std::vector<LayerCost> layers;  // in graph order
+  double all_db = 0;
+  int64_t samples = 0;
+};
+// The layers with weights that are in 8 bits. `open` gives the data twice.
+Costs layer_costs(const Quantizable& q,
+                  const std::function<std::unique_ptr<calib::Dataset>()>& open,
+                  const FormOptions& options);
+
+}  // namespace tersor::eval
