@@ -10,31 +10,34 @@ namespace tersor::cli {
 namespace {
 
 // "12.5dB" -> 12.5 and "dB".
-std::pair<double, std::string> number_and_unit(const char* option, const std::string& text) {
+std::pair<double, std::string> number_and_unit(const char* option, const std::string& text,
+                                               const char* example) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || !std::isfinite(value) || value < 0)
-    fail_usage(fmt::format("cannot read {} '{}'", option, printable(text)));
+    fail_usage(fmt::format("cannot read {} '{}'", option, printable(text)), example);
   return {value, std::string(end, text.data() + text.size())};
 }
 
 double limit_of(const GoalOptions& o) {
-  const auto [value, unit] = number_and_unit("--max-drop", o.max_drop);
+  constexpr const char* kExample = "for example 1% or 0.01; with --metric sqnr 25dB or 1%";
+  const auto [value, unit] = number_and_unit("--max-drop", o.max_drop, kExample);
   const bool decibels = o.metric == "sqnr";
   if (unit == "%")
     // An error of 1 % of the signal is 40 dB below it.
     return decibels ? -20 * std::log10(value / 100) : value / 100;
   if (decibels ? unit != "dB" && !unit.empty() : !unit.empty())
     fail_usage(fmt::format("cannot read --max-drop '{}' of {}", printable(o.max_drop), o.metric),
-               "for example 1% or 0.01; with --metric sqnr 25dB or 1%");
+               kExample);
   return value;
 }
 
 double seconds_of(const std::string& text) {
-  const auto [value, unit] = number_and_unit("--time", text);
+  constexpr const char* kExample = "for example 90s, 10m, 1h";
+  const auto [value, unit] = number_and_unit("--time", text, kExample);
   const double factor = unit == "s" || unit.empty() ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
   if (!(value * factor > 0))
-    fail_usage(fmt::format("cannot read --time '{}'", printable(text)), "for example 90s, 10m, 1h");
+    fail_usage(fmt::format("cannot read --time '{}'", printable(text)), kExample);
   return value * factor;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/input_check.h"
 #include "base/error.h"
 #include "quant/partial.h"
 #include "tersor/session.h"
@@ -137,6 +138,9 @@ Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
   g.interrupted = collected.interrupted;
   for (calib::Warning& w : collected.warnings)
     g.warnings.push_back({std::move(w.code), std::move(w.text)});
+  if (!options.partial && !g.interrupted)
+    if (auto warning = check_inputs(model, data, false, options.threads))
+      g.warnings.push_back(*std::move(warning));
   return g;
 }
 

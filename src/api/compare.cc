@@ -1,6 +1,7 @@
 #include "tersor/compare.h"
 
 #include "api/impl.h"
+#include "api/input_check.h"
 #include "eval/bench.h"
 #include "eval/compare.h"
 
@@ -34,7 +35,10 @@ Comparison compare(const Model& original, const Model& compressed, const Data& d
   const ir::Model a = api::prepared(original.impl().model),
                   b = api::prepared(compressed.impl().model);
   const auto samples = api::open(data, a);
-  return eval::compare(a, b, *samples, o);
+  Comparison result = eval::compare(a, b, *samples, o);
+  if (auto warning = api::check_inputs(original, data, true, options.threads))
+    result.warnings.push_back(*std::move(warning));
+  return result;
 }
 
 Evaluation evaluate(const Model& model, const Data& data, int threads, const Progress& progress) {

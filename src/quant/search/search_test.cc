@@ -54,9 +54,9 @@ TEST(ChangedPart, BeginsWhereAWeightDiffers) {
   ir::Value& weight = other.graph.values[other.graph.find("c2_w")];
   weight.constant = ops::testing::random_tensor(weight.constant->dims(), 99);
   const ChangedPart part = changed_part(m, other);
-  EXPECT_EQ(operators(part.model),
-            (std::vector<std::string>{"Conv", "Add", "Relu", "GlobalAveragePool", "Flatten",
-                                      "Gemm"}));
+  EXPECT_EQ(
+      operators(part.model),
+      (std::vector<std::string>{"Conv", "Add", "Relu", "GlobalAveragePool", "Flatten", "Gemm"}));
   EXPECT_EQ(part.feeds, (std::vector<std::string>{"r1"}));
   EXPECT_EQ(outputs(part.model), (std::vector<std::string>{"y"}));
   // What did not change is shared.
@@ -126,7 +126,11 @@ std::vector<size_t> backward(size_t n) {
 TEST(FewestInFloat, LeavesAloneWhatHolds) {
   Oracle oracle;
   const auto found = fewest_in_float(
-      []() -> Orders { ADD_FAILURE() << "no order is needed"; return {}; }, oracle.measure());
+      []() -> Orders {
+        ADD_FAILURE() << "no order is needed";
+        return {};
+      },
+      oracle.measure());
   ASSERT_TRUE(found);
   EXPECT_TRUE(found->left.empty());
   EXPECT_EQ(oracle.asked, 1);
@@ -135,12 +139,11 @@ TEST(FewestInFloat, LeavesAloneWhatHolds) {
 TEST(FewestInFloat, FindsALayerAmongManyAndGivesOthersBack) {
   for (size_t needed = 0; needed < 50; ++needed) {
     Oracle oracle{{needed, 49}};
-    const auto found =
-        fewest_in_float([] { return Orders{backward(50)}; }, oracle.measure());
+    const auto found = fewest_in_float([] { return Orders{backward(50)}; }, oracle.measure());
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->outcome.holds);
-    EXPECT_EQ(found->left, needed == 49 ? std::vector<size_t>{49}
-                                        : (std::vector<size_t>{needed, 49}));
+    EXPECT_EQ(found->left,
+              needed == 49 ? std::vector<size_t>{49} : (std::vector<size_t>{needed, 49}));
   }
 }
 
@@ -148,8 +151,11 @@ TEST(FewestInFloat, TakesTheBetterOfTwoOrders) {
   Oracle oracle{{0, 1}};
   std::vector<size_t> forward = backward(64);
   std::ranges::reverse(forward);
-  const auto found =
-      fewest_in_float([&] { return Orders{backward(64), forward}; }, oracle.measure());
+  const auto found = fewest_in_float(
+      [&] {
+        return Orders{backward(64), forward};
+      },
+      oracle.measure());
   EXPECT_EQ(found->left, (std::vector<size_t>{0, 1}));
   EXPECT_LT(oracle.asked, 25);
 }
