@@ -11,7 +11,7 @@ namespace tersor::cli {
 namespace {
 
 struct Options {
-  std::string model, output, io = "float";
+  std::string model, output, target, io = "float";
   DataOptions data;
   ConvertOptions convert;
   bool force = false;
@@ -21,13 +21,70 @@ std::string counted(int64_t n, const char* noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
+// model.onnx -> model.WHAT.onnx
+std::string beside(const std::string& model, const std::string& what) {
+  return model == "-"
+             ? "-"
+             : std::filesystem::path(model).replace_extension().string() + "." + what + ".onnx";
+}
+
+// A quantized model for another runtime.
+int retarget_verb(Options& o, const Common& common) {
+  check_choice("target", o.target, target_names());
+  if (o.output.empty()) o.output = beside(o.model, o.target);
+  if (o.output != "-") check_output(o.output, o.force);
+  const Model original = Model::load(o.model);
+  const RetargetResult r = retarget(original, o.target);
+  const std::vector<Finding> findings = check_target(r.model, o.target);
+  r.model.save(o.output, o.force);
+  if (o.output == "-") return 0;
+  std::optional<Comparison> comparison;
+  if (o.data.given() && o.convert.verify > 0) {
+    ProgressBar bar(common.quiet);
+    CompareOptions compare_options;
+    compare_options.threads = common.threads;
+    compare_options.progress = bar.callback();
+    comparison =
+        compare(original, r.model, Data(o.data.data).take(o.convert.verify), compare_options);
+    print_warnings(comparison->warnings, common);
+  }
+  const int code = comparison && !comparison->passed ? 1 : 0;
+  if (common.json) {
+    Json j = report(common);
+    j["model"] = {
+        {"path", o.model}, {"sha256", original.sha256()}, {"bytes", original.file_bytes()}};
+    j["result"] = {{"path", o.output},
+                   {"sha256", r.model.sha256()},
+                   {"bytes", r.model.file_bytes()},
+                   {"target", o.target}};
+    j["values"] = r.values;
+    j["moved"] = r.moved;
+    j["biases_rounded"] = r.biases;
+    j["findings"] = findings.size();
+    if (comparison) j["compare"] = to_json(*comparison);
+    j["exit"] = code;
+    print(j);
+    return code;
+  }
+  std::string text = fmt::format("convert    {} for {}, same scales; {} with another zero point\n",
+                                 counted(r.values, "value"), o.target, r.moved);
+  if (r.biases > 0)
+    text +=
+        fmt::format("           float biases of {} rounded, by half a unit of the sums at most\n",
+                    counted(r.biases, "layer"));
+  if (comparison) text += comparison_text(*comparison, true);
+  if (!findings.empty())
+    text += fmt::format("next:  tersor inspect {} --target {}  ({})\n", printable(o.output),
+                        o.target, counted(static_cast<int64_t>(findings.size()), "finding"));
+  print(text + fmt::format("wrote {}\n", printable(o.output)));
+  return code;
+}
+
 int convert_verb(Options& o, const Common& common) {
+  if (!o.target.empty()) return retarget_verb(o, common);
   if (o.io != "float" && o.io != "half") fail_usage("--io is 'half' or 'float'");
   o.convert.io = o.io == "half";
-  if (o.output.empty())
-    o.output = o.model == "-" ? "-"
-                              : std::filesystem::path(o.model).replace_extension().string() + "." +
-                                    o.convert.to + ".onnx";
+  if (o.output.empty()) o.output = beside(o.model, o.convert.to);
   if (o.output != "-") check_output(o.output, o.force);
   const Model original = Model::load(o.model);
   ProgressBar bar(common.quiet);
@@ -94,7 +151,11 @@ int convert_verb(Options& o, const Common& common) {
 std::function<int()> declare_convert(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX file, - for standard input")->required();
-  app.add_option("--to", o->convert.to, "fp16 (default), bf16, fp32");
+  CLI::Option* to = app.add_option("--to", o->convert.to, "fp16 (default), bf16, fp32");
+  app.add_option("--target", o->target,
+                 "a quantized model for another runtime, without calibrating again: any, "
+                 "onnxruntime, openvino, tensorrt, tersor")
+      ->excludes(to);
   app.add_option("-o,--output", o->output,
                  "file to write; MODEL.fp16.onnx beside the model otherwise");
   app.add_flag("--force", o->force, "replace an existing file");

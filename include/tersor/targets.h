@@ -31,4 +31,16 @@ std::vector<TargetRule> target_rules(const std::string& target);
 // quantized.
 std::vector<Finding> check_target(const Model& model, const std::string& target);
 
+struct RetargetResult {
+  explicit RetargetResult(Model moved_model) : model(std::move(moved_model)) {}
+  Model model;
+  int64_t values = 0;  // stored in 8 bits
+  int64_t moved = 0;   // formats that got another type and zero point, for the same numbers
+  int64_t biases = 0;  // that were floats and are rounded, by half a unit of the sums at most
+};
+
+// A quantized model for another target, without calibrating again: the same scales, so that it
+// computes the same. E33 says why where that cannot be; E34 if the model is not quantized.
+RetargetResult retarget(const Model& model, const std::string& target);
+
 }  // namespace tersor

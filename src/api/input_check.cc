@@ -48,31 +48,33 @@ std::optional<Warning> check_inputs(const Model& original, const Data& data, boo
   };
   const auto now = measure({some, "", "", 0});
   if (!now || fit->good(now->misfit)) return {};
-  Trial best = *now;
-  const auto consider = [&](Trial trial) {
-    if (const auto measured = measure(std::move(trial)); measured && measured->misfit < best.misfit)
-      best = *measured;
+  // The best of all ranges, from where pictures are read as in `start`.
+  const auto best_from = [&](const Trial& start) {
+    std::optional<Trial> best = measure(start);
+    for (const Reading& r : kReadings) {
+      Trial trial = start;
+      trial.data.preprocess.mean = r.mean;
+      trial.data.preprocess.std = r.std;
+      trial.flags = fmt::format("--mean {} --std {}{}{}", r.mean, r.std,
+                                start.flags.empty() ? "" : " ", start.flags);
+      trial.what = fmt::format("{}{}{}", r.range, start.what.empty() ? "" : ", ", start.what);
+      const auto measured = measure(std::move(trial));
+      if (measured && (!best || measured->misfit < best->misfit)) best = measured;
+    }
+    return best;
   };
-  for (const Reading& r : kReadings) {
-    Trial trial = *now;
-    trial.data.preprocess.mean = r.mean;
-    trial.data.preprocess.std = r.std;
-    trial.flags = fmt::format("--mean {} --std {}", r.mean, r.std);
-    trial.what = r.range;
-    consider(std::move(trial));
-  }
-  const Preprocess& p = best.data.preprocess;
+  Trial best = *best_from(*now);
+  const Preprocess& p = data.preprocess;
   if (p.channels != "gray" && p.preset != "gray") {
-    Trial trial = best;
     const bool bgr = p.channels == "bgr" || (p.channels.empty() && p.preset == "bgr");
-    trial.data.preprocess.channels = bgr ? "rgb" : "bgr";
-    trial.flags += fmt::format("{}--channels {}", trial.flags.empty() ? "" : " ",
-                               trial.data.preprocess.channels);
-    trial.what += fmt::format("{}{}", trial.what.empty() ? "" : ", ", bgr ? "RGB" : "BGR");
-    // A second change must be clear by itself.
-    if (const auto swapped = measure(std::move(trial));
-        swapped && fit->clearly_better(swapped->misfit, best.misfit))
-      best = *swapped;
+    Trial swapped = *now;
+    swapped.data.preprocess.channels = bgr ? "rgb" : "bgr";
+    swapped.flags = "--channels " + swapped.data.preprocess.channels;
+    swapped.what = bgr ? "RGB" : "BGR";
+    // The other order of channels must be clear by itself.
+    if (const auto other = best_from(swapped);
+        other && fit->clearly_better(other->misfit, best.misfit))
+      best = *other;
   }
   if (best.flags.empty() || !fit->clearly_better(best.misfit, now->misfit)) return {};
   return Warning{

@@ -93,8 +93,14 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
     compare_options.layers = options.details;
     compare_options.most_changed = options.details ? kChangedSamples : 0;
     // Layers are compared in the units that channels have now; the float function is the same.
-    result.comparison =
-        compare(options.details ? result.prepared : model, result.model, unseen, compare_options);
+    try {
+      result.comparison =
+          compare(options.details ? result.prepared : model, result.model, unseen, compare_options);
+    } catch (const Error& error) {
+      // The search compared already.
+      if (error.kind() != ErrorKind::kInterrupted || !result.comparison) throw;
+      result.search->stopped = "interrupted";
+    }
   }
   if (!result.comparison) return result;
   constexpr double kPoorDb = 10;

@@ -111,14 +111,6 @@ class MixSearch {
     Mix mix;
   };
 
-  // Of all layers in 8 bits, by index.
-  const std::vector<const quant::NodeDecision*>& layers() {
-    if (layers_.empty())
-      for (const quant::NodeDecision& d : q_.decisions.nodes)
-        if (d.weighted && d.quantized) layers_.push_back(&d);
-    return layers_;
-  }
-
   calib::Advance watched(const char* stage) {
     return [this, stage](int64_t done, int64_t total) {
       if (options_.progress && !options_.progress(stage, done, total)) stopped_ = "interrupted";
@@ -145,7 +137,7 @@ class MixSearch {
       std::string why = "for the accuracy asked for";
       if (i < costs_.size())
         why += fmt::format(": {:.1f} dB with it alone in 8 bits", costs_[i].alone_db);
-      reasons[layers()[i]->output] = why;
+      reasons[layers_[i]->output] = why;
     }
     return reasons;
   }
@@ -164,7 +156,7 @@ class MixSearch {
     const bool holds = found->passed;
     Tried& tried = tried_.emplace_back();
     tried.layers = left;
-    for (size_t i : left) tried.mix.left.push_back(name_of(*layers()[i]));
+    for (size_t i : left) tried.mix.left.push_back(name_of(*layers_[i]));
     tried.mix.bytes = weight_bytes(mix);
     tried.mix.value = value;
     tried.mix.holds = holds;
@@ -201,7 +193,7 @@ class MixSearch {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   eval::Condition condition_;
   eval::Remembered remembered_;
-  std::vector<const quant::NodeDecision*> layers_;
+  const std::vector<const quant::NodeDecision*> layers_ = eval::layers_of(q_.decisions);
   std::vector<eval::LayerCost> costs_;
   std::optional<Sensitivity> sensitivity_;
   std::vector<Tried> tried_;
@@ -227,8 +219,7 @@ Sensitivity sensitivity(const Model& model, const Data& data, const QuantizeOpti
   const stats::Statistics statistics =
       api::chosen(gathered.statistics, model, prepared, recipe, false, false);
   const quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
-  const Data some =
-      api::held_out(data, options, samples, prepared.model, gathered.warnings);
+  const Data some = api::held_out(data, options, samples, prepared.model, gathered.warnings);
   eval::FormOptions form;
   form.threads = options.threads;
   if (options.progress)
@@ -237,8 +228,9 @@ Sensitivity sensitivity(const Model& model, const Data& data, const QuantizeOpti
     };
   const auto start = std::chrono::steady_clock::now();
   const eval::Quantizable q{prepared.model, statistics, recipe, decisions};
-  Sensitivity result = api::described(
-      q, eval::layer_costs(q, [&] { return api::open(some, prepared.model); }, form));
+  Sensitivity result =
+      api::described(q, eval::layer_costs(
+                            q, [&] { return api::open(some, prepared.model); }, form));
   result.seconds = api::seconds_since(start);
   result.warnings = std::move(gathered.warnings);
   return result;

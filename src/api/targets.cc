@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "api/impl.h"
-#include "quant/targets/target.h"
+#include "quant/retarget.h"
 
 namespace tersor {
 namespace {
@@ -33,6 +33,15 @@ std::vector<Finding> check_target(const Model& model, const std::string& target)
     list.push_back({std::move(f.rule), text(f.severity), std::move(f.node), std::move(f.op),
                     std::move(f.tensor), std::move(f.what), std::move(f.todo)});
   return list;
+}
+
+RetargetResult retarget(const Model& model, const std::string& target) {
+  quant::Retargeted moved = quant::retarget(model.impl().model, quant::find_target(target));
+  RetargetResult result(api::wrap(std::move(moved.model)));
+  result.values = moved.values;
+  result.moved = moved.moved;
+  result.biases = moved.biases;
+  return result;
 }
 
 }  // namespace tersor

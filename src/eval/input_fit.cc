@@ -97,15 +97,13 @@ class Information {
 std::unique_ptr<InputFit> InputFit::of(const ir::Model& original, bool answers, int threads) {
   auto fit = std::make_unique<InputFit>();
   ir::Model model = original;
-  passes::Options unfolded;
-  unfolded.disabled = {"fuse_batchnorm"};
-  passes::simplify(model, unfolded);
-  const ir::Graph& g = model.graph;
+  ir::Graph& g = model.graph;
   if (const ir::Node* norm = trained_norm(g)) {
     fit->mean_ = doubles(g.constant(norm->input(3)));
     fit->variance_ = doubles(g.constant(norm->input(4)));
     fit->evidence_ = "the running statistics of the first BatchNormalization";
-    model.graph.outputs = {norm->input(0)};
+    g.outputs = {norm->input(0)};
+    passes::run_pass(model, "dead_code");
   } else {
     if (!answers || g.outputs.size() != 1) return nullptr;
     const ir::Type& type = g.values[g.outputs[0]].type;

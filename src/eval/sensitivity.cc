@@ -8,16 +8,22 @@ quant::Decisions leaving(const Quantizable& q, const std::map<std::string, std::
   return quant::decide(q.model, q.statistics, recipe, &q.decisions);
 }
 
+std::vector<const quant::NodeDecision*> layers_of(const quant::Decisions& decisions) {
+  std::vector<const quant::NodeDecision*> layers;
+  for (const quant::NodeDecision& d : decisions.nodes)
+    if (d.quantized && (d.weighted || d.op == "MatMul")) layers.push_back(&d);
+  return layers;
+}
+
 Costs layer_costs(const Quantizable& q,
                   const std::function<std::unique_ptr<calib::Dataset>()>& open,
                   const FormOptions& options) {
   Costs costs;
   std::map<std::string, std::string> all;
-  for (const quant::NodeDecision& d : q.decisions.nodes)
-    if (d.weighted && d.quantized) {
-      costs.layers.push_back({.decision = &d});
-      all[d.output] = "measured alone";
-    }
+  for (const quant::NodeDecision* layer : layers_of(q.decisions)) {
+    costs.layers.push_back({.decision = layer});
+    all[layer->output] = "measured alone";
+  }
   const auto measure = [&](const ir::Model& base, auto left, int64_t part) {
     const Forms forms{base, costs.layers.size(), [&](size_t i) {
                         return quant::apply(q.model,

@@ -19,16 +19,19 @@ struct Quantizable {
 // The recipe's decisions with these layers in float as well (by first output, with the reason).
 quant::Decisions leaving(const Quantizable& q, const std::map<std::string, std::string>& left);
 
+// Layers in 8 bits that could stay in float: those with weights, and products of computed operands.
+std::vector<const quant::NodeDecision*> layers_of(const quant::Decisions& decisions);
+
 struct LayerCost {
   const quant::NodeDecision* decision = nullptr;  // of Quantizable::decisions
   double alone_db = 0, without_db = 0;            // see tersor/search.h
 };
 struct Costs {
-  std::vector<LayerCost> layers;  // in graph order
+  std::vector<LayerCost> layers;  // in the order of layers_of()
   double all_db = 0;
   int64_t samples = 0;
 };
-// The layers with weights that are in 8 bits. `open` gives the data twice.
+// Of layers_of(). `open` gives the data, twice.
 Costs layer_costs(const Quantizable& q,
                   const std::function<std::unique_ptr<calib::Dataset>()>& open,
                   const FormOptions& options);

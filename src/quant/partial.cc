@@ -69,9 +69,15 @@ ir::Model remove_quantization(const ir::Model& model) {
       continue;
     }
     const ir::NodeId q = made[node.inputs[0]];
-    if (q == ir::kNone || g.nodes[q].op != "QuantizeLinear" || g.is_output(node.outputs[0]))
-      continue;
-    g.replace_uses(node.outputs[0], g.nodes[q].inputs[0]);
+    if (q == ir::kNone || g.nodes[q].op != "QuantizeLinear") continue;
+    const ir::ValueId before = g.nodes[q].inputs[0], after = node.outputs[0];
+    if (g.is_output(after)) {
+      if (g.is_output(before) || made[before] == ir::kNone) continue;
+      // It takes over the public name.
+      std::swap(g.values[before].name, g.values[after].name);
+      std::swap(g.values[before].declared, g.values[after].declared);
+    }
+    g.replace_uses(after, before);
   }
   // What nobody reads any more goes, from the end of the graph on.
   for (bool changed = true; changed;) {
