@@ -13,9 +13,8 @@ namespace tersor::eval {
 // BatchNormalization; otherwise, of a classifier, whether its answers are sure and yet unlike.
 class InputFit {
  public:
-  // `original`: as it was loaded, its normalizations not yet folded into weights. nullptr: the model
-  // tells nothing.
-  // `answers`: run the whole model where it has no such statistics.
+  // `original`: as it was loaded, its normalizations not yet folded into weights. nullptr: the
+  // model tells nothing. `answers`: run the whole model where it has no such statistics.
   static std::unique_ptr<InputFit> of(const ir::Model& original, bool answers, int threads);
 
   // Nats, less is better: how far the mean and variance of each channel, taken for normal

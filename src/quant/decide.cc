@@ -101,7 +101,7 @@ class Decider {
         return it->second;
     const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
     const bool symmetric =
-      recipe_.target->activation == DType::kInt8 || a_.symmetric.contains(head);
+        recipe_.target->activation == DType::kInt8 || a_.symmetric.contains(head);
     stats::Range range =
         stats::choose_range(seen, recipe_.calibrator,
                             symmetric ? stats::Levels::kSymmetric : stats::Levels::kAsymmetric);

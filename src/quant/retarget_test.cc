@@ -88,8 +88,7 @@ TEST(Retarget, SaysWhatCannotBe) {
   const auto x = b.input("x", {ir::Dim("N"), 3, 8, 8});
   const ir::Model one =
       quantized(b.finish({b.op("Softplus", {b.conv(x, 3, 4, "c")}, "y")}), "tersor", -2);
-  EXPECT_NE(refusal(one, "onnxruntime").find("layer 'node_c' would be in float"),
-            std::string::npos)
+  EXPECT_NE(refusal(one, "onnxruntime").find("layer 'node_c' would be in float"), std::string::npos)
       << refusal(one, "onnxruntime");
 }
 

@@ -52,8 +52,9 @@ def nncf_left_in_float(model, data):
             nncf.Dataset([x[None] for x in judged]), validation_fn=accuracy, max_drop=0.01)
     finally:
         logging.getLogger("nncf").removeHandler(listener)
-    last = [text for text in told if "were reverted back" in text][-1]
-    return [name for name in last.split("\n")[1:] if not name.strip().endswith("/Add")]
+    names = {name.strip() for text in told if text.startswith("Reverted ")
+             for name in text.split("\n")[1:]}
+    return [name for name in names if name and not name.endswith("/Add")]
 
 
 def test_fewer_layers_stay_in_float_than_with_nncf(scratch, data):
