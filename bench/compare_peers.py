@@ -5,7 +5,9 @@
 Every engine runs every int8 file (ours, onnxruntime's tool's, NNCF's; torch its own) in a process of
 its own; the engines take turns, some milliseconds each, so that a noisy machine slows all of them.
 An engine stands with its best file whose SQNR against the fp32 model is at least --least-sqnr, and the
-ratio is that of the medians. Needs the environment of tests/peers/requirements.txt and a build.
+ratio is that of the medians. With --types fp32,fp16,bf16 our half-precision files run, fp16 in onnxruntime
+too, and their times are also given as parts of our fp32 time. Needs the environment of
+tests/peers/requirements.txt and a build.
 """
 
 import argparse
@@ -71,6 +73,10 @@ class Candidate:
             return arrays["0"]
 
     @property
+    def type(self):
+        return self.kind if self.kind in ("fp32", *files.HALVES) else "int8"
+
+    @property
     def median(self):
         return statistics.median(self.times)
 
@@ -130,7 +136,7 @@ def compare(model, threads, batch, args):
                 c.worker.close()
     rows = []
     for precision in args.types:
-        of_type = [c for c in candidates if (c.kind == "fp32") == (precision == "fp32")]
+        of_type = [c for c in candidates if c.type == precision]
         ours = [c for c in of_type if c.engine == "tersor"]
         engines = [best([c for c in of_type if c.engine == e], args.least_sqnr)
                    for e in args.engines if any(c.engine == e for c in of_type)]
@@ -148,6 +154,10 @@ def compare(model, threads, batch, args):
             row["ratio_of_minima"] = min(theirs.times) / min(mine.times)
             print(f"    {row['ratio']:.2f} x the best peer ({theirs.engine} {theirs.kind}; "
                   f"minima {row['ratio_of_minima']:.2f} x)")
+        wide = [c for c in candidates if c.engine == "tersor" and c.type == "fp32"]
+        if ours and wide and precision in files.HALVES:
+            row["of_fp32"] = best(ours, args.least_sqnr).median / wide[0].median
+            print(f"    {row['of_fp32']:.2f} of our fp32 time")
         rows.append(row)
         sys.stdout.flush()
     return rows
@@ -167,7 +177,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--slice", type=float, default=60, help="milliseconds of a turn")
     parser.add_argument("--least-sqnr", type=float, default=10.0, help="dB an int8 file must reach")
-    parser.add_argument("--types", default="fp32,int8")
+    parser.add_argument("--types", default="fp32,int8", help="of fp32, fp16, bf16, int8")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--build", type=pathlib.Path,
                         default=pathlib.Path(os.environ.get("TERSOR_BUILD", ROOT / "build" / "release")))

@@ -281,9 +281,9 @@ GemmF32Call float_call(FloatWork& w) {
 
 Candidate gemm(const GemmF32Row& row, const Floats& work) {
   auto p = std::make_shared<Packed<Floats>>(work, packed_bytes(row, work->layout));
-  pack(row, work->layout, work->b.data(), p->weights.as<float>());
-  const GemmF32Weights weights(row, work->layout, p->weights.as<float>());
-  p->reserve(scratch_bytes(weights));
+  pack(row, work->layout, work->b.data(), FloatType::f32, p->weights.data());
+  const GemmF32Weights weights(row, work->layout, p->weights.data());
+  p->reserve(scratch_bytes(weights, float_call(*work)));
   return candidate(row, "fma", products_of(work->shape), [=, call = float_call(*work)] {
     run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
   });
@@ -291,8 +291,8 @@ Candidate gemm(const GemmF32Row& row, const Floats& work) {
 
 Candidate winograd(const WinogradF32Row& row, const Floats& work) {
   auto p = std::make_shared<Packed<Floats>>(work, packed_bytes(row, work->shape));
-  const auto weights = pack(row, work->shape, work->b.data(), p->weights.as<float>());
-  const int64_t tiles = winograd_tiles(work->shape);
+  const auto weights = pack(row, work->shape, work->b.data(), p->weights.data());
+  const int64_t tiles = weights.tiles(work->shape);
   p->reserve(scratch_bytes(weights, tiles));
   return candidate(row, "fma", tile_products(work->shape), [=, call = float_call(*work)] {
     run(weights, call, {0, tiles}, {0, weights.panels()}, p->scratch->data());
@@ -332,7 +332,8 @@ Case float_case(const Layer& l, base::IsaSet isa) {
     const WinogradF32Row* tiles = select_winograd_f32(s, isa);
     c.picked = tiles ? tiles->name : select_gemm_f32({s.pixels(), work->layout}, isa).name;
     for (const GemmF32Row& row : gemm_f32_rows())
-      if (isa.has(row.isa)) c.candidates.push_back(gemm(row, work));
+      if (isa.has(row.isa) && row.operands == FloatType::f32)
+        c.candidates.push_back(gemm(row, work));
     for (const WinogradF32Row& row : winograd_f32_rows())
       if (isa.has(row.isa) && winograd_f32_fits(s)) c.candidates.push_back(winograd(row, work));
     const int64_t rows = reference_rows(s);

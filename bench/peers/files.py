@@ -12,6 +12,8 @@ import torch_models
 from support import tersor
 
 CALIBRATION = 32
+# Half-precision types and who runs our files of them: onnxruntime's CPU has no bfloat16 Conv or MatMul.
+HALVES = {"fp16": ["tersor", "onnxruntime"], "bf16": ["tersor"]}
 
 
 class Reader:
@@ -25,7 +27,7 @@ class Reader:
 
 
 class Model:
-    """A model with its files: fp32, ours, ort (onnxruntime's tool), nncf, and torch's own."""
+    """A model with its files: fp32, halves, ours, ort (onnxruntime's tool), nncf, and torch's own."""
 
     def __init__(self, name):
         self.name = name
@@ -51,6 +53,9 @@ class Model:
             return out
         if "fp32" in types:
             out["fp32"] = self.fp32
+        for half, engines in HALVES.items():
+            if half in types and engine in engines:
+                out[half] = self.half(half)
         if "int8" in types:
             out["ours"] = self.ours()
             out["ort"] = self.cached("ort.onnx", self.onnxruntime_int8)
@@ -62,6 +67,11 @@ class Model:
         out = self.fp32.with_name(f"{self.fp32.stem}.ours.onnx")
         tersor.run("quantize", self.fp32, "-d", self.samples_folder(), "--force", "-o", out,
                    exits=[0, 1])
+        return out
+
+    def half(self, precision):
+        out = self.fp32.with_name(f"{self.fp32.stem}.{precision}.onnx")
+        tersor.run("convert", self.fp32, "--to", precision, "--force", "-o", out)
         return out
 
     def samples_folder(self):

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/halves/halves.h"
+#include "ops/detail/halves_step.h"
 
 namespace tersor::engine {
 namespace {
@@ -12,34 +12,11 @@ using runtime::Wire;
 
 bool is_half(DType type) { return type == DType::kFloat16 || type == DType::kBfloat16; }
 
-constexpr int64_t kGrain = 32768;
-
 struct Step {
   runtime::Call call;
   const Table* table;
   std::vector<Tensor> constants;  // by input, widened; undefined elsewhere
   std::vector<DType> outputs;     // kUndefined: as the step gives it
-
-  Tensor widened(const Tensor& x, runtime::StepContext& c) const {
-    Tensor y = c.arena->make(DType::kFloat32, x.dims());
-    const auto convert = x.dtype() == DType::kFloat16 ? table->from_half : table->from_bfloat16;
-    const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
-    float* to = y.mutable_data<float>().data();
-    c.pool->parallel_for(x.count(), kGrain, [&](int64_t begin, int64_t end, int) {
-      convert(from + begin, to + begin, end - begin);
-    });
-    return y;
-  }
-  Tensor narrowed(const Tensor& x, DType type, runtime::StepContext& c) const {
-    Tensor y = c.arena->make(type, x.dims());
-    const auto convert = type == DType::kFloat16 ? table->to_half : table->to_bfloat16;
-    const float* from = x.data<float>().data();
-    auto* to = reinterpret_cast<uint16_t*>(y.raw_mutable());
-    c.pool->parallel_for(x.count(), kGrain, [&](int64_t begin, int64_t end, int) {
-      convert(from + begin, to + begin, end - begin);
-    });
-    return y;
-  }
 
   runtime::Status operator()(runtime::StepContext& c) const {
     std::vector<Tensor> wide(c.inputs.size());
@@ -48,7 +25,7 @@ struct Step {
       if (i < constants.size() && constants[i].defined()) {
         inputs[i] = &constants[i];
       } else if (inputs[i] && is_half(inputs[i]->dtype())) {
-        wide[i] = widened(*inputs[i], c);
+        wide[i] = ops::detail::widened(c, *inputs[i], *table);
         inputs[i] = &wide[i];
       }
     }
@@ -59,7 +36,8 @@ struct Step {
     for (size_t i = 0; i < results.size(); ++i) {
       const bool narrow =
           results[i].defined() && is_half(outputs[i]) && results[i].dtype() == DType::kFloat32;
-      c.outputs[i] = narrow ? narrowed(results[i], outputs[i], c) : std::move(results[i]);
+      c.outputs[i] =
+          narrow ? ops::detail::narrowed(c, results[i], outputs[i], *table) : std::move(results[i]);
     }
     return status;
   }
@@ -81,7 +59,7 @@ std::optional<runtime::Bound> bind_widened(const ops::Operator& op, const ir::No
     any = true;
     inputs[i].dtype = DType::kFloat32;
     if (!inputs[i].constant) continue;
-    step.constants[i] = tensor::cast(*inputs[i].constant, DType::kFloat32);
+    step.constants[i] = ops::detail::in_float32(*inputs[i].constant, context.isa);
     inputs[i].constant = &step.constants[i];
   }
   for (Wire& w : outputs) {

@@ -93,7 +93,7 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
   ConvForm f = *form;
   f.expected = y.dims;
   if (c.has(3)) {
-    if (c.in(3).dtype != DType::kFloat32 || y.quant || !channels_last(c.in(3))) return {};
+    if (c.in(3).dtype != y.dtype || y.quant || !channels_last(c.in(3))) return {};
     f.residual = 3;
   }
   if (x.quant || w.quant) {
@@ -101,13 +101,17 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     if (!numbers) return {};
     return conv_u8s8(f, *w.constant, *std::move(numbers), c.isa).has_packed({1, 2});
   }
-  if (x.dtype != DType::kFloat32 || w.dtype != DType::kFloat32 || y.quant) return {};
-  const Tensor* bias = nullptr;
+  const auto type = float_type(x.dtype);
+  if (!type || w.dtype != x.dtype || y.dtype != x.dtype || y.quant) return {};
+  Tensor bias;
   if (c.has(2)) {
-    bias = c.in(2).constant;
-    if (!bias || bias->dtype() != DType::kFloat32 || bias->count() != f.outputs) return {};
+    const Tensor* b = c.in(2).constant;
+    if (!b || b->dtype() != x.dtype || b->count() != f.outputs) return {};
+    bias = in_float32(*b, c.isa);
   }
-  return conv_f32(f, *w.constant, bias, bounds_of(node), c.isa).has_packed({1, 2});
+  return conv_float(f, in_float32(*w.constant, c.isa), bias.defined() ? &bias : nullptr,
+                    bounds_of(node), *type, c.isa)
+      .has_packed({1, 2});
 }
 
 }  // namespace

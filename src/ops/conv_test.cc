@@ -1,5 +1,7 @@
 // Bound convolutions against the references on random shapes: integers exactly, floats within the
 // error of a sum.
+#include <map>
+
 #include "ops/detail/testing_weighted.h"
 
 namespace tersor::ops::testing {
@@ -51,9 +53,11 @@ Tensor clamped(const Tensor& t, float low, float high) {
 
 TEST(ConvBind, FloatsEqualTheReference) {
   Random r(1);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 90; ++i) {
     const Shape s = random_shape(r, i);
-    const Tensor x = r.floats(s.x), w = r.floats(s.w), b = r.floats({s.outputs});
+    const DType type = i < 60 ? DType::kFloat32 : kFloatTypes[1 + i % 2];
+    const auto floats = [&](const Dims& dims) { return rounded(r.floats(dims), type); };
+    const Tensor x = floats(s.x), w = floats(s.w), b = floats({s.outputs});
     Tensor want = run("Conv", 17, {x, w, b}, s.attributes)[0];
     StepCase c{
         .op = "Conv", .attributes = s.attributes, .inputs = {{x}, {w, {}, true}, {b, {}, true}}};
@@ -61,7 +65,7 @@ TEST(ConvBind, FloatsEqualTheReference) {
     c.out_rank = s.rank;
     const bool depthwise = s.w[1] == 1 && s.x[1] == s.outputs && s.x[1] > 1;
     if (i % 4 == 0 && !depthwise) {
-      const Tensor residual = r.floats(want.dims());
+      const Tensor residual = floats(want.dims());
       c.inputs.push_back({residual});
       want = run("Add", 17, {want, residual})[0];
     }
@@ -70,11 +74,36 @@ TEST(ConvBind, FloatsEqualTheReference) {
       c.attributes.emplace_back("clip_max", 1.5F);
       want = clamped(want, 0, 1.5F);
     }
+    c = in_type(c, type);
     const auto terms = static_cast<double>(base::element_count(std::span(s.w).subspan(1)) + 2);
     for (base::Isa isa : machine_isas())
       for (int threads : {1, 3})
         expect_near(run_step(c, isa, threads), want, terms * terms * 1.2e-7,
                     "case " + std::to_string(i) + " " + std::string(base::name(isa)));
+  }
+}
+
+// Sizes known at binding, so that the forms of Winograd are chosen where there are any.
+TEST(ConvBind, HalvesOfKnownSizeRunByWinograd) {
+  Random r(7);
+  const Dims in{1, 32, 12, 12}, weight{32, 32, 3, 3};
+  const std::map<DType, std::string> kernels = {{DType::kFloat16, "winograd_f32_"},
+                                                {DType::kBfloat16, "winograd_bf16_"}};
+  for (const auto& [type, kernel] : kernels) {
+    const Tensor x = rounded(r.floats(in), type), w = rounded(r.floats(weight), type);
+    const Attributes attributes = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}};
+    const Tensor want = run("Conv", 17, {x, w}, attributes)[0];
+    StepCase c{.op = "Conv", .attributes = attributes, .inputs = {{x}, {w, {}, true}}};
+    c.channels_last = true;
+    c.out_dims = want.dims();
+    const base::Isa isa = machine_isas().back();
+    std::string chosen;
+    // The operands of 16 products of 4 pixels by 9 weights each are rounded.
+    const double bound = type == DType::kBfloat16 ? 32 * 16 * 4 * 9.0 / 4 * 0x1p-8 : 1e-3;
+    expect_near(run_step(in_type(c, type), isa, 2, 1, nullptr, &chosen), want, bound, kernel);
+    if (type == DType::kFloat16 || isa == base::Isa::avx512bf16) {
+      EXPECT_EQ(0U, chosen.find(kernel)) << chosen;
+    }
   }
 }
 

@@ -102,9 +102,11 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     if (!numbers) return {};
     return packing(matmul_u8s8(form, {.numbers = *std::move(numbers)}, c.isa), c);
   }
-  if (c.in(0).dtype != DType::kFloat32 || c.in(1).dtype != DType::kFloat32 || c.outputs[0].quant)
+  const DType dtype = c.in(0).dtype;
+  const auto type = float_type(dtype);
+  if (!type || c.in(1).dtype != dtype || c.outputs[0].dtype != dtype || c.outputs[0].quant)
     return {};
-  FloatMatMulOptions options{.bounds = bounds_of(node), .alpha = alpha};
+  FloatMatMulOptions options{.type = *type, .bounds = bounds_of(node), .alpha = alpha};
   if (c.has(2)) {
     if (c.in(2).constant) {
       auto bias = column_bias(*c.in(2).constant, n);
@@ -114,13 +116,13 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     } else {
       // A computed bias is a vector or a matrix, by what its dimensions and the output's say.
       const runtime::Wire &b = c.in(2), &y = c.outputs[0];
-      const bool vector = b.rank == 1 && n > 1 && b.dims == Dims{n};
+      const bool vector = dtype == DType::kFloat32 && b.rank == 1 && n > 1 && b.dims == Dims{n};
       const bool matrix = b.rank == 2 && y.rank == 2 && b.dims == y.dims && b.dims[0] > 1;
       if (beta != 1 || (!vector && !matrix)) return {};
       options.addend = 2;
     }
   }
-  return packing(matmul_f32(form, std::move(options), c.isa), c);
+  return packing(matmul_float(form, std::move(options), c.isa), c);
 }
 
 }  // namespace

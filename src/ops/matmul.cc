@@ -51,16 +51,18 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     if (!numbers) return {};
     return packing(matmul_u8s8(form, {.numbers = *std::move(numbers)}, c.isa), c);
   }
-  if (c.in(0).dtype != DType::kFloat32 || c.in(1).dtype != DType::kFloat32 || c.outputs[0].quant)
+  const DType dtype = c.in(0).dtype;
+  const auto type = float_type(dtype);
+  if (!type || c.in(1).dtype != dtype || c.outputs[0].dtype != dtype || c.outputs[0].quant)
     return {};
-  FloatMatMulOptions options{.bounds = bounds_of(node)};
+  FloatMatMulOptions options{.type = *type, .bounds = bounds_of(node)};
   if (c.has(2)) {
     if (!c.in(2).constant) return {};
     auto bias = column_bias(*c.in(2).constant, n);
     if (!bias) return {};
     options.bias = *std::move(bias);
   }
-  return packing(matmul_f32(form, std::move(options), c.isa), c);
+  return packing(matmul_float(form, std::move(options), c.isa), c);
 }
 
 }  // namespace

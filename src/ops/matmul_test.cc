@@ -29,23 +29,27 @@ double error_of(const Dims& a) {
 TEST(MatMulBind, FloatsEqualTheReference) {
   Random r(3);
   for (const Shapes& s : kShapes)
-    for (bool constant : {false, true}) {
-      const Tensor a = r.floats(s.a), b = r.floats(s.b);
-      const Tensor want = run("MatMul", 13, {a, b})[0];
-      const StepCase c{.op = "MatMul", .inputs = {{a}, {b, {}, constant}}, .out_rank = want.rank()};
-      for (base::Isa isa : machine_isas())
-        for (int threads : {1, 3})
-          expect_near(run_step(c, isa, threads), want, error_of(s.a),
-                      tensor::to_string(s.a) + tensor::to_string(s.b));
-      if (s.b.size() < 2 || s.a.size() < 2) continue;
-      const Tensor bias = r.floats({s.b.back()});
-      const Tensor sum =
-          run("Clip", 13, {run("Add", 13, {want, bias})[0], Tensor::scalar(-0.5F)})[0];
-      StepCase f = c;
-      f.inputs.push_back({bias, {}, true});
-      f.attributes = {{"clip_min", -0.5F}};
-      expect_near(run_step(f, machine_isas().back()), sum, error_of(s.a), "bias and clip");
-    }
+    for (bool constant : {false, true})
+      for (DType type : kFloatTypes) {
+        const auto floats = [&](const Dims& dims) { return rounded(r.floats(dims), type); };
+        const Tensor a = floats(s.a), b = floats(s.b);
+        const Tensor want = run("MatMul", 13, {a, b})[0];
+        const StepCase c{
+            .op = "MatMul", .inputs = {{a}, {b, {}, constant}}, .out_rank = want.rank()};
+        for (base::Isa isa : machine_isas())
+          for (int threads : {1, 3})
+            expect_near(run_step(in_type(c, type), isa, threads), want, error_of(s.a),
+                        tensor::to_string(s.a) + tensor::to_string(s.b));
+        if (s.b.size() < 2 || s.a.size() < 2) continue;
+        const Tensor bias = floats({s.b.back()});
+        const Tensor sum =
+            run("Clip", 13, {run("Add", 13, {want, bias})[0], Tensor::scalar(-0.5F)})[0];
+        StepCase f = c;
+        f.inputs.push_back({bias, {}, true});
+        f.attributes = {{"clip_min", -0.5F}};
+        expect_near(run_step(in_type(f, type), machine_isas().back()), sum, error_of(s.a),
+                    "bias and clip");
+      }
 }
 
 TEST(MatMulBind, BytesEqualTheDefinition) {
@@ -162,11 +166,13 @@ TEST(GemmBind, EqualsTheReference) {
   for (int round = 0; round < 24; ++round) {
     const int64_t m = r.number(1, 20), n = r.number(2, 40), k = r.number(1, 50);
     const bool ta = r.coin(), tb = r.coin(), constant = r.coin();
-    const Tensor a = r.floats(ta ? Dims{k, m} : Dims{m, k});
-    const Tensor b = r.floats(tb ? Dims{n, k} : Dims{k, n});
-    const std::vector<Dims> biases = {{n}, {1}, {1, n}, {}};
     const bool computed = round % 4 == 0 && r.coin();
-    const Tensor bias = r.floats(biases[static_cast<size_t>(round % 4)]);
+    const DType type = computed ? DType::kFloat32 : kFloatTypes[round % 3];
+    const auto floats = [&](const Dims& dims) { return rounded(r.floats(dims), type); };
+    const Tensor a = floats(ta ? Dims{k, m} : Dims{m, k});
+    const Tensor b = floats(tb ? Dims{n, k} : Dims{k, n});
+    const std::vector<Dims> biases = {{n}, {1}, {1, n}, {}};
+    const Tensor bias = floats(biases[static_cast<size_t>(round % 4)]);
     Attributes attributes = {{"transA", int64_t{ta}}, {"transB", int64_t{tb}}};
     if (!computed && constant) {
       attributes.emplace_back("alpha", 0.75F);
@@ -178,7 +184,8 @@ TEST(GemmBind, EqualsTheReference) {
                      .inputs = {{a}, {b, {}, constant}, {bias, {}, !computed}},
                      .out_rank = 2};
     for (base::Isa isa : machine_isas())
-      expect_near(run_step(c, isa), want, static_cast<double>((k + 2) * (k + 2)) * 1.2e-7,
+      expect_near(run_step(in_type(c, type), isa), want,
+                  static_cast<double>((k + 2) * (k + 2)) * 1.2e-7,
                   "round " + std::to_string(round));
   }
 }

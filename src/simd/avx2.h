@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "simd/begin_avx2.h"
+#include "simd/halves.h"
 namespace tersor::simd {
 
 struct Avx2 {
@@ -35,6 +36,42 @@ struct Avx2 {
   TERSOR_VERB f32 load_partial(const float* p, int n) { return _mm256_maskload_ps(p, mask(n)); }
   TERSOR_VERB void store(float* p, f32 a) { _mm256_storeu_ps(p, a); }
   TERSOR_VERB void store_partial(float* p, f32 a, int n) { _mm256_maskstore_ps(p, mask(n), a); }
+  TERSOR_VERB f32 widen(const half*, __m128i h) { return _mm256_cvtph_ps(h); }
+  TERSOR_VERB f32 widen(const bfloat16*, __m128i h) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+  }
+  TERSOR_VERB __m128i narrow(const half*, f32 a) {
+    return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  TERSOR_VERB __m128i narrow(const bfloat16*, f32 a) {
+    const __m256i u = _mm256_castps_si256(a), high = _mm256_srli_epi32(u, 16);
+    const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
+    const __m256i even = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
+    const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+    const __m256i r = _mm256_blendv_epi8(_mm256_srli_epi32(even, 16), quiet, nan);
+    return _mm_packus_epi32(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1));
+  }
+  template <typename Half>
+  TERSOR_VERB f32 load(const Half* p) {
+    return widen(p, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  template <typename Half>
+  TERSOR_VERB f32 load_partial(const Half* p, int n) {
+    alignas(16) Half whole[8] = {};
+    std::memcpy(whole, p, static_cast<size_t>(n) * sizeof(Half));
+    return load(whole);
+  }
+  template <typename Half>
+  TERSOR_VERB void store(Half* p, f32 a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow(p, a));
+  }
+  template <typename Half>
+  TERSOR_VERB void store_partial(Half* p, f32 a, int n) {
+    Half whole[8];
+    store(whole, a);
+    std::memcpy(p, whole, static_cast<size_t>(n) * sizeof(Half));
+  }
   TERSOR_VERB f32 add(f32 a, f32 b) { return _mm256_add_ps(a, b); }
   TERSOR_VERB f32 mul(f32 a, f32 b) { return _mm256_mul_ps(a, b); }
   TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm256_fmadd_ps(a, b, c); }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "simd/begin_avx512.h"
+#include "simd/halves.h"
 namespace tersor::simd {
 
 struct Avx512 {
@@ -33,6 +34,38 @@ struct Avx512 {
   TERSOR_VERB f32 load_partial(const float* p, int n) { return _mm512_maskz_loadu_ps(mask(n), p); }
   TERSOR_VERB void store(float* p, f32 a) { _mm512_storeu_ps(p, a); }
   TERSOR_VERB void store_partial(float* p, f32 a, int n) { _mm512_mask_storeu_ps(p, mask(n), a); }
+  TERSOR_VERB f32 widen(const half*, __m256i h) { return _mm512_cvtph_ps(h); }
+  TERSOR_VERB f32 widen(const bfloat16*, __m256i h) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+  }
+  TERSOR_VERB __m256i narrow(const half*, f32 a) {
+    return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  TERSOR_VERB __m256i narrow(const bfloat16*, f32 a) {
+    const __m512i u = _mm512_castps_si512(a), high = _mm512_srli_epi32(u, 16);
+    const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+    const __m512i even = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i r =
+        _mm512_mask_or_epi32(_mm512_srli_epi32(even, 16), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q),
+                             high, _mm512_set1_epi32(0x40));
+    return _mm512_cvtepi32_epi16(r);
+  }
+  template <typename Half>
+  TERSOR_VERB f32 load(const Half* p) {
+    return widen(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  template <typename Half>
+  TERSOR_VERB f32 load_partial(const Half* p, int n) {
+    return widen(p, _mm256_maskz_loadu_epi16(mask(n), p));
+  }
+  template <typename Half>
+  TERSOR_VERB void store(Half* p, f32 a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(p, a));
+  }
+  template <typename Half>
+  TERSOR_VERB void store_partial(Half* p, f32 a, int n) {
+    _mm256_mask_storeu_epi16(p, mask(n), narrow(p, a));
+  }
   TERSOR_VERB f32 add(f32 a, f32 b) { return _mm512_add_ps(a, b); }
   TERSOR_VERB f32 mul(f32 a, f32 b) { return _mm512_mul_ps(a, b); }
   TERSOR_VERB f32 fmadd(f32 a, f32 b, f32 c) { return _mm512_fmadd_ps(a, b, c); }

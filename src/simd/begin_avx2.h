@@ -1,7 +1,8 @@
-// Everything from here to end.h is compiled for AVX2 and FMA. No include guard: it is a bracket.
+// Everything from here to end.h is compiled for AVX2, FMA and F16C. No include guard: it is a
+// bracket.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "simd/halves.h"
+
 namespace tersor::simd {
 
 template <int kBits>
@@ -53,6 +55,23 @@ struct Emu {
   static void store(float* p, f32 a) { std::memcpy(p, a.v, sizeof a.v); }
   static void store_partial(float* p, f32 a, int n) {
     for (int i = 0; i < n; ++i) p[i] = a.v[i];
+  }
+  // The same of half and bfloat16 in memory: widened, rounded to nearest even (see halves.h).
+  template <typename Half>
+  static f32 load(const Half* p) {
+    return each<f32>([&](int i) { return to_float(p[i]); });
+  }
+  template <typename Half>
+  static f32 load_partial(const Half* p, int n) {
+    return each<f32>([&](int i) { return i < n ? to_float(p[i]) : 0.0f; });
+  }
+  template <typename Half>
+  static void store(Half* p, f32 a) {
+    store_partial(p, a, kLanes);
+  }
+  template <typename Half>
+  static void store_partial(Half* p, f32 a, int n) {
+    for (int i = 0; i < n; ++i) narrow(a.v[i], p[i]);
   }
   static f32 add(f32 a, f32 b) {
     return each<f32>([&](int i) { return a.v[i] + b.v[i]; });
@@ -152,6 +171,10 @@ struct Emu {
   static s16 load_widened_partial(const uint8_t* p, int n) {
     return words([&](int i) { return i < n ? p[i] : 0; });
   }
+  // A word and 0 in every lane.
+  static s16 load_single(const int16_t* p) {
+    return words([&](int i) { return i % 2 ? 0 : *p; });
+  }
   // The same two words in every lane.
   static s16 load_pair(const int16_t* p) {
     return words([&](int i) { return p[i % 2]; });
@@ -173,6 +196,15 @@ struct Emu {
   static s32 dot2(s32 c, s16 a, s16 b) {
     for (int i = 0; i < 2 * kLanes; ++i)
       c.v[i / 2] = wrap(bits(c.v[i / 2]) + bits(a.v[i] * b.v[i]));
+    return c;
+  }
+  // The same of bfloat16 in f32: each product is exact, each sum rounded; which of the two is added
+  // first is not said, and numbers below 2^-126 may count as 0.
+  static f32 dot2(f32 c, s16 a, s16 b) {
+    const auto at = [](const s16& x, int i) {
+      return to_float(bfloat16{static_cast<uint16_t>(x.v[i])});
+    };
+    for (int i = 2 * kLanes - 1; i >= 0; --i) c.v[i / 2] += at(a, i) * at(b, i);
     return c;
   }
 

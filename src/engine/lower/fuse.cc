@@ -32,10 +32,8 @@ std::optional<Bounds> bounds_of(const ir::Graph& g, const ir::Node& node) {
   return b;
 }
 
-// 16-bit floats too: their steps compute in float32, and what is fused is rounded fewer times.
 bool is_float(const ir::Graph& g, ir::ValueId id) {
-  const DType type = g.values[id].type.elem;
-  return type == DType::kFloat32 || type == DType::kFloat16 || type == DType::kBfloat16;
+  return computes_in_f32(g.values[id].type.elem);
 }
 
 }  // namespace

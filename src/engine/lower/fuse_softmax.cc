@@ -3,9 +3,11 @@
 //
 //   before   Softmax(Where(mask, fill, s)), Softmax(Where(mask, s, fill)), Softmax(s + addend) or
 //            Softmax(s), where s may be x * number or x / number; over the last axis, in float32
+//            or a 16-bit float
 //   after    tersor.plan MaskedSoftmax(x, mask, addend)
 //   when     nobody else reads what is in between; s has the shape of the result
-//   exact    but for a division that becomes a multiplication by the reciprocal
+//   exact    but for a division that becomes a multiplication by the reciprocal; 16-bit floats are
+//            rounded once, at the end
 #include <algorithm>
 #include <cmath>
 
@@ -41,8 +43,8 @@ class Fuser {
   }
   std::optional<float> number(ir::ValueId id) const {
     const Tensor* t = id == ir::kNone ? nullptr : g_.constant(id);
-    if (!t || t->count() != 1 || t->dtype() != DType::kFloat32) return {};
-    return t->data<float>()[0];
+    if (!t || t->count() != 1 || !computes_in_f32(t->dtype())) return {};
+    return static_cast<float>(tensor::as_double(*t, 0));
   }
   bool same_shape(ir::ValueId a, ir::ValueId b) const {
     const auto &x = shape(a), &y = shape(b);
@@ -57,7 +59,7 @@ class Fuser {
     const int rank = g_.values[in].type.rank();
     const int64_t axis = node.attr_int("axis", -1);
     if (rank < 2 || (axis != -1 && axis != rank - 1)) return;
-    if (g_.values[in].type.elem != DType::kFloat32) return;
+    if (!computes_in_f32(g_.values[in].type.elem)) return;
     ir::Node made;
     ir::ValueId x = in, mask = ir::kNone, addend = ir::kNone;
     std::vector<ir::NodeId> gone;

@@ -22,6 +22,10 @@ ir::NodeId Lowering::only_reader(ir::ValueId id,
   return hidden(id) && readers[id].size() == 1 ? readers[id][0] : ir::kNone;
 }
 
+bool computes_in_f32(DType type) {
+  return type == DType::kFloat32 || type == DType::kFloat16 || type == DType::kBfloat16;
+}
+
 std::optional<QdqParams> qdq_params(const ir::Graph& graph, const ir::Node& node) {
   const Tensor* scale = graph.constant(node.input(1));
   if (!scale || scale->dtype() != DType::kFloat32 || scale->rank() > 1) return {};

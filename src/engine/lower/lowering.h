@@ -44,6 +44,10 @@ struct Lowering {
   ir::NodeId only_reader(ir::ValueId id, const std::vector<std::vector<ir::NodeId>>& readers) const;
 };
 
+// float32, and the 16-bit floats: their steps compute in float32, and what is fused is rounded
+// fewer times.
+bool computes_in_f32(DType type);
+
 // Relu, or Clip with constant bounds, behind an operator that can clamp its result.
 void fuse_clip(Lowering& l);
 // MatMul + Add of a constant vector along the last axis.

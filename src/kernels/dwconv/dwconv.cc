@@ -70,17 +70,17 @@ int64_t zip_place(int64_t x, int64_t block) noexcept {
 // Calls tile(first pixel, pixels, pointers) on pieces of at most mr pixels of an output row, the
 // pointers of their positions filled; positions beyond the kernel's (up to a multiple of four)
 // repeat the first.
-template <typename T, typename F>
-void for_tiles(const RowSource& source, int mr, int64_t positions, int64_t y, std::byte* scratch,
-               F tile) noexcept {
+template <typename F>
+void for_tiles(const RowSource& source, int mr, int element, int64_t positions, int64_t y,
+               std::byte* scratch, F tile) noexcept {
   const ConvShape& s = *source.conv;
   auto** pointers = reinterpret_cast<const void**>(scratch);
   for (int64_t x = 0; x < s.ow; x += mr) {
     const int rows = static_cast<int>(std::min<int64_t>(mr, s.ow - x));
-    fill_rows(source, y * s.ow + x, rows, mr, sizeof(T), 0, pointers, nullptr);
+    fill_rows(source, y * s.ow + x, rows, mr, element, 0, pointers, nullptr);
     for (int64_t p = s.positions(); p < positions; ++p)
       std::copy(pointers, pointers + rows, pointers + p * mr);
-    tile(y * s.ow + x, rows, reinterpret_cast<const T* const*>(pointers));
+    tile(y * s.ow + x, rows, static_cast<const void* const*>(pointers));
   }
 }
 
@@ -137,8 +137,10 @@ size_t scratch_bytes(const DwconvF32Row& row, const ConvShape& s) noexcept {
 namespace {
 
 void run_lines(const DwconvF32Row& row, const ConvShape& s, const float* packed,
-               const DwconvF32Call& call, Range output_rows, const float** columns) noexcept {
+               const DwconvF32Call& call, Range output_rows, const void** columns) noexcept {
   DwconvF32Line l;
+  const int element = element_bytes(call.type);
+  l.type = call.type;
   l.columns = columns;
   l.width = line_width(s, s.ow);
   l.kh = static_cast<int>(s.kh);
@@ -151,12 +153,15 @@ void run_lines(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   l.bias = call.bias;
   l.min = call.min;
   l.max = call.max;
-  const int64_t piece = channel_piece(s, l.width, row.lanes, sizeof(float));
+  const int64_t piece = channel_piece(s, l.width, row.lanes, element);
   for (int64_t c = 0; c < s.c; c += piece) {
     l.piece = {c, std::min(c + piece, s.c)};
     for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
-      find_columns(s, call.in, call.padding, y, s.kh, l.width, columns);
-      l.out = call.out + y * s.ow * s.c;
+      with_elements(call.type, call.in, [&]<typename T>(const T* in) {
+        find_columns(s, in, static_cast<const T*>(call.padding), y, s.kh, l.width,
+                     reinterpret_cast<const T**>(columns));
+      });
+      l.out = static_cast<std::byte*>(call.out) + y * s.ow * s.c * element;
       row.line(l);
     }
   }
@@ -168,9 +173,11 @@ void run(const DwconvF32Row& row, const ConvShape& s, const float* packed,
          const DwconvF32Call& call, Range output_rows, std::byte* scratch) noexcept {
   if (s.ow <= 0) return;
   if (has_line_kernel(s) && s.c >= row.lanes) {
-    return run_lines(row, s, packed, call, output_rows, reinterpret_cast<const float**>(scratch));
+    return run_lines(row, s, packed, call, output_rows, reinterpret_cast<const void**>(scratch));
   }
+  const int element = element_bytes(call.type);
   DwconvF32Tile t;
+  t.type = call.type;
   t.positions = s.positions();
   t.channels = s.c;
   t.w = packed;
@@ -180,12 +187,12 @@ void run(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   const ConvShape one = ungrouped(s);
   const RowSource source = RowSource::pixels(call.in, one, call.padding, false);
   for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
-    for_tiles<float>(source, row.mr, s.positions(), y, scratch,
-                     [&](int64_t m, int rows, const float* const* a) {
-                       t.a = a;
-                       t.out = call.out + m * s.c;
-                       row.tile(t, rows);
-                     });
+    for_tiles(source, row.mr, element, s.positions(), y, scratch,
+              [&](int64_t m, int rows, const void* const* a) {
+                t.a = a;
+                t.out = static_cast<std::byte*>(call.out) + m * s.c * element;
+                row.tile(t, rows);
+              });
 }
 
 bool dwconv_u8s8_fits(const ConvShape& s, const void* w, const DwconvU8S8Constants& k) noexcept {
@@ -322,12 +329,12 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   const ConvShape one = ungrouped(s);
   const RowSource source = RowSource::pixels(in, one, padding, false);
   for (int64_t y = output_rows.begin; y < output_rows.end; ++y)
-    for_tiles<uint8_t>(source, row.mr, t.quads * 4, y, scratch,
-                       [&](int64_t m, int rows, const uint8_t* const* a) {
-                         t.a = a;
-                         t.out = pixel(m);
-                         row.tile(t, rows);
-                       });
+    for_tiles(source, row.mr, 1, t.quads * 4, y, scratch,
+              [&](int64_t m, int rows, const void* const* a) {
+                t.a = reinterpret_cast<const uint8_t* const*>(a);
+                t.out = pixel(m);
+                row.tile(t, rows);
+              });
 }
 
 }  // namespace tersor::kernels

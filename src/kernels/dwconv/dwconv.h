@@ -1,5 +1,6 @@
 // Depthwise convolution, channels-last: groups == c == oc, any kernel, stride and dilation.
-//   f32   out[m][c] = clamp(bias[c] + sum over p of A[p][m][c] * W[p][c], min, max)
+//   f32   (pixels and results may be f16 or bf16 in memory)
+//         out[m][c] = clamp(bias[c] + sum over p of A[p][m][c] * W[p][c], min, max)
 //   u8s8  acc[m][c] = bias[c] + sum over p of (A[p][m][c] - za) * (W[p][c] - zw[c]), exact, then
 //   the
 //         epilogues of gemm_u8s8
@@ -23,29 +24,32 @@
 #include "base/isa.h"
 #include "kernels/conv_common/conv.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
+#include "kernels/halves/halves.h"
 
 namespace tersor::kernels {
 
 struct DwconvF32Tile {
-  const float* const* a;  // [positions][mr]
+  FloatType type;        // of a and out
+  const void* const* a;  // [positions][mr]
   int64_t positions, channels;
   const float* w;  // [positions][channels rounded up to the row's block]
-  float* out;
+  void* out;
   const float* bias;  // may be null
   float min, max;
 };
 // A piece of one output row for the common windows. Each column of the input is loaded once for all
 // outputs that read it.
 struct DwconvF32Line {
-  const float* const* columns;  // [kh][width]: the pixels of the rows read, padding ones included
-  int64_t width;                // (count - 1) * stride + kw
+  FloatType type;              // of the pixels and out
+  const void* const* columns;  // [kh][width]: the pixels of the rows read, padding ones included
+  int64_t width;               // (count - 1) * stride + kw
   int kh, kw, stride;
   int64_t count;  // outputs
   int64_t channels;
   Range piece;     // of the channels; a multiple of lanes unless it ends at the last
   const float* w;  // as in the tile
   int64_t padded;  // its row length
-  float* out;
+  void* out;
   const float* bias;  // may be null
   float min, max;
 };
@@ -62,9 +66,10 @@ const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept;
 size_t packed_bytes(const DwconvF32Row& row, const ConvShape& shape) noexcept;
 void pack(const DwconvF32Row& row, const ConvShape& shape, const float* w, float* packed) noexcept;
 struct DwconvF32Call {
-  const float* in = nullptr;       // dense NHWC
-  const float* padding = nullptr;  // c zeros
-  float* out = nullptr;            // dense NHWC
+  FloatType type = FloatType::f32;  // of in, padding and out
+  const void* in = nullptr;         // dense NHWC
+  const void* padding = nullptr;    // c zeros
+  void* out = nullptr;              // dense NHWC
   const float* bias = nullptr;
   float min = -std::numeric_limits<float>::infinity();
   float max = std::numeric_limits<float>::infinity();
@@ -72,6 +77,7 @@ struct DwconvF32Call {
 size_t scratch_bytes(const DwconvF32Row& row, const ConvShape& shape) noexcept;
 void run(const DwconvF32Row& row, const ConvShape& shape, const float* packed,
          const DwconvF32Call& call, Range output_rows, std::byte* scratch) noexcept;
+// Of f32.
 void reference(const ConvShape& shape, const float* w, const DwconvF32Call& call) noexcept;
 
 // Packed, per block of channels (the bytes of a vector; the last block overlaps the one before it

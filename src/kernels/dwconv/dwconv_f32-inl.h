@@ -2,9 +2,11 @@
 // namespace of one ISA, so that each has instances of its own. No include guard.
 
 // kRows pixels, kVecs vectors of channels at a time (packed weights are padded to them).
-template <typename S, int kMr, int kVecs, int kRows>
+template <typename S, typename T, int kMr, int kVecs, int kRows>
 void dw_tile(const DwconvF32Tile& t) noexcept {
   using F = typename S::f32;
+  const auto* a = reinterpret_cast<const T* const*>(t.a);
+  auto* out = static_cast<T*>(t.out);
   constexpr int kLanes = S::kLanes, kBlock = kVecs * kLanes;
   const int64_t padded = (t.channels + kBlock - 1) / kBlock * kBlock;
   const F low = S::set(t.min), high = S::set(t.max);
@@ -24,14 +26,14 @@ void dw_tile(const DwconvF32Tile& t) noexcept {
         const F weight = S::load(w + v * kLanes);
 #pragma GCC unroll 8
         for (int m = 0; m < kRows; ++m)
-          acc[m][v] = S::fmadd(S::load(t.a[p * kMr + m] + c + v * kLanes), weight, acc[m][v]);
+          acc[m][v] = S::fmadd(S::load(a[p * kMr + m] + c + v * kLanes), weight, acc[m][v]);
       }
     }
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v)
-        S::store(t.out + m * t.channels + c + v * kLanes, S::min(high, S::max(low, acc[m][v])));
+        S::store(out + m * t.channels + c + v * kLanes, S::min(high, S::max(low, acc[m][v])));
   }
   for (; c < t.channels; c += kLanes) {
     const int left = t.channels - c < kLanes ? static_cast<int>(t.channels - c) : kLanes;
@@ -39,9 +41,9 @@ void dw_tile(const DwconvF32Tile& t) noexcept {
     for (int m = 0; m < kRows; ++m) {
       F acc = bias;
       for (int64_t p = 0; p < t.positions; ++p)
-        acc = S::fmadd(S::load_partial(t.a[p * kMr + m] + c, left), S::load(t.w + p * padded + c),
-                       acc);
-      S::store_partial(t.out + m * t.channels + c, S::min(high, S::max(low, acc)), left);
+        acc =
+            S::fmadd(S::load_partial(a[p * kMr + m] + c, left), S::load(t.w + p * padded + c), acc);
+      S::store_partial(out + m * t.channels + c, S::min(high, S::max(low, acc)), left);
     }
   }
 }
@@ -49,14 +51,17 @@ void dw_tile(const DwconvF32Tile& t) noexcept {
 template <typename S, int kMr, int kVecs>
 void any_dw_tile(const DwconvF32Tile& t, int rows) noexcept {
   static_assert(kMr == 4);
-  using Function = void (*)(const DwconvF32Tile&) noexcept;
-  static constexpr Function kTiles[] = {dw_tile<S, kMr, kVecs, 1>, dw_tile<S, kMr, kVecs, 2>,
-                                        dw_tile<S, kMr, kVecs, 3>, dw_tile<S, kMr, kVecs, 4>};
-  kTiles[rows - 1](t);
+  with_elements(t.type, t.out, [&]<typename T>(T*) {
+    using Function = void (*)(const DwconvF32Tile&) noexcept;
+    static constexpr Function kTiles[] = {
+        dw_tile<S, T, kMr, kVecs, 1>, dw_tile<S, T, kMr, kVecs, 2>, dw_tile<S, T, kMr, kVecs, 3>,
+        dw_tile<S, T, kMr, kVecs, 4>};
+    kTiles[rows - 1](t);
+  });
 }
 
 // kOutputs neighbouring pixels of a line, one vector of channels.
-template <typename S, int kKw, int kStride, int kOutputs>
+template <typename S, typename T, int kKw, int kStride, int kOutputs>
 void dw_columns(const DwconvF32Line& t, int64_t x, int64_t c) noexcept {
   using F = typename S::f32;
   constexpr int kColumns = (kOutputs - 1) * kStride + kKw;
@@ -66,7 +71,7 @@ void dw_columns(const DwconvF32Line& t, int64_t x, int64_t c) noexcept {
   for (int r = 0; r < kOutputs; ++r) acc[r] = bias;
   const float* w = t.w + c;
   for (int ky = 0; ky < t.kh; ++ky) {
-    const float* const* in = t.columns + ky * t.width + x * kStride;
+    const auto* in = reinterpret_cast<const T* const*>(t.columns) + ky * t.width + x * kStride;
     F weight[kKw];
 #pragma GCC unroll 8
     for (int kx = 0; kx < kKw; ++kx, w += t.padded) weight[kx] = S::load(w);
@@ -83,19 +88,19 @@ void dw_columns(const DwconvF32Line& t, int64_t x, int64_t c) noexcept {
   const F low = S::set(t.min), high = S::set(t.max);
 #pragma GCC unroll 8
   for (int r = 0; r < kOutputs; ++r)
-    S::store(t.out + (x + r) * t.channels + c, S::min(high, S::max(low, acc[r])));
+    S::store(static_cast<T*>(t.out) + (x + r) * t.channels + c, S::min(high, S::max(low, acc[r])));
 }
 
 // The last pixels and the last channels overlap those before them: what is computed twice is the
 // same.
-template <typename S, int kKw, int kStride>
+template <typename S, typename T, int kKw, int kStride>
 void dw_line(const DwconvF32Line& t) noexcept {
   using Function = void (*)(const DwconvF32Line&, int64_t, int64_t) noexcept;
   constexpr int kMost = 6;
   static constexpr Function kFunctions[kMost] = {
-      dw_columns<S, kKw, kStride, 1>, dw_columns<S, kKw, kStride, 2>,
-      dw_columns<S, kKw, kStride, 3>, dw_columns<S, kKw, kStride, 4>,
-      dw_columns<S, kKw, kStride, 5>, dw_columns<S, kKw, kStride, 6>};
+      dw_columns<S, T, kKw, kStride, 1>, dw_columns<S, T, kKw, kStride, 2>,
+      dw_columns<S, T, kKw, kStride, 3>, dw_columns<S, T, kKw, kStride, 4>,
+      dw_columns<S, T, kKw, kStride, 5>, dw_columns<S, T, kKw, kStride, 6>};
   const int64_t steps = (t.count + kMost - 1) / kMost, outputs = (t.count + steps - 1) / steps;
   const Function function = kFunctions[outputs - 1];
   for (int64_t x = 0; x < t.count; x += outputs) {
@@ -107,8 +112,10 @@ void dw_line(const DwconvF32Line& t) noexcept {
 
 template <typename S>
 void any_dw_line(const DwconvF32Line& t) noexcept {
-  if (t.kw == 3 && t.stride == 1) return dw_line<S, 3, 1>(t);
-  if (t.kw == 3) return dw_line<S, 3, 2>(t);
-  if (t.stride == 1) return dw_line<S, 5, 1>(t);
-  return dw_line<S, 5, 2>(t);
+  with_elements(t.type, t.out, [&]<typename T>(T*) {
+    if (t.kw == 3 && t.stride == 1) return dw_line<S, T, 3, 1>(t);
+    if (t.kw == 3) return dw_line<S, T, 3, 2>(t);
+    if (t.stride == 1) return dw_line<S, T, 5, 1>(t);
+    return dw_line<S, T, 5, 2>(t);
+  });
 }

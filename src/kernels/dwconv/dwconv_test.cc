@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/halves/testing.h"
 #include "simd/emu.h"
 
 namespace tersor::kernels {
@@ -82,6 +83,7 @@ std::vector<int64_t> channels_around(int64_t block) {
 TEST(DwconvF32, MatchesReference) {
   std::mt19937 gen(1);
   std::uniform_real_distribution<float> d(-1, 1);
+  size_t variant = 0;
   for (const DwconvF32Row& row : f32_rows())
     for (const Case& t : kCases)
       for (int64_t channels : channels_around(row.block)) {
@@ -91,23 +93,31 @@ TEST(DwconvF32, MatchesReference) {
         std::vector<float> bias(static_cast<size_t>(s.c)), padding(bias.size());
         for (auto* v : {&in, &w, &bias})
           for (float& x : *v) x = d(gen);
+        const FloatType type = testing::kFloatTypes[variant++ % 3];
+        const auto pixels = testing::stored(in, type);
         std::vector<float> packed(packed_bytes(row, s) / 4);
         pack(row, s, w.data(), packed.data());
         std::vector<void*> scratch(scratch_bytes(row, s) / 8);
-        std::vector<float> expected(static_cast<size_t>(s.pixels() * s.c)), out(expected);
+        std::vector<float> expected(static_cast<size_t>(s.pixels() * s.c));
+        auto bytes_out = testing::stored(expected, type);
         DwconvF32Call call;
         call.in = in.data();
         call.padding = padding.data();
         if (channels % 2) call.bias = bias.data(), call.min = 0, call.max = 1;
         call.out = expected.data();
         reference(s, w.data(), call);
-        call.out = out.data();
+        call.type = type;
+        call.in = pixels.data();
+        call.out = bytes_out.data();
         auto* bytes = reinterpret_cast<std::byte*>(scratch.data());
         run(row, s, packed.data(), call, {0, 1}, bytes);
         run(row, s, packed.data(), call, {1, s.n * s.oh}, bytes);
         const double products = static_cast<double>(s.positions()) + 1;
+        const double bound = products * products * 0x1p-24;
+        const std::vector<float> out = testing::loaded(bytes_out, type);
         for (size_t i = 0; i < out.size(); ++i)
-          ASSERT_NEAR(out[i], expected[i], products * products * 0x1p-24) << row.name << " " << i;
+          ASSERT_NEAR(out[i], expected[i], bound + testing::rounding(type, products))
+              << row.name << " " << i;
       }
 }
 

@@ -23,16 +23,19 @@ int32_t read(const void* data, bool is_signed, int64_t i) noexcept {
 }  // namespace
 
 void reference(const ConvShape& s, const float* w, const DwconvF32Call& call) noexcept {
+  const auto *in = static_cast<const float*>(call.in),
+             *padding = static_cast<const float*>(call.padding);
+  auto* out = static_cast<float*>(call.out);
   for (int64_t m = 0; m < s.pixels(); ++m)
     for (int64_t c = 0; c < s.c; ++c) {
       double sum = call.bias ? call.bias[c] : 0.0;
       for (int64_t p = 0; p < s.positions(); ++p) {
         const int64_t pixel = input_pixel(s, m, p);
-        const double x = pixel < 0 ? call.padding[c] : call.in[pixel * s.c + c];
+        const double x = pixel < 0 ? padding[c] : in[pixel * s.c + c];
         sum += x * w[c * s.positions() + p];
       }
       const float y = static_cast<float>(sum);
-      call.out[m * s.c + c] = y < call.min ? call.min : y > call.max ? call.max : y;
+      out[m * s.c + c] = y < call.min ? call.min : y > call.max ? call.max : y;
     }
 }
 

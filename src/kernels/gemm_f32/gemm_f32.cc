@@ -1,12 +1,14 @@
 #include "kernels/gemm_f32/gemm_f32.h"
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 namespace tersor::kernels {
 
-#define ROW(isa, mr, nr)                                              \
-  namespace isa {                                                     \
-  void gemm_f32_##mr##x##nr(const GemmF32Tile& t, int rows) noexcept; \
+#define ROW(operands, isa, mr, nr)                                             \
+  namespace isa {                                                              \
+  void gemm_##operands##_##mr##x##nr(const GemmF32Tile& t, int rows) noexcept; \
   }
 #include "kernels/gemm_f32/rows.inc"
 #undef ROW
@@ -14,8 +16,9 @@ namespace tersor::kernels {
 namespace {
 
 constexpr GemmF32Row kRows[] = {
-#define ROW(isa, mr, nr) \
-  {"gemm_f32_" #isa "_" #mr "x" #nr, base::Isa::isa, mr, nr, isa::gemm_f32_##mr##x##nr},
+#define ROW(operands, isa, mr, nr)                                         \
+  {"gemm_" #operands "_" #isa "_" #mr "x" #nr, base::Isa::isa,     mr, nr, \
+   isa::gemm_##operands##_##mr##x##nr,         FloatType::operands},
 #include "kernels/gemm_f32/rows.inc"
 #undef ROW
 };
@@ -23,76 +26,151 @@ constexpr GemmF32Row kRows[] = {
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
 constexpr int64_t kBlockBytes = 512 << 10;
 
+int64_t panel_bytes(const GemmF32Row& row, int64_t positions, int64_t k) noexcept {
+  return positions * row.padded(k) * row.nr * element_bytes(row.operands);
+}
+
+size_t align(size_t n) noexcept { return (n + 63) / 64 * 64; }
+
+float value(float x) noexcept { return x; }
+template <typename Half>
+float value(Half x) noexcept {
+  return simd::to_float(x);
+}
+void put(float x, float& to) noexcept { to = x; }
+void put(float x, simd::bfloat16& to) noexcept { simd::narrow(x, to); }
+
+// One panel, from its first element; kDepth lines of k interleaved.
+template <int kDepth, typename To, typename From>
+void pack_panel(const GemmF32Row& row, const MatrixLayout& l, const From* b, int64_t cols,
+                To* packed) noexcept {
+  const int64_t nr = row.nr, k = row.padded(l.packed_k());
+  if (cols < nr || k != l.packed_k())
+    std::fill(packed, packed + l.packed_positions() * k * nr, To{});
+  for (int64_t p = 0; p < l.positions; ++p)
+    for (int64_t i = 0; i < l.k; ++i) {
+      const int64_t at = l.flatten ? p * l.k + i : p * k + i;
+      To* to = packed + at / kDepth * nr * kDepth + at % kDepth;
+      const From* from = b + p * l.position_stride + i * l.k_stride;
+      if constexpr (kDepth == 1 && std::is_same_v<From, To>)
+        if (l.n_stride == 1) {
+          std::copy(from, from + cols, to);
+          continue;
+        }
+      for (int64_t n = 0; n < cols; ++n) put(value(from[n * l.n_stride]), to[n * kDepth]);
+    }
+}
+
+// Scratch of a call, in this order, each part aligned.
+struct Scratch {
+  const void** pointers;  // [positions][mr]
+  std::byte* gather;      // rows of im2col, then copies
+  std::byte* rows;        // widened
+  size_t bytes;
+
+  Scratch(const GemmF32Weights& w, const GemmF32Call& call, std::byte* memory) noexcept {
+    const auto lines = static_cast<size_t>(w.row->mr * w.positions);
+    const size_t row = copied_pitch(static_cast<size_t>(w.k) * sizeof(float));
+    size_t at = 0;
+    const auto take = [&](size_t size) {
+      std::byte* part = memory ? memory + at : nullptr;
+      at += align(size);
+      return part;
+    };
+    pointers = reinterpret_cast<const void**>(take(lines * sizeof(void*)));
+    gather = take(lines * row);
+    rows = take(call.a_type != w.row->operands ? lines * row : 0);
+    bytes = at;
+  }
+};
+
+// The rows of a tile, widened: at once if they lie one behind the other, and need not be spread.
+void widen_rows(const GemmF32Weights& w, FloatType type, int rows, const Scratch& s,
+                const halves::Table& table) noexcept {
+  const int mr = w.row->mr;
+  const auto at = [&](int64_t p, int i) {
+    return static_cast<const std::byte*>(s.pointers[p * mr + i]);
+  };
+  const bool dense = w.positions == 1 && w.k % 512 != 0 &&
+                     at(0, rows - 1) == at(0, 0) + (rows - 1) * w.k * element_bytes(type);
+  const size_t row = static_cast<size_t>(w.k) * sizeof(float);
+  const size_t pitch = dense ? row : copied_pitch(row);
+  if (dense) table.widen(type, s.pointers[0], reinterpret_cast<float*>(s.rows), rows * w.k);
+  std::byte* to = s.rows;
+  for (int64_t p = 0; p < w.positions; ++p)
+    for (int i = 0; i < rows; ++i, to += pitch) {
+      if (!dense) table.widen(type, at(p, i), reinterpret_cast<float*>(to), w.k);
+      s.pointers[p * mr + i] = to;
+    }
+}
+
 }  // namespace
 
 std::span<const GemmF32Row> gemm_f32_rows() noexcept { return kRows; }
 
-const GemmF32Row& select_gemm_f32(const GemmF32Shape&, base::IsaSet isa) noexcept {
+const GemmF32Row& select_gemm_f32(const GemmF32Shape& shape, base::IsaSet isa) noexcept {
   const GemmF32Row* best = kRows;
   for (const GemmF32Row& row : kRows)
-    if (isa.has(row.isa)) best = &row;
+    if (isa.has(row.isa) && (row.operands == FloatType::f32 || row.operands == shape.type))
+      best = &row;
   return *best;
 }
 
 size_t packed_bytes(const GemmF32Row& row, const MatrixLayout& l) noexcept {
   const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
-  return static_cast<size_t>(panels * l.positions * l.k * row.nr) * sizeof(float);
+  return static_cast<size_t>(panels * panel_bytes(row, l.packed_positions(), l.packed_k()));
 }
 
-void pack(const GemmF32Row& row, const MatrixLayout& l, const float* b, float* packed) noexcept {
-  pack_panels(row, l, b, {0, l.groups * ((l.n + row.nr - 1) / row.nr)}, packed);
+void pack(const GemmF32Row& row, const MatrixLayout& l, const void* b, FloatType type,
+          std::byte* packed) noexcept {
+  pack_panels(row, l, b, type, {0, l.groups * ((l.n + row.nr - 1) / row.nr)}, packed);
 }
 
-void pack_panels(const GemmF32Row& row, const MatrixLayout& l, const float* b, Range panels,
-                 float* packed) noexcept {
+void pack_panels(const GemmF32Row& row, const MatrixLayout& l, const void* b, FloatType type,
+                 Range panels, std::byte* packed) noexcept {
   const int64_t nr = row.nr, group_panels = (l.n + nr - 1) / nr;
+  const int64_t size = panel_bytes(row, l.packed_positions(), l.packed_k());
   for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
     const int64_t g = panel / group_panels, n0 = panel % group_panels * nr;
-    const int64_t cols = std::min(nr, l.n - n0);
-    float* out = packed + panel * l.positions * l.k * nr;
-    for (int64_t p = 0; p < l.positions; ++p) {
-      const float* from = b + g * l.group_stride + p * l.position_stride + n0 * l.n_stride;
-      for (int64_t k = 0; k < l.k; ++k, out += nr) {
-        const float* line = from + k * l.k_stride;
-        if (l.n_stride == 1)
-          std::copy(line, line + cols, out);
-        else
-          for (int64_t n = 0; n < cols; ++n) out[n] = line[n * l.n_stride];
-        std::fill(out + cols, out + nr, 0.0f);
-      }
-    }
+    const int64_t cols = std::min(nr, l.n - n0), first = g * l.group_stride + n0 * l.n_stride;
+    std::byte* to = packed + panel * size;
+    with_elements(type, b, [&](const auto* from) {
+      if (row.operands == FloatType::f32)
+        pack_panel<1>(row, l, from + first, cols, reinterpret_cast<float*>(to));
+      else
+        pack_panel<2>(row, l, from + first, cols, reinterpret_cast<simd::bfloat16*>(to));
+    });
   }
 }
 
-size_t scratch_bytes(const GemmF32Weights& w) noexcept {
-  const int64_t mr = w.row->mr;
-  return static_cast<size_t>(mr * w.positions) * sizeof(void*) + 64 +
-         static_cast<size_t>(mr * w.positions) *
-             copied_pitch(static_cast<size_t>(w.k) * sizeof(float));
+size_t scratch_bytes(const GemmF32Weights& w, const GemmF32Call& call) noexcept {
+  return Scratch(w, call, nullptr).bytes;
 }
 
 void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels,
          std::byte* scratch) noexcept {
+  if (m.size() <= 0 || panels.size() <= 0) return;
   const int mr = w.row->mr;
-  const int64_t nr = w.row->nr, panel_size = w.positions * w.k * nr;
+  const int64_t nr = w.row->nr, panel_size = panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
-  if (m.size() <= 0 || panels.size() <= 0) return;
-  auto** pointers = reinterpret_cast<const void**>(scratch);
-  std::byte* gather =
-      scratch + (static_cast<size_t>(mr * w.positions) * sizeof(void*) + 63) / 64 * 64;
+  const int a_element = element_bytes(call.a_type), element = element_bytes(call.type);
+  const halves::Table& table = halves::table(base::up_to(w.row->isa));
+  const Scratch s(w, call, scratch);
+  auto* out = static_cast<std::byte*>(call.out);
+  const auto* residual = static_cast<const std::byte*>(call.residual);
   const int64_t tiles = (m.size() + mr - 1) / mr;
-  const int64_t block = std::max<int64_t>(
-      1, kBlockBytes / std::max<int64_t>(1, panel_size * static_cast<int64_t>(sizeof(float))));
+  const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, panel_size));
 
   GemmF32Tile t;
   t.positions = w.positions;
   t.k = w.k;
+  t.type = call.type;
   t.out_stride = call.out_stride;
   t.residual_stride = call.residual_stride;
   t.min = call.min;
   t.max = call.max;
-  t.a = reinterpret_cast<const float* const*>(pointers);
+  t.a = s.pointers;
   for (int64_t p0 = panels.begin, p1; p0 < panels.end; p0 = p1) {
     const int64_t g = p0 / group_panels;
     p1 = std::min({p0 + block, panels.end, (g + 1) * group_panels});
@@ -100,20 +178,22 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
       // Rows spread evenly: no last tile of one row.
       const int64_t m0 = m.begin + m.size() * i / tiles, m1 = m.begin + m.size() * (i + 1) / tiles;
       const int rows = static_cast<int>(m1 - m0);
-      fill_rows(call.a, m0, rows, mr, sizeof(float), g * group_inputs, pointers, gather);
-      if (!call.a.im2col)
-        spread_rows(pointers, rows, mr, w.positions, static_cast<size_t>(w.k) * sizeof(float),
-                    p1 - p0, gather);
+      fill_rows(call.a, m0, rows, mr, a_element, g * group_inputs, s.pointers, s.gather);
+      if (w.row->operands != call.a_type)
+        widen_rows(w, call.a_type, rows, s, table);
+      else if (!call.a.im2col)
+        spread_rows(s.pointers, rows, mr, w.positions, static_cast<size_t>(w.k * a_element),
+                    p1 - p0, s.gather);
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr, column = g * w.n + n;
         t.b = w.data + panel * panel_size;
         t.cols = static_cast<int>(std::min(nr, w.n - n));
-        t.out = call.out + m0 * call.out_stride + column;
         t.bias = call.bias ? call.bias + column : nullptr;
-        t.residual = call.residual ? call.residual + m0 * call.residual_stride + column : nullptr;
+        t.out = out + (m0 * call.out_stride + column) * element;
+        t.residual = residual ? residual + (m0 * call.residual_stride + column) * element : nullptr;
         if (m1 < m.end)
           prefetch_rows(call.a, m1, static_cast<int>(std::min<int64_t>(rows, m.end - m1)),
-                        sizeof(float), g * group_inputs, static_cast<size_t>(w.k) * sizeof(float),
+                        a_element, g * group_inputs, static_cast<size_t>(w.k * a_element),
                         panel - p0, p1 - p0);
         w.row->tile(t, rows);
       }

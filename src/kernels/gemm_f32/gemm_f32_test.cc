@@ -8,11 +8,19 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/halves/testing.h"
 #include "simd/emu.h"
 
 namespace tersor::kernels {
 namespace emu {
 #include "kernels/gemm_f32/gemm_f32-inl.h"
+
+template <int kBits, int kMr>
+GemmF32Row pairs(const char* name) {
+  using S = simd::Emu<kBits>;
+  return {name,          base::Isa::portable,           kMr,
+          2 * S::kLanes, any_tile<S, kMr, 2, Pairs<S>>, FloatType::bf16};
+}
 }  // namespace emu
 
 namespace {
@@ -28,7 +36,15 @@ std::vector<GemmF32Row> runnable_rows() {
   rows.push_back({"emu128_4x8", Isa::portable, 4, 8, emu::any_tile<simd::Emu<128>, 4, 2>});
   rows.push_back({"emu256_6x16", Isa::portable, 6, 16, emu::any_tile<simd::Emu<256>, 6, 2>});
   rows.push_back({"emu512_14x32", Isa::portable, 14, 32, emu::any_tile<simd::Emu<512>, 14, 2>});
+  rows.push_back(emu::pairs<128, 4>("emu128_bf16_4x8"));
+  rows.push_back(emu::pairs<512, 14>("emu512_bf16_14x32"));
   return rows;
+}
+
+// The types that a row's operands may come from.
+std::vector<FloatType> types_of(const GemmF32Row& row) {
+  if (row.operands == FloatType::bf16) return {FloatType::bf16};
+  return {std::begin(testing::kFloatTypes), std::end(testing::kFloatTypes)};
 }
 
 std::vector<float> random(size_t n, unsigned seed) {
@@ -48,29 +64,47 @@ struct Aligned {
   std::vector<std::byte> storage;
 };
 
-// Runs the row and the reference; an empty string if every element is within the bound that
-// `products` sums of numbers of at most 1 allow, and nothing beside the output was written.
-std::string compare(const GemmF32Row& row, const MatrixLayout& layout, const std::vector<float>& b,
+// What a product reads besides its rows, in f32.
+struct Operands {
+  std::vector<float> a, b, residual;
+};
+
+// Runs the row on operands of that type, and the reference; an empty string if every element is
+// within the bound that `products` sums of numbers of at most 1 allow, and nothing beside the
+// output was written.
+std::string compare(const GemmF32Row& row, FloatType type, const MatrixLayout& layout, Operands x,
                     GemmF32Call call, int64_t m, int threads) {
+  const auto a = testing::stored(x.a, type), b = testing::stored(x.b, type);
+  const auto residual = testing::stored(x.residual, type);
   const int64_t columns = layout.groups * layout.n;
   Aligned packed(packed_bytes(row, layout));
-  pack(row, layout, b.data(), reinterpret_cast<float*>(packed.get()));
-  const GemmF32Weights weights(row, layout, reinterpret_cast<float*>(packed.get()));
-  Aligned scratch(scratch_bytes(weights));
+  pack(row, layout, b.data(), type, packed.get());
+  const GemmF32Weights weights(row, layout, packed.get());
   call.out_stride = columns + 3;
-  std::vector<float> expected(static_cast<size_t>(m * call.out_stride), 77.0f), out = expected;
+  std::vector<float> expected(static_cast<size_t>(m * call.out_stride), 77.0f);
+  auto out = testing::stored(expected, type);
+  call.a.data = x.a.data();
+  call.residual = x.residual.empty() ? nullptr : x.residual.data();
   call.out = expected.data();
-  reference(layout, b.data(), call, m);
+  reference(layout, x.b.data(), call, m);
+  call.type = call.a_type = type;
+  Aligned scratch(scratch_bytes(weights, call));
+  call.a.data = a.data();
+  call.residual = x.residual.empty() ? nullptr : residual.data();
   call.out = out.data();
   const WorkSplit split = split_work(m, weights.panels(), row.mr, threads);
   for (int64_t i = 0; i < split.tasks(); ++i)
     run(weights, call, split.rows(i), split.columns(i), scratch.get());
   const double products = static_cast<double>(layout.positions * layout.k) + 2;
   const double bound = products * products * 0x1p-24;
-  for (size_t i = 0; i < out.size(); ++i)
-    if (!(std::fabs(out[i] - expected[i]) <= bound))
+  const std::vector<float> got = testing::loaded(out, type);
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double y = static_cast<double>(expected[i]);
+    if (!(std::fabs(static_cast<double>(got[i]) - y) <=
+          bound + testing::rounding(type, std::fabs(y) + bound)))
       return std::string(row.name) + " element " + std::to_string(i) + ": " +
-             std::to_string(out[i]) + " instead of " + std::to_string(expected[i]);
+             std::to_string(got[i]) + " instead of " + std::to_string(y);
+  }
   return "";
 }
 
@@ -81,19 +115,20 @@ TEST(GemmF32, MatchesReferenceOnProducts) {
         for (int64_t k : {0, 1, 3, 4, 17}) {
           const bool transposed = (m + n + k) % 2;
           const int64_t lda = k + m % 3;
-          const auto a = random(static_cast<size_t>(m * lda + 1), 1);
-          const auto b = random(static_cast<size_t>(k * n), 2);
+          Operands x{random(static_cast<size_t>(m * lda + 1), 1),
+                     random(static_cast<size_t>(k * n), 2),
+                     {}};
           const auto bias = random(static_cast<size_t>(n), 3);
-          const auto residual = random(static_cast<size_t>(m * (n + 1)), 4);
+          if (n % 2) x.residual = random(static_cast<size_t>(m * (n + 1)), 4);
           GemmF32Call call;
-          call.a = RowSource::dense(a.data(), lda);
+          call.a = RowSource::dense(nullptr, lda);
           if (k % 2) call.bias = bias.data();
-          if (n % 2) call.residual = residual.data();
           call.residual_stride = n + 1;
           if (m % 2) call.min = -0.25f, call.max = 0.5f;
-          ASSERT_EQ("", compare(row, MatrixLayout::rows(k, n, transposed), b, call, m,
-                                1 + static_cast<int>(k % 3)))
-              << m << " " << n << " " << k;
+          for (FloatType type : types_of(row))
+            ASSERT_EQ("", compare(row, type, MatrixLayout::rows(k, n, transposed), x, call, m,
+                                  1 + static_cast<int>(k % 3)))
+                << m << " " << n << " " << k;
         }
 }
 
@@ -115,36 +150,41 @@ TEST(GemmF32, MatchesReferenceOnConvolutions) {
       s.pad_top = t.h > 1 ? t.pad : 0, s.pad_left = t.pad;
       s.oh = (t.h + 2 * s.pad_top - t.dilation * (t.kh - 1) - 1) / t.stride + 1;
       s.ow = (t.w + 2 * t.pad - t.dilation * (t.kw - 1) - 1) / t.stride + 1;
-      const auto a = random(static_cast<size_t>(s.n * s.h * s.w * s.c), 1);
-      const auto b = random(static_cast<size_t>(s.oc * s.group_inputs() * s.positions()), 2);
+      const Operands x{random(static_cast<size_t>(s.n * s.h * s.w * s.c), 1),
+                       random(static_cast<size_t>(s.oc * s.group_inputs() * s.positions()), 2),
+                       {}};
       const auto bias = random(static_cast<size_t>(s.oc), 3);
       const std::vector<float> zeros(static_cast<size_t>(s.group_inputs()));
       const MatrixLayout layout = conv_layout(s);
       GemmF32Call call;
-      call.a = RowSource::pixels(a.data(), s, zeros.data(), layout.flatten);
+      call.a = RowSource::pixels(nullptr, s, zeros.data(), layout.flatten);
       call.bias = bias.data();
-      ASSERT_EQ("", compare(row, layout, b, call, s.pixels(), 3)) << s.c << " " << s.kh;
+      for (FloatType type : types_of(row))
+        ASSERT_EQ("", compare(row, type, layout, x, call, s.pixels(), 3)) << s.c << " " << s.kh;
     }
 }
 
 TEST(GemmF32, PassesNanThroughTheClamp) {
-  const float nan = std::nanf(""), one = 1;
-  for (const GemmF32Row& row : runnable_rows()) {
-    const MatrixLayout layout = MatrixLayout::rows(1, 1, false);
-    Aligned packed(packed_bytes(row, layout));
-    pack(row, layout, &one, reinterpret_cast<float*>(packed.get()));
-    const GemmF32Weights weights(row, layout, reinterpret_cast<float*>(packed.get()));
-    Aligned scratch(scratch_bytes(weights));
-    float out = 0;
-    GemmF32Call call;
-    call.a = RowSource::dense(&nan, 1);
-    call.out = &out;
-    call.out_stride = 1;
-    call.min = 0;
-    call.max = 6;
-    run(weights, call, {0, 1}, {0, 1}, scratch.get());
-    EXPECT_TRUE(std::isnan(out)) << row.name;
-  }
+  for (const GemmF32Row& row : runnable_rows())
+    for (FloatType type : types_of(row)) {
+      std::vector<float> nan{std::nanf("")}, one{1};
+      const auto a = testing::stored(nan, type), b = testing::stored(one, type);
+      std::vector<std::byte> out(a.size());
+      const MatrixLayout layout = MatrixLayout::rows(1, 1, false);
+      Aligned packed(packed_bytes(row, layout));
+      pack(row, layout, b.data(), type, packed.get());
+      const GemmF32Weights weights(row, layout, packed.get());
+      GemmF32Call call;
+      call.type = call.a_type = type;
+      Aligned scratch(scratch_bytes(weights, call));
+      call.a = RowSource::dense(a.data(), 1);
+      call.out = out.data();
+      call.out_stride = 1;
+      call.min = 0;
+      call.max = 6;
+      run(weights, call, {0, 1}, {0, 1}, scratch.get());
+      EXPECT_TRUE(std::isnan(testing::loaded(out, type)[0])) << row.name;
+    }
 }
 
 TEST(GemmF32, SelectsByInstructionSet) {
@@ -153,6 +193,10 @@ TEST(GemmF32, SelectsByInstructionSet) {
   EXPECT_STREQ("gemm_f32_avx2_6x16", select_gemm_f32(shape, base::up_to(Isa::avxvnni)).name);
   EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(shape, base::up_to(Isa::avx512)).name);
   EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(shape, base::up_to(Isa::avx512bf16)).name);
+  const GemmF32Shape bf16{100, MatrixLayout::rows(64, 64, false), FloatType::bf16};
+  EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(bf16, base::up_to(Isa::avx512vnni)).name);
+  EXPECT_STREQ("gemm_bf16_avx512bf16_14x32",
+               select_gemm_f32(bf16, base::up_to(Isa::avx512bf16)).name);
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ double element(const RowSource& a, int64_t group_offset, int64_t p, int64_t m, i
 }  // namespace
 
 void reference(const MatrixLayout& l, const float* b, const GemmF32Call& call, int64_t m) noexcept {
+  const auto* residual = static_cast<const float*>(call.residual);
+  auto* out = static_cast<float*>(call.out);
   for (int64_t row = 0; row < m; ++row)
     for (int64_t g = 0; g < l.groups; ++g)
       for (int64_t n = 0; n < l.n; ++n) {
@@ -29,11 +31,9 @@ void reference(const MatrixLayout& l, const float* b, const GemmF32Call& call, i
           for (int64_t k = 0; k < l.k; ++k)
             sum += element(call.a, g * l.k, p, row, k) *
                    b[g * l.group_stride + p * l.position_stride + k * l.k_stride + n * l.n_stride];
-        if (call.residual) sum += call.residual[row * call.residual_stride + column];
+        if (residual) sum += residual[row * call.residual_stride + column];
         const float y = static_cast<float>(sum);
-        call.out[row * call.out_stride + column] = y < call.min   ? call.min
-                                                   : y > call.max ? call.max
-                                                                  : y;
+        out[row * call.out_stride + column] = y < call.min ? call.min : y > call.max ? call.max : y;
       }
 }
 

@@ -1,9 +1,11 @@
+#include "simd/avx2.h"
+
 #include "kernels/halves/halves.h"
-#include "kernels/loops/begin_avx2.h"
+#include "simd/begin_avx2.h"
 namespace tersor::kernels::halves::avx2 {
 
 #include "kernels/halves/halves-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::avx2);
+extern constexpr Table kTable = Loops<simd::Avx2>::table(base::Isa::avx2);
 
 }  // namespace tersor::kernels::halves::avx2
-#include "kernels/loops/end.h"
+#include "simd/end.h"

@@ -1,9 +1,8 @@
 #include "kernels/halves/halves.h"
-#include "kernels/loops/begin_portable.h"
+#include "simd/emu.h"
 namespace tersor::kernels::halves::portable {
 
 #include "kernels/halves/halves-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::portable);
+extern constexpr Table kTable = Loops<simd::Emu<128>>::table(base::Isa::portable);
 
 }  // namespace tersor::kernels::halves::portable
-#include "kernels/loops/end.h"

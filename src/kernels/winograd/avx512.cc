@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd/winograd.h"
 #include "simd/begin_avx512.h"
 namespace tersor::kernels::avx512 {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd/winograd.h"
 #include "simd/begin_avxvnni.h"
 namespace tersor::kernels::avxvnni {

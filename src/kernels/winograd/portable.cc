@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd/winograd.h"
 #include "simd/emu.h"
 

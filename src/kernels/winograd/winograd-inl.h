@@ -75,16 +75,10 @@ void transform_tiles(const WinogradBlock& b) noexcept {
   const ConvShape& s = *b.call->a.conv;
   const auto* data = static_cast<const uint8_t*>(b.call->a.data);
   const auto* padding = static_cast<const uint8_t*>(b.call->a.padding);
-  const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4, width = b.weights->padded_c();
+  const int64_t width = b.weights->padded_c();
   for (int64_t i = b.tiles.begin; i < b.tiles.end; ++i) {
-    const int64_t x0 = i % across * 4 - s.pad_left, y0 = i / across % down * 4 - s.pad_top;
-    const uint8_t* image = data + i / (across * down) * s.h * s.w * s.c;
     const uint8_t* pixels[36];
-    for (int64_t y = 0; y < 6; ++y)
-      for (int64_t x = 0; x < 6; ++x) {
-        const bool inside = y0 + y >= 0 && y0 + y < s.h && x0 + x >= 0 && x0 + x < s.w;
-        pixels[y * 6 + x] = inside ? image + ((y0 + y) * s.w + x0 + x) * s.c : padding;
-      }
+    TileAt<4>(s, i).template pixels<6>(s, data, padding, pixels);
     int16_t* to = b.inputs + (i - b.tiles.begin) * width;
     const int64_t stride = b.tiles.size() * width + b.kGap;
     int64_t c = 0;
@@ -254,7 +248,6 @@ void panel(const WinogradBlock& b, int64_t panel) noexcept {
   const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap;
   const ConvShape& s = *b.call->a.conv;
   const GemmU8S8Epilogue& e = b.call->epilogue;
-  const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
   const int element = element_bytes(e.kind);
   GemmU8S8Tile t{};
   t.n0 = panel * kWidth;
@@ -271,11 +264,10 @@ void panel(const WinogradBlock& b, int64_t panel) noexcept {
       transform_back<S, kVecs>(b.outputs + i * kWidth + v * S::kLanes, stride, bias[v],
                                sums + v * S::kLanes);
     const int64_t tile = b.tiles.begin + i;
-    const int64_t ox = tile % across * 4, oy = tile / across % down * 4;
-    const int64_t image = tile / (across * down);
-    const int columns = static_cast<int>(s.ow - ox < 4 ? s.ow - ox : 4);
-    for (int64_t y = 0; y < 4 && oy + y < s.oh; ++y) {
-      const int64_t pixel = (image * s.oh + oy + y) * s.ow + ox;
+    const TileAt<4> at(s, tile);
+    const int columns = static_cast<int>(s.ow - at.ox < 4 ? s.ow - at.ox : 4);
+    for (int64_t y = 0; y < 4 && at.oy + y < s.oh; ++y) {
+      const int64_t pixel = at.pixel(s) + y * s.ow;
       t.out = static_cast<char*>(b.call->out) + (pixel * t.out_stride + t.n0) * element;
       t.residual = e.residual ? e.residual + pixel * e.residual_stride + t.n0 : nullptr;
       finish<S, kVecs>(t, columns, sums + y * 4 * kWidth);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/winograd/tile_pixels.h"
 #include "simd/emu.h"
 
 namespace tersor::kernels {

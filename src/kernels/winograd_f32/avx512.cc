@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd_f32/winograd_f32.h"
 #include "simd/begin_avx512.h"
 namespace tersor::kernels::avx512 {

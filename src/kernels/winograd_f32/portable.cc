@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd_f32/winograd_f32.h"
 #include "simd/emu.h"
 

@@ -54,8 +54,8 @@ template <typename S>
 }
 
 // kWhole: all channels of the vector exist.
-template <typename S, bool kWhole>
-[[gnu::always_inline]] inline void transform_channels(const float* const (&pixels)[36], int64_t c,
+template <typename S, bool kWhole, typename T>
+[[gnu::always_inline]] inline void transform_channels(const T* const (&pixels)[36], int64_t c,
                                                       int left, float* to,
                                                       int64_t stride) noexcept {
   using F = typename S::f32;
@@ -65,7 +65,7 @@ template <typename S, bool kWhole>
     F d[6], r[6];
 #pragma GCC unroll 6
     for (int y = 0; y < 6; ++y) {
-      const float* p = pixels[y * 6 + x] + c;
+      const T* p = pixels[y * 6 + x] + c;
       d[y] = kWhole ? S::load(p) : S::load_partial(p, left);
     }
     times_b<S>(d, r);
@@ -87,28 +87,25 @@ template <typename S, bool kWhole>
   }
 }
 
-template <typename S>
-void transform(const WinogradF32Block& b) noexcept {
+template <typename S, typename T>
+void transform_pixels(const WinogradF32Block& b, const T* data) noexcept {
   const ConvShape& s = *b.call->a.conv;
-  const auto* data = static_cast<const float*>(b.call->a.data);
-  const auto* padding = static_cast<const float*>(b.call->a.padding);
-  const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
+  const auto* padding = static_cast<const T*>(b.call->a.padding);
   const int64_t stride = b.tiles.size() * s.c + b.kGap;
   for (int64_t i = b.tiles.begin; i < b.tiles.end; ++i) {
-    const int64_t x0 = i % across * 4 - s.pad_left, y0 = i / across % down * 4 - s.pad_top;
-    const float* image = data + i / (across * down) * s.h * s.w * s.c;
-    const float* pixels[36];
-    for (int64_t y = 0; y < 6; ++y)
-      for (int64_t x = 0; x < 6; ++x) {
-        const bool inside = y0 + y >= 0 && y0 + y < s.h && x0 + x >= 0 && x0 + x < s.w;
-        pixels[y * 6 + x] = inside ? image + ((y0 + y) * s.w + x0 + x) * s.c : padding;
-      }
+    const T* pixels[36];
+    TileAt<4>(s, i).template pixels<6>(s, data, padding, pixels);
     float* to = b.inputs + (i - b.tiles.begin) * s.c;
     int64_t c = 0;
     for (; c + S::kLanes <= s.c; c += S::kLanes)
       transform_channels<S, true>(pixels, c, S::kLanes, to, stride);
     if (c < s.c) transform_channels<S, false>(pixels, c, static_cast<int>(s.c - c), to, stride);
   }
+}
+
+template <typename S>
+void transform(const WinogradF32Block& b) noexcept {
+  with_elements(b.call->a_type, b.call->a.data, [&](const auto* x) { transform_pixels<S>(b, x); });
 }
 
 // Line kLine of the transformed 6 x 6 of packed weights of `channels` channels: to
@@ -196,11 +193,12 @@ void multiply_all(const WinogradF32Block& b, int64_t panel, Range chunk,
 }
 
 // The 4 x 4 results of one tile from its 36 products, one vector of columns from column n on,
-// `left` of which exist.
-template <typename S>
-[[gnu::always_inline]] inline void transform_back(const GemmF32Call& call, const float* products,
-                                                  int64_t stride, int64_t pixel, int64_t rows,
-                                                  int64_t columns, int64_t n, int left) noexcept {
+// `left` of which exist, to `out` as elements of T.
+template <typename S, typename T>
+[[gnu::always_inline]] inline void transform_back(const GemmF32Call& call, T* out,
+                                                  const float* products, int64_t stride,
+                                                  const TileAt<4>& tile, int64_t n,
+                                                  int left) noexcept {
   using F = typename S::f32;
   const ConvShape& s = *call.a.conv;
   F half[4][6];
@@ -214,48 +212,52 @@ template <typename S>
     for (int i = 0; i < 4; ++i) half[i][x] = y[i];
   }
   const bool whole = left >= S::kLanes;
-  const auto load = [&](const float* p) { return whole ? S::load(p) : S::load_partial(p, left); };
+  const auto* residual = static_cast<const T*>(call.residual);
+  const auto load = [&](const auto* p) { return whole ? S::load(p) : S::load_partial(p, left); };
   const F bias = call.bias ? load(call.bias + n) : S::set(0.0f);
   const F low = S::set(call.min), high = S::set(call.max);
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    if (i >= rows) break;
+    if (tile.oy + i >= s.oh) break;
     F y[4];
     times_a<S>(half[i], y);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
-      if (j >= columns) break;
-      const int64_t at = pixel + i * s.ow + j;
+      if (tile.ox + j >= s.ow) break;
+      const int64_t at = tile.pixel(s) + i * s.ow + j;
       F x = S::add(y[j], bias);
-      if (call.residual) x = S::add(x, load(call.residual + at * call.residual_stride + n));
+      if (residual) x = S::add(x, load(residual + at * call.residual_stride + n));
       x = S::min(high, S::max(low, x));
       if (whole)
-        S::store(call.out + at * call.out_stride + n, x);
+        S::store(out + at * call.out_stride + n, x);
       else
-        S::store_partial(call.out + at * call.out_stride + n, x, left);
+        S::store_partial(out + at * call.out_stride + n, x, left);
+    }
+  }
+}
+
+// The results of all tiles, `out` of the call being elements of T.
+template <typename S, int kVecs, typename T>
+void store_tiles(const WinogradF32Block& b, int64_t panel, T* out) noexcept {
+  constexpr int kWidth = kVecs * S::kLanes;
+  const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap, columns = b.weights->n;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const TileAt<4> tile(*b.call->a.conv, b.tiles.begin + i);
+    for (int v = 0; v < kVecs; ++v) {
+      const int64_t n = panel * kWidth + v * S::kLanes;
+      if (n >= columns) break;
+      transform_back<S>(*b.call, out, b.outputs + i * kWidth + v * S::kLanes, stride, tile, n,
+                        static_cast<int>(columns - n < 64 ? columns - n : 64));
     }
   }
 }
 
 template <typename S, int kMr, int kVecs>
 void panel(const WinogradF32Block& b, int64_t panel) noexcept {
-  constexpr int kWidth = kVecs * S::kLanes;
   const WinogradF32Weights& w = *b.weights;
   for (int64_t c = 0; c < w.c; c += b.chunk)
     multiply_all<S, kMr, kVecs>(b, panel, {c, c + b.chunk < w.c ? c + b.chunk : w.c},
                                 std::make_index_sequence<6>());
-  const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap;
-  const ConvShape& s = *b.call->a.conv;
-  const int64_t across = (s.ow + 3) / 4, down = (s.oh + 3) / 4;
-  for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t tile = b.tiles.begin + i;
-    const int64_t ox = tile % across * 4, oy = tile / across % down * 4;
-    const int64_t pixel = (tile / (across * down) * s.oh + oy) * s.ow + ox;
-    for (int v = 0; v < kVecs; ++v) {
-      const int64_t n = panel * kWidth + v * S::kLanes;
-      if (n >= w.n) break;
-      transform_back<S>(*b.call, b.outputs + i * kWidth + v * S::kLanes, stride, pixel, s.oh - oy,
-                        s.ow - ox, n, static_cast<int>(w.n - n < 64 ? w.n - n : 64));
-    }
-  }
+  with_elements(b.call->type, b.call->out,
+                [&](auto* out) { store_tiles<S, kVecs>(b, panel, out); });
 }

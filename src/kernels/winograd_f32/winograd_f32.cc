@@ -57,6 +57,8 @@ bool winograd_f32_fits(const ConvShape& s) noexcept {
          s.dilation_w == 1 && s.groups == 1;
 }
 
+int64_t WinogradF32Weights::tiles(const ConvShape& s) noexcept { return winograd_tiles(s); }
+
 const WinogradF32Row* select_winograd_f32(const ConvShape& s, base::IsaSet isa) noexcept {
   if (!winograd_f32_fits(s) || s.c < 16 || s.oc < 16 || s.oh < 1 || s.ow < 1) return nullptr;
   const WinogradF32Row* row = kRows;
@@ -76,13 +78,14 @@ size_t packed_bytes(const WinogradF32Row& row, const ConvShape& s) noexcept {
 }
 
 WinogradF32Weights pack(const WinogradF32Row& row, const ConvShape& s, const float* b,
-                        float* packed) noexcept {
-  const WinogradF32Weights w{&row, packed, s.c, s.oc};
+                        std::byte* packed) noexcept {
+  auto* lines = reinterpret_cast<float*>(packed);
+  const WinogradF32Weights w{&row, lines, s.c, s.oc};
   const int64_t nr = row.nr, panel = s.c * 9 * nr;
   for (int64_t p = 0; p < w.panels(); ++p)
     for (int64_t c = 0; c < s.c; ++c)
       for (int64_t i = 0; i < 9; ++i) {
-        float* to = packed + p * panel + (c * 9 + i) * nr;
+        float* to = lines + p * panel + (c * 9 + i) * nr;
         const int64_t cols = std::min(nr, s.oc - p * nr);
         for (int64_t n = 0; n < cols; ++n) to[n] = b[((p * nr + n) * s.c + c) * 9 + i];
         std::fill(to + cols, to + nr, 0.0f);

@@ -1,5 +1,5 @@
-// The f32 3x3 convolution by Winograd's F(4x4, 3x3): a quarter of the products. Stride 1, dilation
-// 1, one group.
+// The 3x3 convolution by Winograd's F(4x4, 3x3) in f32: a quarter of the products. Stride 1,
+// dilation 1, one group. Pixels and results may be f16 or bf16 in memory.
 //   y = A [(G g) * (B d)]      for 4 outputs y, 6 inputs d, 3 weights g, in each dimension
 // The points are 0, 2, 1, -1, -1/2 and infinity (Toom-Cook, transposed; Winograd 1980), as in the
 // integer family `winograd`: B has small integers only, and the largest error is a third of that of
@@ -32,15 +32,17 @@ struct WinogradF32Weights {
   const float* data = nullptr;
   int64_t c = 0, n = 0;
   int64_t panels() const noexcept { return (n + row->nr - 1) / row->nr; }
+  // Tiles of 4 x 4 outputs, over all images.
+  static int64_t tiles(const ConvShape& shape) noexcept;
 };
 
 size_t packed_bytes(const WinogradF32Row& row, const ConvShape& shape) noexcept;
 // `b`: weights [oc, c, 3, 3]. Packed layout: [panel][c][3 * 3][nr]; transformed while they are
 // used.
 WinogradF32Weights pack(const WinogradF32Row& row, const ConvShape& shape, const float* b,
-                        float* packed) noexcept;
+                        std::byte* packed) noexcept;
 
-// For calls of at most so many tiles of 4 x 4 outputs (winograd_tiles).
+// For calls of at most so many tiles of 4 x 4 outputs (WinogradF32Weights::tiles).
 size_t scratch_bytes(const WinogradF32Weights& weights, int64_t tiles) noexcept;
 // call.a is RowSource::pixels; the rest as for gemm_f32. Computes the tiles `tiles` of the columns
 // of `panels`.

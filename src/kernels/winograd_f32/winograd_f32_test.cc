@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/halves/testing.h"
+#include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd/winograd.h"
 #include "simd/emu.h"
 
@@ -100,38 +102,47 @@ double bound(const ConvShape& s, const float* a, const float* b, int64_t n, int6
 
 // The largest difference to the reference, in units of the bound.
 double worst(const WinogradF32Row& row, const ConvShape& s, int variant, int threads) {
-  const auto a = numbers(s.n * s.h * s.w * s.c, 1), b = numbers(s.oc * s.c * 9, 2);
-  const auto bias = numbers(s.oc, 3), residual = numbers(s.pixels() * s.oc, 4);
+  const FloatType type = testing::kFloatTypes[variant % 3];
+  auto a = numbers(s.n * s.h * s.w * s.c, 1), residual = numbers(s.pixels() * s.oc, 4);
+  const auto a_bytes = testing::stored(a, type), residual_bytes = testing::stored(residual, type);
+  const auto b = numbers(s.oc * s.c * 9, 2), bias = numbers(s.oc, 3);
   const std::vector<float> padding(static_cast<size_t>(s.c), 0.0f);
   GemmF32Call call;
   call.a = RowSource::pixels(a.data(), s, padding.data(), false);
   call.out_stride = s.oc + 1;
   call.bias = variant % 2 ? bias.data() : nullptr;
-  if (variant % 3 == 1) call.residual = residual.data();
+  if (variant / 3 % 2) call.residual = residual.data();
   call.residual_stride = s.oc;
   if (variant % 4 == 3) call.min = 0, call.max = 6;
   const auto size = static_cast<size_t>(s.pixels() * call.out_stride);
-  std::vector<float> expected(size, -77.0f), out(size, -77.0f);
+  std::vector<float> expected(size, -77.0f);
+  auto out_bytes = testing::stored(expected, type);
   MatrixLayout layout = conv_layout(s);
   layout.flatten = false;
   call.out = expected.data();
   reference(layout, b.data(), call, s.pixels());
-  std::vector<float> packed(packed_bytes(row, s) / sizeof(float));
+  std::vector<std::byte> packed(packed_bytes(row, s));
   const WinogradF32Weights w = pack(row, s, b.data(), packed.data());
-  call.out = out.data();
-  const WorkSplit split = winograd_split(winograd_tiles(s), w.panels(), row.mr, threads);
+  call.type = call.a_type = type;
+  call.a.data = a_bytes.data();
+  if (call.residual) call.residual = residual_bytes.data();
+  call.out = out_bytes.data();
+  const WorkSplit split = winograd_split(w.tiles(s), w.panels(), row.mr, threads);
   std::vector<std::byte> scratch(scratch_bytes(w, split.m_chunk));
   for (int64_t i = 0; i < split.tasks(); ++i)
     run(w, call, split.rows(i), split.columns(i), scratch.data());
+  const std::vector<float> out = testing::loaded(out_bytes, type);
   double most = 0;
   for (int64_t m = 0; m < s.pixels(); ++m) {
     const auto gap = static_cast<size_t>(m * call.out_stride + s.oc);
     if (out[gap] != -77.0f) return 1e9;
     for (int64_t oc = 0; oc < s.oc; ++oc) {
       const auto i = static_cast<size_t>(m * call.out_stride + oc);
-      const double off = std::abs(static_cast<double>(out[i]) - static_cast<double>(expected[i]));
-      most = std::max(most, off / bound(s, a.data(), b.data(), m / (s.oh * s.ow), m / s.ow % s.oh,
-                                        m % s.ow, oc));
+      const double y = static_cast<double>(expected[i]);
+      const double sums =
+          bound(s, a.data(), b.data(), m / (s.oh * s.ow), m / s.ow % s.oh, m % s.ow, oc);
+      most = std::max(most, std::abs(static_cast<double>(out[i]) - y) /
+                                (sums + testing::rounding(type, std::abs(y) + sums)));
     }
   }
   return most;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/winograd/winograd.h"
+#include "kernels/winograd_bf16/winograd_bf16.h"
 #include "kernels/winograd_f32/winograd_f32.h"
 #include "ops/detail/bind.h"
 #include "ops/detail/conv_lines.h"
@@ -22,13 +23,13 @@ kernels::RowSource source_of(const void* x, const ConvShape& shape, const void* 
   return kernels::RowSource::pixels(x, shape, padding, flatten);
 }
 
-const float* residual_of(const ConvForm& form, runtime::StepContext& c, const Dims& out) {
+const void* residual_of(const ConvForm& form, runtime::StepContext& c, const Dims& out) {
   if (!form.residual) return nullptr;
   const Tensor& t = c.in(*form.residual);
   if (t.dims() != out)
     base::fail_input("E17", "shape {} is added to {}", tensor::to_string(t.dims()),
                      tensor::to_string(out));
-  return t.data<float>().data();
+  return t.raw();
 }
 
 // Output rows a task shall take.
@@ -48,56 +49,75 @@ void run_tiles(runtime::StepContext& c, int64_t tiles, int64_t panels, int mr,
   });
 }
 
-struct FloatConv {
+// What the forms of a float convolution have in common.
+struct FloatForm {
   ConvForm form;
-  FloatProduct product;
-  bool flatten;
-  std::optional<ConvLines> lines;
+  kernels::FloatType type;
   Bounds bounds;
-  std::vector<float> bias, zeros;
+  std::vector<float> bias, zeros;  // zeros: of any type
 
-  void operator()(runtime::StepContext& c) const {
-    const Tensor& x = c.in(form.x);
-    Dims dims;
-    const ConvShape shape = form.place(x.dims(), dims);
+  FloatForm(const ConvForm& f, const Tensor* b, Bounds limits, kernels::FloatType t)
+      : form(f), type(t), bounds(limits), zeros(static_cast<size_t>(f.inputs), 0.0F) {
+    if (b) bias.assign(b->data<float>().begin(), b->data<float>().end());
+  }
+  // Bias, bounds, residual and a new output; `dims` as ConvForm::place gave them.
+  kernels::GemmF32Call call(runtime::StepContext& c, const kernels::RowSource& a,
+                            const Dims& dims) const {
     kernels::GemmF32Call call;
-    call.a = source_of(x.raw(), shape, zeros.data(), flatten);
-    ConvLines::Padded padded;
-    if (lines) {
-      padded = lines->pad(c, x.raw(), shape, zeros.data(), sizeof(float));
-      call.a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
-    }
+    call.type = call.a_type = type;
+    call.a = a;
     call.residual = residual_of(form, c, dims);
-    call.out_stride = call.residual_stride = shape.oc;
+    call.out_stride = call.residual_stride = form.outputs;
     call.bias = bias.empty() ? nullptr : bias.data();
     call.min = bounds.min;
     call.max = bounds.max;
-    call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
-    product.run(c, call, shape.pixels());
+    call.out = c.make(0, dtype_of(type), dims).raw_mutable();
+    return call;
   }
 };
 
-struct FloatWinograd {
-  ConvForm form;
-  kernels::WinogradF32Weights weights;
-  std::shared_ptr<const Buffer> packed;
-  Bounds bounds;
-  std::vector<float> bias, zeros;
+struct FloatConv {
+  FloatForm common;
+  FloatProduct product;
+  bool flatten;
+  std::optional<ConvLines> lines;
+  const kernels::halves::Table* halves;
+
+  // Whether pixels are widened first of all: tile by tile each of them would be for every position
+  // and again for many a panel.
+  bool widens(const ConvShape& shape) const {
+    return common.type != product.weights.row->operands && shape.positions() > 1;
+  }
 
   void operator()(runtime::StepContext& c) const {
-    const Tensor& x = c.in(form.x);
+    const Tensor& x = c.in(common.form.x);
     Dims dims;
-    const ConvShape shape = form.place(x.dims(), dims);
-    kernels::GemmF32Call call;
-    call.a = kernels::RowSource::pixels(x.raw(), shape, zeros.data(), false);
-    call.residual = residual_of(form, c, dims);
-    call.out_stride = call.residual_stride = shape.oc;
-    call.bias = bias.empty() ? nullptr : bias.data();
-    call.min = bounds.min;
-    call.max = bounds.max;
-    call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
+    const ConvShape shape = common.form.place(x.dims(), dims);
+    kernels::RowSource a = source_of(x.raw(), shape, common.zeros.data(), flatten);
+    ConvLines::Padded padded;
+    if (lines) {
+      padded =
+          lines->pad(c, x.raw(), shape, common.zeros.data(), kernels::element_bytes(common.type));
+      a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
+    }
+    product.run(c, common.call(c, a, dims), shape.pixels());
+  }
+};
+
+template <typename Weights>
+struct FloatWinograd {
+  FloatForm common;
+  Weights weights;
+  std::shared_ptr<const Buffer> packed;
+
+  void operator()(runtime::StepContext& c) const {
+    const Tensor& x = c.in(common.form.x);
+    Dims dims;
+    const ConvShape shape = common.form.place(x.dims(), dims);
+    const kernels::GemmF32Call call = common.call(
+        c, kernels::RowSource::pixels(x.raw(), shape, common.zeros.data(), false), dims);
     run_tiles(
-        c, kernels::winograd_tiles(shape), weights.panels(), weights.row->mr,
+        c, Weights::tiles(shape), weights.panels(), weights.row->mr,
         [&](int64_t tiles) { return kernels::scratch_bytes(weights, tiles); },
         [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
           kernels::run(weights, call, tiles, panels, scratch);
@@ -106,23 +126,22 @@ struct FloatWinograd {
 };
 
 struct FloatDepthwise {
-  ConvForm form;
+  FloatForm common;
   const kernels::DwconvF32Row* row;
   std::shared_ptr<const Buffer> packed;
-  Bounds bounds;
-  std::vector<float> bias, zeros;
 
   void operator()(runtime::StepContext& c) const {
-    const Tensor& x = c.in(form.x);
+    const Tensor& x = c.in(common.form.x);
     Dims dims;
-    const ConvShape shape = form.place(x.dims(), dims);
+    const ConvShape shape = common.form.place(x.dims(), dims);
     kernels::DwconvF32Call call;
-    call.in = x.data<float>().data();
-    call.padding = zeros.data();
-    call.bias = bias.empty() ? nullptr : bias.data();
-    call.min = bounds.min;
-    call.max = bounds.max;
-    call.out = c.make(0, DType::kFloat32, dims).mutable_data<float>().data();
+    call.type = common.type;
+    call.in = x.raw();
+    call.padding = common.zeros.data();
+    call.bias = common.bias.empty() ? nullptr : common.bias.data();
+    call.min = common.bounds.min;
+    call.max = common.bounds.max;
+    call.out = c.make(0, dtype_of(common.type), dims).raw_mutable();
     const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
     const auto* weights = reinterpret_cast<const float*>(packed->data());
     c.pool->parallel_for(
@@ -160,7 +179,7 @@ struct ByteConv {
       padded = lines->pad(c, x.raw(), shape, pad, 1);
       call.a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
     }
-    call.epilogue.residual = residual_of(form, c, dims);
+    call.epilogue.residual = static_cast<const float*>(residual_of(form, c, dims));
     call.out_stride = call.epilogue.residual_stride = shape.oc;
     call.out = c.make(0, product.numbers.out, dims).raw_mutable();
     product.run(c, call, shape.pixels());
@@ -180,7 +199,7 @@ struct ByteWinograd {
     const ConvShape shape = form.place(x.dims(), dims);
     kernels::GemmU8S8Call call = epilogue.call();
     call.a = kernels::RowSource::pixels(x.raw(), shape, padding.data(), false);
-    call.epilogue.residual = residual_of(form, c, dims);
+    call.epilogue.residual = static_cast<const float*>(residual_of(form, c, dims));
     call.out_stride = call.epilogue.residual_stride = shape.oc;
     call.out = c.make(0, epilogue.numbers.out, dims).raw_mutable();
     run_tiles(
@@ -298,44 +317,38 @@ ConvShape ConvForm::place(const Dims& in, Dims& out) const {
   return s;
 }
 
-runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias,
-                        Bounds bounds, base::IsaSet isa) {
+runtime::Bound conv_float(const ConvForm& form, const Tensor& weight, const Tensor* bias,
+                          Bounds bounds, kernels::FloatType type, base::IsaSet isa) {
   const ConvShape shape = form.shape();
-  std::vector<float> b;
-  if (bias) b.assign(bias->data<float>().begin(), bias->data<float>().end());
+  const float* w = weight.data<float>().data();
+  FloatForm common(form, bias, bounds, type);
   if (shape.depthwise() && !form.residual) {
     const kernels::DwconvF32Row& row = kernels::select_dwconv_f32(isa);
     auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
-    kernels::pack(row, shape, weight.data<float>().data(),
-                  reinterpret_cast<float*>(memory->data()));
-    FloatDepthwise step{
-        form,   &row,         std::move(memory),
-        bounds, std::move(b), std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
-    return {call_of(std::move(step)), row.name};
+    kernels::pack(row, shape, w, reinterpret_cast<float*>(memory->data()));
+    return {call_of(FloatDepthwise{std::move(common), &row, std::move(memory)}), row.name};
   }
-  if (const auto* row = kernels::select_winograd_f32(form.expected_shape(), isa)) {
-    auto memory = Buffer::allocate(kernels::packed_bytes(*row, shape));
-    const auto weights = kernels::pack(*row, shape, weight.data<float>().data(),
-                                       reinterpret_cast<float*>(memory->data()));
-    FloatWinograd step{
-        form,   weights,      std::move(memory),
-        bounds, std::move(b), std::vector<float>(static_cast<size_t>(shape.c), 0.0F)};
-    return {call_of(std::move(step)), row->name};
+  const auto winograd = [&](const auto& row) -> runtime::Bound {
+    auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
+    const auto weights = kernels::pack(row, shape, w, memory->data());
+    return {call_of(FloatWinograd<std::remove_const_t<decltype(weights)>>{
+                std::move(common), weights, std::move(memory)}),
+            row.name};
+  };
+  const ConvShape expected = form.expected_shape();
+  if (type == kernels::FloatType::bf16 && isa.has(base::Isa::avx512bf16)) {
+    if (const auto* row = kernels::select_winograd_bf16(expected, isa)) return winograd(*row);
+  } else if (const auto* row = kernels::select_winograd_f32(expected, isa)) {
+    return winograd(*row);
   }
   std::optional<ConvLines> lines;
   if (ConvLines::wanted(shape)) lines.emplace(shape, 1);
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
-  const float* w = weight.data<float>().data();
-  FloatProduct product(layout, lines ? lines->weights(w).data() : w, -1, isa);
+  FloatProduct product({-1, layout, type}, lines ? lines->weights(w).data() : w, isa);
   const std::string name = product.name();
-  FloatConv step{form,
-                 std::move(product),
-                 layout.flatten,
-                 lines,
-                 bounds,
-                 std::move(b),
-                 std::vector<float>(static_cast<size_t>(shape.group_inputs()), 0.0F)};
-  return {call_of(std::move(step)), name};
+  return {call_of(FloatConv{std::move(common), std::move(product), layout.flatten, lines,
+                            &kernels::halves::table(isa)}),
+          name};
 }
 
 runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers numbers,

@@ -26,8 +26,10 @@ struct ConvForm {
   kernels::ConvShape place(const Dims& in, Dims& out) const;
 };
 
-runtime::Bound conv_f32(const ConvForm& form, const Tensor& weight, const Tensor* bias,
-                        Bounds bounds, base::IsaSet isa);
+// Between tensors of `type`; weight and bias are widened to float32, and hold nothing finer than
+// it.
+runtime::Bound conv_float(const ConvForm& form, const Tensor& weight, const Tensor* bias,
+                          Bounds bounds, kernels::FloatType type, base::IsaSet isa);
 runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers numbers,
                          base::IsaSet isa);
 

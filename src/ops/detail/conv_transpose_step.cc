@@ -183,8 +183,9 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node,
       form.window.end.push_back(p.end);
     }
     const Tensor sub = phase_weight(weight, groups, part.at, win.strides);
-    runtime::Bound bound = bytes ? conv_u8s8(form, sub, *numbers, c.isa)
-                                 : conv_f32(form, sub, bias, bounds_of(node), c.isa);
+    runtime::Bound bound =
+        bytes ? conv_u8s8(form, sub, *numbers, c.isa)
+              : conv_float(form, sub, bias, bounds_of(node), kernels::FloatType::f32, c.isa);
     failed |= !bound.call;
     kernel = bound.kernel;
     part.call = std::move(bound.call);

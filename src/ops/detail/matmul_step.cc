@@ -48,20 +48,35 @@ kernels::MatrixLayout layout_of(const MatMulForm& form, const Problem& p) {
   return kernels::MatrixLayout::rows(p.k, p.n, form.transpose_b);
 }
 
-// The left operand as rows of k elements of T.
 template <typename T>
-struct LeftOperand {
-  const T* data;
-  Tensor memory;
-  LeftOperand(const MatMulForm& form, const Problem& p, runtime::StepContext& c) {
-    data = reinterpret_cast<const T*>(c.in(form.a).raw());
+void transpose(const std::byte* from, int64_t m, int64_t k, std::byte* to) {
+  const auto* x = reinterpret_cast<const T*>(from);
+  auto* y = reinterpret_cast<T*>(to);
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t j = 0; j < m; ++j) y[j * k + i] = x[i * m + j];
+}
+
+// The left operand as matrices of rows of k elements of so many bytes.
+class LeftOperand {
+ public:
+  LeftOperand(const MatMulForm& form, const Problem& p, runtime::StepContext& c, int64_t element)
+      : data_(c.in(form.a).raw()), k_(p.k), matrix_(p.m * p.k * element) {
     if (!form.transpose_a) return;
-    memory = c.arena->make(tensor::dtype_of<T>(), {p.m, p.k});
-    T* to = reinterpret_cast<T*>(memory.raw_mutable());
-    for (int64_t k = 0; k < p.k; ++k)
-      for (int64_t m = 0; m < p.m; ++m) to[m * p.k + k] = data[k * p.m + m];
-    data = to;
+    memory_ = c.arena->make(DType::kUint8, {matrix_});
+    const auto move = element == 4   ? transpose<uint32_t>
+                      : element == 2 ? transpose<uint16_t>
+                                     : transpose<uint8_t>;
+    move(data_, p.m, p.k, memory_.raw_mutable());
+    data_ = memory_.raw();
   }
+  kernels::RowSource rows(int64_t matrix) const {
+    return kernels::RowSource::dense(data_ + matrix * matrix_, k_);
+  }
+
+ private:
+  const std::byte* data_;
+  int64_t k_, matrix_;
+  Tensor memory_;
 };
 
 // Runs f(pair, split task, worker) for all pairs of a problem, spread over the pool.
@@ -126,47 +141,48 @@ struct FloatMatMul {
     const kernels::MatrixLayout layout = layout_of(form, p);
     const size_t stride = matrix_stride(*row, layout);
     const auto panels = (p.n + row->nr - 1) / row->nr;
+    const int64_t element = kernels::element_bytes(options.type);
     Tensor memory;
     const std::byte* matrices = packed ? packed->data() : nullptr;
     if (!packed) {
       memory = c.arena->make(DType::kUint8, {total_bytes(p.matrices, stride)});
-      const float* from = c.in(form.b).data<float>().data();
+      const std::byte* from = c.in(form.b).raw();
       for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
-        kernels::pack_panels(
-            *row, layout, from + i * p.k * p.n, range,
-            reinterpret_cast<float*>(memory.raw_mutable() + static_cast<size_t>(i) * stride));
+        kernels::pack_panels(*row, layout, from + i * p.k * p.n * element, options.type, range,
+                             memory.raw_mutable() + static_cast<size_t>(i) * stride);
       });
       matrices = memory.raw();
     }
-    const LeftOperand<float> left(form, p, c);
+    const LeftOperand left(form, p, c, element);
     kernels::GemmF32Call base;
+    base.type = base.a_type = options.type;
     base.out_stride = p.n;
     base.min = options.bounds.min;
     base.max = options.bounds.max;
     if (!options.bias.empty()) base.bias = options.bias.data();
     if (options.addend && c.has(*options.addend)) {
       const Tensor& t = c.in(*options.addend);
-      if (t.count() == p.n && (t.rank() <= 1 || t.dims().back() == p.n)) {
+      if (t.dtype() == DType::kFloat32 && t.count() == p.n &&
+          (t.rank() <= 1 || t.dims().back() == p.n)) {
         base.bias = t.data<float>().data();
       } else if (t.dims() == p.out) {
-        base.residual = t.data<float>().data();
+        base.residual = t.raw();
         base.residual_stride = p.n;
       } else {
         base::fail_unsupported("a computed bias of shape {} for a result of {}",
                                tensor::to_string(t.dims()), tensor::to_string(p.out));
       }
     }
-    float* out = c.make(0, DType::kFloat32, p.out).mutable_data<float>().data();
+    std::byte* out = c.make(0, dtype_of(options.type), p.out).raw_mutable();
     const WorkerScratch scratch(
-        c, kernels::scratch_bytes(kernels::GemmF32Weights(*row, layout, nullptr)));
+        c, kernels::scratch_bytes(kernels::GemmF32Weights(*row, layout, nullptr), base));
     for_each_task(p, panels, row->mr, *c.pool,
                   [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
                       kernels::Range columns, int worker) {
                     kernels::GemmF32Call call = base;
-                    call.a = kernels::RowSource::dense(left.data + pair.first * p.m * p.k, p.k);
-                    call.out = out + index * p.m * p.n;
-                    const auto* data = reinterpret_cast<const float*>(
-                        matrices + static_cast<size_t>(pair.second) * stride);
+                    call.a = left.rows(pair.first);
+                    call.out = out + index * p.m * p.n * element;
+                    const std::byte* data = matrices + static_cast<size_t>(pair.second) * stride;
                     kernels::run(kernels::GemmF32Weights(*row, layout, data), call, rows, columns,
                                  scratch.of(worker));
                   });
@@ -249,7 +265,7 @@ struct ByteMatMul {
       }
       scale = scaled.data();
     }
-    const LeftOperand<uint8_t> left(form, p, c);
+    const LeftOperand left(form, p, c, 1);
     kernels::GemmU8S8Call base;
     base.a_signed = numbers.a_signed;
     base.a_zero = za;
@@ -274,7 +290,7 @@ struct ByteMatMul {
                   [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
                       kernels::Range range, int worker) {
                     kernels::GemmU8S8Call call = base;
-                    call.a = kernels::RowSource::dense(left.data + pair.first * p.m * p.k, p.k);
+                    call.a = left.rows(pair.first);
                     call.out = out + index * p.m * p.n * width;
                     call.epilogue.bias = k->folded.data() + pair.second * p.n;
                     const auto* data = reinterpret_cast<const int8_t*>(
@@ -300,6 +316,15 @@ Problem constant_problem(const MatMulForm& form) {
   return p;
 }
 
+// t, widened to float32, times alpha.
+Tensor scaled(const Tensor& t, float alpha, base::IsaSet isa) {
+  const Tensor x = in_float32(t, isa);
+  Tensor y = Tensor::empty(DType::kFloat32, x.dims());
+  std::ranges::transform(x.data<float>(), y.mutable_data<float>().begin(),
+                         [&](float v) { return v * alpha; });
+  return y;
+}
+
 }  // namespace
 
 int64_t MatMulForm::columns(const runtime::BindContext& c) const {
@@ -311,32 +336,36 @@ int64_t MatMulForm::columns(const runtime::BindContext& c) const {
 }
 
 std::optional<std::vector<float>> column_bias(const Tensor& t, int64_t n) {
-  if (t.dtype() != DType::kFloat32 || n < 0) return {};
-  if (t.count() == 1) return std::vector<float>(static_cast<size_t>(n), t.data<float>()[0]);
-  if (t.count() != n || t.dims().back() != n) return {};
-  return std::vector<float>(t.data<float>().begin(), t.data<float>().end());
+  if (!float_type(t.dtype()) || n < 0) return {};
+  if (t.count() != 1 && (t.count() != n || t.dims().back() != n)) return {};
+  const Tensor wide = in_float32(t, {});
+  const auto values = wide.data<float>();
+  if (t.count() == 1) return std::vector<float>(static_cast<size_t>(n), values[0]);
+  return std::vector<float>(values.begin(), values.end());
 }
 
-std::optional<runtime::Bound> matmul_f32(const MatMulForm& form, FloatMatMulOptions options,
-                                         base::IsaSet isa) {
+std::optional<runtime::Bound> matmul_float(const MatMulForm& form, FloatMatMulOptions options,
+                                           base::IsaSet isa) {
   FloatMatMul step{form, std::move(options), nullptr, {}, nullptr};
   kernels::GemmF32Shape shape;
+  shape.type = step.options.type;
   if (form.constant) {
     const Problem p = constant_problem(form);
     shape.layout = layout_of(form, p);
+    // Scaled weights have finer numbers.
+    Tensor b = *form.constant;
+    if (step.options.alpha != 1) {
+      b = scaled(b, step.options.alpha, isa);
+      shape.type = kernels::FloatType::f32;
+    }
     step.row = &kernels::select_gemm_f32(shape, isa);
     step.b_dims = form.constant->dims();
     const size_t stride = matrix_stride(*step.row, shape.layout);
     auto memory = Buffer::allocate(static_cast<size_t>(total_bytes(p.matrices, stride)));
-    const float* from = form.constant->data<float>().data();
-    std::vector<float> scaled;
-    if (step.options.alpha != 1) {
-      for (float v : form.constant->data<float>()) scaled.push_back(v * step.options.alpha);
-      from = scaled.data();
-    }
+    const int64_t bytes = p.k * p.n * kernels::element_bytes(*float_type(b.dtype()));
     for (int64_t i = 0; i < p.matrices; ++i)
-      kernels::pack(*step.row, shape.layout, from + i * p.k * p.n,
-                    reinterpret_cast<float*>(memory->data() + static_cast<size_t>(i) * stride));
+      kernels::pack(*step.row, shape.layout, b.raw() + i * bytes, *float_type(b.dtype()),
+                    memory->data() + static_cast<size_t>(i) * stride);
     step.packed = std::move(memory);
   } else {
     if (step.options.alpha != 1) return {};

@@ -16,14 +16,15 @@ struct MatMulForm {
 };
 
 struct FloatMatMulOptions {
+  kernels::FloatType type = kernels::FloatType::f32;  // of a, b, addend and result
   Bounds bounds{};
   std::vector<float> bias = {};  // per column, or none
   std::optional<size_t> addend =
-      {};           // input: a vector per column or a matrix of the output's shape
+      {};           // input: a vector per column (f32 only) or a matrix of the output's shape
   float alpha = 1;  // constant b only
 };
-std::optional<runtime::Bound> matmul_f32(const MatMulForm& form, FloatMatMulOptions options,
-                                         base::IsaSet isa);
+std::optional<runtime::Bound> matmul_float(const MatMulForm& form, FloatMatMulOptions options,
+                                           base::IsaSet isa);
 
 struct ByteMatMulOptions {
   ByteNumbers numbers = {};
@@ -44,7 +45,7 @@ inline std::optional<runtime::Bound> packing(std::optional<runtime::Bound> bound
   return bound;
 }
 
-// A vector of one element per column from a constant bias of shape [], [1], [n], [1, n] ...;
+// A vector of one element per column from a constant float bias of shape [], [1], [n], [1, n] ...;
 // nullopt if it is no such thing.
 std::optional<std::vector<float>> column_bias(const Tensor& t, int64_t n);
 

@@ -120,18 +120,16 @@ std::optional<ByteNumbers> byte_numbers(const ir::Node& node, const runtime::Wir
   return r;
 }
 
-FloatProduct::FloatProduct(const kernels::MatrixLayout& layout, const float* b, int64_t m,
-                           base::IsaSet isa) {
-  const kernels::GemmF32Row& row = kernels::select_gemm_f32({m, layout}, isa);
-  auto memory = Buffer::allocate(kernels::packed_bytes(row, layout));
-  auto* data = reinterpret_cast<float*>(memory->data());
-  kernels::pack(row, layout, b, data);
-  weights = kernels::GemmF32Weights(row, layout, data);
+FloatProduct::FloatProduct(const kernels::GemmF32Shape& shape, const float* b, base::IsaSet isa) {
+  const kernels::GemmF32Row& row = kernels::select_gemm_f32(shape, isa);
+  auto memory = Buffer::allocate(kernels::packed_bytes(row, shape.layout));
+  kernels::pack(row, shape.layout, b, kernels::FloatType::f32, memory->data());
+  weights = kernels::GemmF32Weights(row, shape.layout, memory->data());
   packed = std::move(memory);
 }
 
 void FloatProduct::run(runtime::StepContext& c, const kernels::GemmF32Call& call, int64_t m) const {
-  const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
+  const WorkerScratch scratch(c, kernels::scratch_bytes(weights, call));
   const auto split = kernels::split_work(m, weights.panels(), weights.row->mr, c.pool->size());
   c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i)

@@ -8,6 +8,7 @@
 
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
+#include "ops/detail/halves_step.h"
 #include "ops/operator.h"
 
 namespace tersor::ops::detail {
@@ -61,7 +62,8 @@ struct FloatProduct {
   std::shared_ptr<const Buffer> packed;
   kernels::GemmF32Weights weights;
 
-  FloatProduct(const kernels::MatrixLayout& layout, const float* b, int64_t m, base::IsaSet isa);
+  // shape.type: of the rows; `b` is f32 and holds nothing finer than it.
+  FloatProduct(const kernels::GemmF32Shape& shape, const float* b, base::IsaSet isa);
   void run(runtime::StepContext& c, const kernels::GemmF32Call& call, int64_t m) const;
   std::string name() const { return weights.row->name; }
 };

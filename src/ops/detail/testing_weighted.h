@@ -23,6 +23,7 @@ struct StepCase {
   DType out = DType::kFloat32;
   std::optional<QuantParams> out_quant = {};
   int out_rank = 4;
+  Dims out_dims = {};  // if known
   bool channels_last = false;
   int opset = 21;
   const char* domain = "";
@@ -32,14 +33,14 @@ inline std::vector<base::Isa> machine_isas() {
   std::vector<base::Isa> found;
   const base::IsaSet all = base::detect_isa();
   for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avxvnni, base::Isa::avx512,
-                        base::Isa::avx512vnni})
+                        base::Isa::avx512vnni, base::Isa::avx512bf16})
     if (all.has(isa)) found.push_back(isa);
   return found;
 }
 
 // The first output in ONNX order; undefined if nothing is bound.
 inline Tensor run_step(const StepCase& c, base::Isa isa, int threads = 2, size_t outputs = 1,
-                       std::vector<Tensor>* all = nullptr) {
+                       std::vector<Tensor>* all = nullptr, std::string* kernel = nullptr) {
   ir::Node node = make_node(c.op, c.attributes, c.inputs.size(), outputs);
   node.domain = c.domain;
   const Operator* op = find(c.domain, c.op, c.opset);
@@ -64,13 +65,14 @@ inline Tensor run_step(const StepCase& c, base::Isa isa, int threads = 2, size_t
   }
   for (runtime::Wire& wire : out) {
     wire.rank = c.out_rank;
-    wire.dims = Dims(static_cast<size_t>(c.out_rank), -1);
+    wire.dims = c.out_dims.empty() ? Dims(static_cast<size_t>(c.out_rank), -1) : c.out_dims;
     wire.layout = c.channels_last ? runtime::Layout::kChannelsLast : runtime::Layout::kRows;
   }
   out[0].dtype = c.out;
   out[0].quant = c.out_quant;
   const auto step = op->bind(node, {in, out, base::up_to(isa), c.opset});
   if (!step) return {};
+  if (kernel) *kernel = step->kernel;
   runtime::Arena arena;
   runtime::ThreadPool pool(threads);
   std::vector<const Tensor*> pointers;
@@ -149,14 +151,34 @@ inline void expect_same(const Tensor& got, const Tensor& want, const std::string
   for (int64_t i = 0; i < want.count(); ++i)
     ASSERT_EQ(tensor::as_double(got, i), tensor::as_double(want, i)) << what << ", element " << i;
 }
-// Within `bound` of the exact result: the caller computes it from lengths and magnitudes.
+// Within `bound` of the exact result, and of its rounding to the type of `got`: the caller computes
+// the bound from lengths and magnitudes.
 inline void expect_near(const Tensor& got, const Tensor& want, double bound,
                         const std::string& what) {
   ASSERT_TRUE(got.defined()) << what << ": nothing is bound";
   ASSERT_EQ(got.dims(), want.dims()) << what;
-  for (int64_t i = 0; i < want.count(); ++i)
-    ASSERT_NEAR(tensor::as_double(got, i), tensor::as_double(want, i), bound)
+  const double unit = got.dtype() == DType::kFloat16    ? 0x1p-11
+                      : got.dtype() == DType::kBfloat16 ? 0x1p-9
+                                                        : 0;
+  for (int64_t i = 0; i < want.count(); ++i) {
+    const double y = tensor::as_double(want, i);
+    ASSERT_NEAR(tensor::as_double(got, i), y, bound + unit * (std::abs(y) + bound))
         << what << ", element " << i;
+  }
+}
+
+constexpr DType kFloatTypes[] = {DType::kFloat32, DType::kFloat16, DType::kBfloat16};
+// What of float32 numbers another type can hold, in float32.
+inline Tensor rounded(const Tensor& t, DType type) {
+  return tensor::cast(tensor::cast(t, type), DType::kFloat32);
+}
+// The same step on float tensors of that type.
+inline StepCase in_type(StepCase c, DType type) {
+  for (WireCase& w : c.inputs)
+    if (w.tensor.defined() && w.tensor.dtype() == DType::kFloat32)
+      w.tensor = tensor::cast(w.tensor, type);
+  c.out = type;
+  return c;
 }
 
 }  // namespace tersor::ops::testing
