@@ -55,6 +55,43 @@ TEST(Lowering, ResidualKeepsTheActivationOfItsSum) {
   EXPECT_EQ(step(*plan, "node_r2"), nullptr);
 }
 
+// Casts around an attention whose scores are scaled and masked: [2, 3, 5, 5].
+ir::Model masked_attention(DType type) {
+  Builder b;
+  const auto cast = [&](ir::ValueId x, DType to, const std::string& name) {
+    const auto y = b.op("Cast", {x}, name);
+    b.last().set("to", static_cast<int64_t>(to));
+    return y;
+  };
+  const auto number = [&](const std::string& name, float v) {
+    return b.constant(name, tensor::cast(Tensor::scalar(v), type));
+  };
+  const auto q = cast(b.input("q", {2, 3, 5, 8}), type, "q_half");
+  const auto k = cast(b.input("k", {2, 3, 8, 5}), type, "k_half");
+  const auto keep = b.constant("keep", Tensor::of<bool>({5}, {true, true, false, true, true}));
+  const auto scores = b.op("Mul", {b.op("MatMul", {q, k}, "scores"), number("s", 0.25F)}, "scaled");
+  const auto masked = b.op("Where", {keep, scores, number("fill", -60000.0F)}, "masked");
+  const auto y = b.op("Softmax", {masked}, "chances");
+  b.last().set("axis", int64_t{-1});
+  return b.finish({cast(y, DType::kFloat32, "y")});
+}
+
+TEST(Lowering, ScaleAndMaskOfASoftmaxAreFusedInEveryFloat) {
+  const std::vector<Tensor> in{random_tensor({2, 3, 5, 8}, 1), random_tensor({2, 3, 8, 5}, 2)};
+  const std::map<DType, float> bounds = {
+      {DType::kFloat32, 1e-5F}, {DType::kFloat16, 4e-3F}, {DType::kBfloat16, 3e-2F}};
+  const ir::Model exact = masked_attention(DType::kFloat32);
+  const Tensor want = ops::interpret(exact.graph, exact, in)[0];
+  for (const auto& [type, bound] : bounds) {
+    const ir::Model m = masked_attention(type);
+    const auto plan = compile(m);
+    ASSERT_NE(step(*plan, "node_chances"), nullptr);
+    EXPECT_EQ(step(*plan, "node_chances")->op, "MaskedSoftmax");
+    EXPECT_EQ(step(*plan, "node_masked"), nullptr);
+    expect_near(run(m, in)[0], want, bound);
+  }
+}
+
 TEST(Lowering, KeptValuesAreThereAndUnchanged) {
   const ir::Model m = residual_model();
   const std::vector<Tensor> in{random_tensor({2, 3, 8, 8}, 2)};

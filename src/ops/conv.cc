@@ -101,17 +101,9 @@ std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindCont
     if (!numbers) return {};
     return conv_u8s8(f, *w.constant, *std::move(numbers), c.isa).has_packed({1, 2});
   }
-  const auto type = float_type(x.dtype);
-  if (!type || w.dtype != x.dtype || y.dtype != x.dtype || y.quant) return {};
-  Tensor bias;
-  if (c.has(2)) {
-    const Tensor* b = c.in(2).constant;
-    if (!b || b->dtype() != x.dtype || b->count() != f.outputs) return {};
-    bias = in_float32(*b, c.isa);
-  }
-  return conv_float(f, in_float32(*w.constant, c.isa), bias.defined() ? &bias : nullptr,
-                    bounds_of(node), *type, c.isa)
-      .has_packed({1, 2});
+  const auto operands = FloatOperands::of(c, f.outputs);
+  if (!operands) return {};
+  return conv_float(f, *operands, bounds_of(node), c.isa).has_packed({1, 2});
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "kernels/gemm_f32/gemm_f32.h"
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
 namespace tersor::kernels {

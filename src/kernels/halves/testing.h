@@ -45,7 +45,7 @@ inline std::vector<float> loaded(const std::vector<std::byte>& bytes, FloatType 
 inline double rounding(FloatType type, double magnitude) {
   if (type == FloatType::f32) return 0;
   return type == FloatType::f16 ? std::max(std::ldexp(magnitude, -11), 0x1p-25)
-                                : std::ldexp(magnitude, -9);
+                                : std::ldexp(magnitude, -8);
 }
 
 }  // namespace tersor::kernels::testing

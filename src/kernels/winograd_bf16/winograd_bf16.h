@@ -5,7 +5,7 @@
 //   G g = (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2)
 // G g and B d are computed in f32 and rounded to bf16, products are summed in f32 as gemm_f32 sums
 // bf16, A and the rest are f32. The rounding of both operands changes a result by at most
-// (2^-8 + 2^-18) A [|G| |g| * |B| |d|], that is, for numbers of random sign, by 5/3 of what a
+// (2^-7 + 2^-16) A [|G| |g| * |B| |d|], that is, for numbers of random sign, by 5/3 of what a
 // direct sum of operands rounded to bf16 is off in the mean. (F(4x4, 3x3) would make that 5 to 7.)
 #pragma once
 

@@ -56,9 +56,11 @@ struct FloatForm {
   Bounds bounds;
   std::vector<float> bias, zeros;  // zeros: of any type
 
-  FloatForm(const ConvForm& f, const Tensor* b, Bounds limits, kernels::FloatType t)
-      : form(f), type(t), bounds(limits), zeros(static_cast<size_t>(f.inputs), 0.0F) {
-    if (b) bias.assign(b->data<float>().begin(), b->data<float>().end());
+  FloatForm(const ConvForm& f, const FloatOperands& operands, Bounds limits)
+      : form(f), type(operands.type), bounds(limits), zeros(static_cast<size_t>(f.inputs), 0.0F) {
+    if (!operands.bias.defined()) return;
+    const auto b = operands.bias.data<float>();
+    bias.assign(b.begin(), b.end());
   }
   // Bias, bounds, residual and a new output; `dims` as ConvForm::place gave them.
   kernels::GemmF32Call call(runtime::StepContext& c, const kernels::RowSource& a,
@@ -317,11 +319,24 @@ ConvShape ConvForm::place(const Dims& in, Dims& out) const {
   return s;
 }
 
-runtime::Bound conv_float(const ConvForm& form, const Tensor& weight, const Tensor* bias,
-                          Bounds bounds, kernels::FloatType type, base::IsaSet isa) {
+std::optional<FloatOperands> FloatOperands::of(const runtime::BindContext& c, int64_t outputs) {
+  const runtime::Wire &x = c.in(0), &w = c.in(1), &y = c.outputs[0];
+  const auto type = float_type(x.dtype);
+  if (!type || w.dtype != x.dtype || y.dtype != x.dtype || y.quant) return {};
+  FloatOperands operands{*type, in_float32(*w.constant, c.isa), {}};
+  if (c.has(2)) {
+    const Tensor* b = c.in(2).constant;
+    if (!b || b->dtype() != x.dtype || b->count() != outputs) return {};
+    operands.bias = in_float32(*b, c.isa);
+  }
+  return operands;
+}
+
+runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, Bounds bounds,
+                          base::IsaSet isa) {
   const ConvShape shape = form.shape();
-  const float* w = weight.data<float>().data();
-  FloatForm common(form, bias, bounds, type);
+  const float* w = operands.weight.data<float>().data();
+  FloatForm common(form, operands, bounds);
   if (shape.depthwise() && !form.residual) {
     const kernels::DwconvF32Row& row = kernels::select_dwconv_f32(isa);
     auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
@@ -336,7 +351,7 @@ runtime::Bound conv_float(const ConvForm& form, const Tensor& weight, const Tens
             row.name};
   };
   const ConvShape expected = form.expected_shape();
-  if (type == kernels::FloatType::bf16 && isa.has(base::Isa::avx512bf16)) {
+  if (operands.type == kernels::FloatType::bf16 && isa.has(base::Isa::avx512bf16)) {
     if (const auto* row = kernels::select_winograd_bf16(expected, isa)) return winograd(*row);
   } else if (const auto* row = kernels::select_winograd_f32(expected, isa)) {
     return winograd(*row);
@@ -344,7 +359,7 @@ runtime::Bound conv_float(const ConvForm& form, const Tensor& weight, const Tens
   std::optional<ConvLines> lines;
   if (ConvLines::wanted(shape)) lines.emplace(shape, 1);
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
-  FloatProduct product({-1, layout, type}, lines ? lines->weights(w).data() : w, isa);
+  FloatProduct product({-1, layout, operands.type}, lines ? lines->weights(w).data() : w, isa);
   const std::string name = product.name();
   return {call_of(FloatConv{std::move(common), std::move(product), layout.flatten, lines,
                             &kernels::halves::table(isa)}),

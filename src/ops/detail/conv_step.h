@@ -26,10 +26,19 @@ struct ConvForm {
   kernels::ConvShape place(const Dims& in, Dims& out) const;
 };
 
-// Between tensors of `type`; weight and bias are widened to float32, and hold nothing finer than
-// it.
-runtime::Bound conv_float(const ConvForm& form, const Tensor& weight, const Tensor* bias,
-                          Bounds bounds, kernels::FloatType type, base::IsaSet isa);
+// What a convolution between float tensors of one type needs: weight and bias in float32, holding
+// nothing finer than `type`.
+struct FloatOperands {
+  kernels::FloatType type;
+  Tensor weight, bias;  // bias undefined: none
+
+  // Of a Conv or ConvTranspose with `outputs` channels, from its inputs 0 to 2; nullopt if their
+  // wires, or the output's, have other forms.
+  static std::optional<FloatOperands> of(const runtime::BindContext& c, int64_t outputs);
+};
+
+runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, Bounds bounds,
+                          base::IsaSet isa);
 runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers numbers,
                          base::IsaSet isa);
 

@@ -140,19 +140,14 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node,
   step.outputs = weight.dim(1) * groups;
   const bool bytes = x.quant || w.quant;
   std::optional<ByteNumbers> numbers;
-  const Tensor* bias = nullptr;
+  std::optional<FloatOperands> operands;
   if (bytes) {
     numbers = byte_numbers(node, x, w, c.has(2) ? &c.in(2) : nullptr, y, groups == 1 ? 1 : -1,
                            step.outputs);
     if (!numbers) return {};
   } else {
-    if (x.dtype != DType::kFloat32 || w.dtype != DType::kFloat32 || y.quant ||
-        y.dtype != DType::kFloat32)
-      return {};
-    if (c.has(2)) {
-      bias = c.in(2).constant;
-      if (!bias || bias->dtype() != DType::kFloat32 || bias->count() != step.outputs) return {};
-    }
+    operands = FloatOperands::of(c, step.outputs);
+    if (!operands) return {};
   }
   std::vector<std::vector<Phase>> by_axis;
   for (size_t a = 0; a < win.rank(); ++a) {
@@ -182,10 +177,14 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node,
       form.window.begin.push_back(p.begin);
       form.window.end.push_back(p.end);
     }
-    const Tensor sub = phase_weight(weight, groups, part.at, win.strides);
-    runtime::Bound bound =
-        bytes ? conv_u8s8(form, sub, *numbers, c.isa)
-              : conv_float(form, sub, bias, bounds_of(node), kernels::FloatType::f32, c.isa);
+    runtime::Bound bound;
+    if (bytes) {
+      bound = conv_u8s8(form, phase_weight(weight, groups, part.at, win.strides), *numbers, c.isa);
+    } else {
+      FloatOperands phase = *operands;
+      phase.weight = phase_weight(operands->weight, groups, part.at, win.strides);
+      bound = conv_float(form, phase, bounds_of(node), c.isa);
+    }
     failed |= !bound.call;
     kernel = bound.kernel;
     part.call = std::move(bound.call);

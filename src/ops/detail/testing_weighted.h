@@ -158,7 +158,7 @@ inline void expect_near(const Tensor& got, const Tensor& want, double bound,
   ASSERT_TRUE(got.defined()) << what << ": nothing is bound";
   ASSERT_EQ(got.dims(), want.dims()) << what;
   const double unit = got.dtype() == DType::kFloat16    ? 0x1p-11
-                      : got.dtype() == DType::kBfloat16 ? 0x1p-9
+                      : got.dtype() == DType::kBfloat16 ? 0x1p-8
                                                         : 0;
   for (int64_t i = 0; i < want.count(); ++i) {
     const double y = tensor::as_double(want, i);
