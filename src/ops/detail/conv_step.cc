@@ -92,17 +92,23 @@ struct FloatConv {
   }
 
   void operator()(runtime::StepContext& c) const {
-    const Tensor& x = c.in(common.form.x);
+    Tensor x = c.in(common.form.x);
     Dims dims;
     const ConvShape shape = common.form.place(x.dims(), dims);
+    kernels::FloatType type = common.type;
+    if (widens(shape)) {
+      x = widened(c, x, *halves);
+      type = kernels::FloatType::f32;
+    }
     kernels::RowSource a = source_of(x.raw(), shape, common.zeros.data(), flatten);
     ConvLines::Padded padded;
     if (lines) {
-      padded =
-          lines->pad(c, x.raw(), shape, common.zeros.data(), kernels::element_bytes(common.type));
+      padded = lines->pad(c, x.raw(), shape, common.zeros.data(), kernels::element_bytes(type));
       a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
     }
-    product.run(c, common.call(c, a, dims), shape.pixels());
+    kernels::GemmF32Call call = common.call(c, a, dims);
+    call.a_type = type;
+    product.run(c, call, shape.pixels());
   }
 };
 
