@@ -1,10 +1,12 @@
-// Before: DequantizeLinear(s) -> operator -> QuantizeLinear, each with constant 8-bit parameters.
+// Before: DequantizeLinear(s) -> operator -> QuantizeLinear, each with constant 8-bit parameters;
+// constants may have fewer bits.
 // After:  the operator reads and writes the 8-bit wires; its bind computes as docs/architecture.md
 // defines. When:   every data input comes from such a DequantizeLinear (for weighted operators the
 // bias may be a float
 //         or int32 constant) and every reader of the output is a QuantizeLinear of the same
 //         parameters; a weighted operator may also give real numbers.
 #include <algorithm>
+#include <map>
 
 #include "engine/lower/lowering.h"
 
@@ -16,9 +18,11 @@ bool is_standard(const ir::Node& node, const char* op) {
 }
 
 bool eight_bits(DType type) { return type == DType::kUint8 || type == DType::kInt8; }
+bool fits_eight_bits(DType type) { return tensor::is_integer(type) && tensor::bits(type) <= 8; }
 
 struct Absorber {
   Lowering& l;
+  std::map<ir::ValueId, ir::ValueId> widened = {};
   ir::Graph& g = l.graph();
   std::vector<ir::NodeId> made = g.producers();
   std::vector<std::vector<ir::NodeId>> readers = g.consumers();
@@ -54,7 +58,8 @@ struct Absorber {
       }
       const auto& [value, q] = *from;
       const bool constant = g.values[value].constant.has_value();
-      if (bias ? q.dtype != DType::kInt32 || !constant : !eight_bits(q.dtype))
+      if (bias ? q.dtype != DType::kInt32 || !constant
+               : !(constant ? fits_eight_bits(q.dtype) : eight_bits(q.dtype)))
         return "input " + std::to_string(i) + " is " + tensor::name(q.dtype);
       if (q.params.axis >= 0 && !(weighted && constant))
         return "input " + std::to_string(i) + " is quantized per axis";
@@ -64,6 +69,19 @@ struct Absorber {
     }
     if (found == 0) return "no quantized input";
     return {};
+  }
+
+  // Constant codes of fewer bits as bytes of the same values.
+  ir::ValueId as_bytes(ir::ValueId id) {
+    const Tensor* codes = g.constant(id);
+    if (!codes || tensor::bits(codes->dtype()) >= 8) return id;
+    auto& wide = widened.try_emplace(id, ir::kNone).first->second;
+    if (wide == ir::kNone) {
+      const bool is_signed = tensor::lowest(codes->dtype()) < 0;
+      wide = g.add_constant(g.fresh_name(g.values[id].name + "_bytes"),
+                            tensor::cast(*codes, is_signed ? DType::kInt8 : DType::kUint8));
+    }
+    return wide;
   }
 
   // The one QuantizeLinear form that all readers of `id` share.
@@ -108,6 +126,8 @@ void absorb_qdq(Lowering& l) {
     const auto out = a.match_output(real);
     if (!out && op->traits.quant != ops::QuantClass::kWeighted) continue;
     node.inputs = std::move(inputs);
+    for (ir::ValueId& id : node.inputs)
+      if (id != ir::kNone) id = a.as_bytes(id);
     if (out) {
       facts.out_quant = out->params;
       const ir::ValueId first = g.nodes[a.readers[real][0]].outputs[0];
