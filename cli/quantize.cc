@@ -14,17 +14,17 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options : RecipeOptions {
-  std::string model, output, report, type = "int8";
+  std::string model, output, report;
   GoalOptions goal;
   std::optional<int64_t> verify;
   bool force = false, verbose = false;
   std::vector<std::string> fail_if;
 };
 
-std::string default_output(const std::string& model) {
+std::string default_output(const std::string& model, const std::string& type) {
   if (model == "-") return "-";
   fs::path p(model);
-  return p.replace_extension().string() + ".int8.onnx";
+  return p.replace_extension().string() + "." + type + ".onnx";
 }
 
 Json bins_json(const Bins& bins) {
@@ -47,12 +47,19 @@ Json tensor_json(const TensorDecision& t) {
   return j;
 }
 
+// Of its weights; of the values of a layer that has none.
+std::string type_of(const LayerDecision& l) {
+  if (!l.quantized) return "float32";
+  return l.weights.empty() ? "int8" : l.weights;
+}
+
 Json layer_json(const LayerDecision& l) {
   Json j{{"node", l.node},
          {"op", l.op},
-         {"type", l.quantized ? "int8" : "float32"},
+         {"type", type_of(l)},
          {"kept", l.quantized ? Json(nullptr) : Json(l.reason)}};
   if (!l.granularity.empty()) j["granularity"] = l.granularity;
+  if (!l.weights.empty()) j["rounding"] = l.learned ? "learned" : "nearest";
   if (l.weight_sqnr_db) j["weight_sqnr_db"] = number(*l.weight_sqnr_db);
   if (l.bytes_before > 0) j["bytes"] = {l.bytes_before, l.bytes_after};
   if (!l.histogram.counts.empty()) j["weight_histogram"] = bins_json(l.histogram);
@@ -81,12 +88,10 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
                 {"macs", info.macs}};
   j["model"]["inputs"] = Json::array();
   for (const Port& p : info.inputs) j["model"]["inputs"].push_back(to_json(p));
-  j["result"] = {{"path", o.output},
-                 {"sha256", r.model.sha256()},
-                 {"bytes", r.model.file_bytes()},
-                 {"type", "int8"},
-                 {"format", "qdq"},
-                 {"target", o.quantize.target}};
+  j["result"] = {
+      {"path", o.output},           {"sha256", r.model.sha256()},  {"bytes", r.model.file_bytes()},
+      {"type", o.quantize.type},    {"recipe", o.quantize.recipe}, {"format", "qdq"},
+      {"target", o.quantize.target}};
   j["simplified"] = {{"passes", r.simplified}, {"nodes", {r.nodes_before, r.nodes_after}}};
   j["calibration"] = {{"source", o.stats.empty() ? o.data.data.path : o.stats},
                       {"samples", r.calibration_samples},
@@ -121,11 +126,11 @@ Json quantize_json(const Options& o, const Common& common, const Model& original
   return j;
 }
 
-std::string verdict_table(const Model& original, const QuantizeResult& r,
+std::string verdict_table(const Options& o, const Model& original, const QuantizeResult& r,
                           const std::vector<Timing>& timings) {
   const uint64_t before = original.file_bytes(), after = r.model.file_bytes();
   const auto ratio = [](double a, double b) { return b > 0 ? a / b : 0.0; };
-  Table t({"", "float32", "int8", "change"});
+  Table t({"", "float32", o.quantize.type, "change"});
   t.add({"size", bytes_text(before), bytes_text(after),
          fmt::format("{:.2f} x smaller",
                      ratio(static_cast<double>(before), static_cast<double>(after)))});
@@ -151,7 +156,7 @@ std::string layers_text(const QuantizeResult& r) {
   Table t({"layer", "operator", "type", "weights", "covers", "scale", "zero", "clipped", ""});
   t.left(1).left(2).left(8);
   for (const LayerDecision& l : r.layers)
-    t.add({printable(l.node), printable(l.op), l.quantized ? "int8" : "float32",
+    t.add({printable(l.node), printable(l.op), type_of(l),
            l.weight_sqnr_db ? decibel(*l.weight_sqnr_db) : "",
            l.scale > 0 ? fmt::format("[{:.4g}, {:.4g}]", l.lo, l.hi) : "",
            l.scale > 0 ? fmt::format("{:.4g}", l.scale) : "",
@@ -177,17 +182,26 @@ std::string equalize_text(const QuantizeResult& r, bool verbose) {
 }
 
 // Of the original, the result and, where layers are in float for the accuracy, the model without.
-std::vector<Timing> timed(const Model& original, const QuantizeResult& r, const Data& data) {
+std::vector<Timing> timed(const Options& o, const Model& original, const QuantizeResult& r) {
   BenchOptions options;
   options.seconds = 0.3;
-  options.data = data;
-  std::vector<std::pair<std::string, Model>> models{{"float32", original}, {"int8", r.model}};
-  if (r.search && r.search->all_8_bits) models.emplace_back("all int8", *r.search->all_8_bits);
+  options.data = o.data.data;
+  const std::string& type = o.quantize.type;
+  std::vector<std::pair<std::string, Model>> models{{"float32", original}, {type, r.model}};
+  if (r.search && r.search->all_8_bits) models.emplace_back("all " + type, *r.search->all_8_bits);
   return bench(models, options);
 }
 
+// Of how many layers the rounding was learned.
+std::string learned_text(const QuantizeResult& r) {
+  const auto learned = std::ranges::count_if(r.layers, &LayerDecision::learned);
+  if (learned == 0) return "";
+  return fmt::format("; rounding learned in {}", learned == r.quantized
+                                                     ? std::string("all of them")
+                                                     : fmt::format("{} of them", learned));
+}
+
 int quantize_verb(Options& o, const Common& common) {
-  check_choice("type", o.type, {"int8"});
   finish_recipe(o, common);
   o.quantize.goal = goal_of(o.goal);
   o.quantize.verify = o.verify.value_or(o.quantize.goal ? 1000 : o.quantize.verify);
@@ -195,10 +209,10 @@ int quantize_verb(Options& o, const Common& common) {
     o.quantize.verify = 0;
   } else if (!o.data.given())
     fail_usage(
-        "static int8 needs samples of your own data: pass --data",
+        "static quantization needs samples of your own data: pass --data",
         "-d FOLDER takes pictures or arrays; without data 'tersor inspect' shows what can be "
         "quantized, and -d random:32 tries it on noise");
-  if (o.output.empty()) o.output = default_output(o.model);
+  if (o.output.empty()) o.output = default_output(o.model, o.quantize.type);
   if (o.output != "-") check_output(o.output, o.force);
   ReportFiles files;
   if (!o.report.empty()) files = report_files(o.report, o.force);
@@ -213,7 +227,7 @@ int quantize_verb(Options& o, const Common& common) {
   const bool interrupted = r.search && r.search->stopped == "interrupted";
   std::vector<Timing> timings;
   if (!o.quantize.partial && o.quantize.verify > 0 && !to_stdout && !interrupted)
-    timings = timed(original, r, o.data.data);
+    timings = timed(o, original, r);
   std::vector<Warning> warnings = r.warnings;
   if (r.comparison)
     for (const Warning& w : r.comparison->warnings)
@@ -249,8 +263,9 @@ int quantize_verb(Options& o, const Common& common) {
       printable(o.stats.empty() ? o.data.data.path : o.stats), r.data_summary,
       r.data_guessed.empty() ? "" : " (guessed: " + r.data_guessed + "; --preprocess to change)");
   text += fmt::format("calibrate  {} in {:.1f} s\n", o.quantize.calibrator, r.seconds);
-  text += fmt::format("quantize   {} of {} layers with weights to int8, {}\n", r.quantized,
-                      r.weighted, o.quantize.per_channel ? "per channel" : "per tensor");
+  text += fmt::format("quantize   {} of {} layers with weights to {}, {}{}\n", r.quantized,
+                      r.weighted, o.quantize.type,
+                      o.quantize.per_channel ? "per channel" : "per tensor", learned_text(r));
   for (const LayerDecision& l : r.layers)
     if (!l.quantized)
       text += fmt::format("  kept in float32: {} ({}): {}\n", printable(l.node), printable(l.op),
@@ -258,14 +273,15 @@ int quantize_verb(Options& o, const Common& common) {
   if (r.search) text += search_text(*r.search, timings);
   if (o.verbose) text += layers_text(r);
   if (r.comparison) text += fmt::format("verify     {} other samples\n", r.comparison->n);
-  text += verdict_table(original, r, timings);
+  text += verdict_table(o, original, r, timings);
   text += fmt::format("wrote {}  ({})\n", printable(o.output), bytes_text(r.model.file_bytes()));
   if (!o.report.empty())
     text += fmt::format("wrote {}, {}\n", printable(files.html), printable(files.json));
   if (r.comparison) {
     for (const std::string& sentence : r.comparison->broken)
       text += "not met: " + printable(sentence) + "\n";
-    text += r.comparison->passed ? "ok: the int8 model answers as the original\n" : "";
+    if (r.comparison->passed)
+      text += fmt::format("ok: the {} model answers as the original\n", o.quantize.type);
     text += fmt::format("next:  tersor compare {} {} -d {} --layers\n", printable(o.model),
                         printable(o.output), printable(o.data.data.path));
   }
@@ -282,9 +298,8 @@ std::function<int()> declare_quantize(CLI::App& app, Common& common) {
   add_goal(app, o->goal);
   app.add_option(
       "-o,--output", o->output,
-      "file to write; MODEL.int8.onnx beside the model otherwise, - for standard output");
+      "file to write; MODEL.int8.onnx (or int4) beside the model otherwise, - for standard output");
   app.add_flag("--force", o->force, "replace existing files");
-  app.add_option("-t,--type", o->type, "int8");
   app.add_option("--verify", o->verify,
                  "other samples to compare on (50; 1000 with --max-drop); 0: no comparison")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));

@@ -1,4 +1,5 @@
-// Static quantization to 8 bits: simplify, calibrate on data, decide, write QDQ.
+// Static quantization to 8 bits, or of weights to 4: simplify, calibrate on data, decide, write
+// QDQ.
 #pragma once
 
 #include <optional>
@@ -14,9 +15,16 @@
 namespace tersor {
 
 struct QuantizeOptions {
-  std::string calibrator = "mse";  // a name of calibrators()
-  bool per_channel = true;         // scales of weights
-  bool bias_correct = true;        // biases make up for the mean error of rounded weights
+  std::string type = "int8";  // of weights, or "int4"; activations have 8 bits
+  // What the options below are that are not set: "fast", "balanced", "best" (recipes()).
+  std::string recipe = "balanced";
+  std::string calibrator;            // a name of calibrators()
+  bool per_channel = true;           // scales of weights
+  std::optional<bool> bias_correct;  // biases make up for the mean error of rounded weights
+  // Weights are rounded by what that does to the output of their layer, in a second run over the
+  // data: each makes up for those before it (GPTQ); each goes to where that is least (AdaRound).
+  // Types of less than 8 bits do both unless told not to.
+  std::optional<bool> gptq, adaround;
   // Units of channels between layers that quantize better, the float function unchanged: "auto"
   // (where the weights say that it is needed), "on", "off".
   std::string equalize = "auto";
@@ -35,7 +43,12 @@ struct QuantizeOptions {
   bool details = false;
   int threads = 0;
   Progress progress;
+
+  // With everything that recipe and type leave to choose set. E50: an unknown recipe or type.
+  QuantizeOptions settled() const;
 };
+// "fast", "balanced", "best" with what each does.
+std::vector<std::pair<std::string, std::string>> recipes();
 
 // Counts of values in equal bins from lo to hi.
 struct Bins {
@@ -62,6 +75,8 @@ struct LayerDecision {
   bool quantized = false;
   std::string reason;       // why it stays in float; empty if quantized
   std::string granularity;  // "channel" or "tensor" for weighted layers
+  std::string weights;      // "int8", "int4", of quantized weighted layers
+  bool learned = false;     // their rounding
   std::optional<double> weight_sqnr_db;
   std::string tensor;      // its output
   std::string stored;      // where its result is stored in 8 bits: behind its bias and activation
@@ -91,7 +106,7 @@ struct QuantizeResult {
   std::vector<TensorDecision> tensors;  // in graph order
   std::vector<EqualizedPair> equalized;
   int64_t equalizable = 0;              // pairs of layers that were looked at
-  int64_t weighted = 0, quantized = 0;  // layers with weights, and how many of them are int8
+  int64_t weighted = 0, quantized = 0;  // layers with weights, and how many of them are quantized
   int64_t calibration_samples = 0;
   bool synthetic = false;
   double seconds = 0;      // of calibration
@@ -105,7 +120,8 @@ struct QuantizeResult {
 };
 
 // Errors: E30 already quantized, E10 an operator that cannot run (without `partial`), E20..E24
-// data, E25 statistics of another model or with other settings.
+// data, E25 statistics of another model or with other settings, E51 rounding shall be learned and
+// there is no data.
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options = {});
 
 }  // namespace tersor

@@ -11,7 +11,7 @@
 namespace tersor::api {
 namespace {
 
-constexpr int64_t kPerChannelOpset = 13;
+constexpr int64_t kPerChannelOpset = 13, kFourBitOpset = 21;
 
 ir::Model float_model(const Model& model, bool requantize) {
   const Model::Impl& impl = model.impl();
@@ -46,21 +46,21 @@ quant::Equalize parse_equalize(const std::string& text) {
 }  // namespace
 
 Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
-                 const quant::Target& target) {
+                 const quant::Target& target, DType weights) {
   const quant::Equalize mode = parse_equalize(equalize);
   Prepared p;
   p.model = float_model(model, requantize);
   fetch_anew(p.model);
   quant::check_weights(p.model);
   passes::Options simplify;
-  simplify.min_opset = kPerChannelOpset;
+  simplify.min_opset = weights == DType::kInt4 ? kFourBitOpset : kPerChannelOpset;
   p.report = passes::simplify(p.model, simplify);
-  if (p.model.opset() < kPerChannelOpset)
+  if (p.model.opset() < simplify.min_opset)
     throw Error(
         ErrorKind::kUnsupported, "E32",
         fmt::format(
-            "the model uses opset {}, and cannot be raised to {}, which int8 needs: {}",
-            p.model.opset(), kPerChannelOpset,
+            "the model uses opset {}, and cannot be raised to {}, which {} needs: {}",
+            p.model.opset(), simplify.min_opset, tensor::name(weights),
             p.report.notes.empty() ? "an operator changed its meaning" : p.report.notes[0]));
   quant::check_opset(p.model, target);
   quant::check_weights(p.model);
@@ -151,11 +151,6 @@ Data held_out(const Data& data, const QuantizeOptions& options, int64_t wanted,
   if (open(unseen, model)->total() > unseen.limit) return unseen.rest(wanted);
   warnings.push_back({"W26", "compared on calibration samples: there are no others"});
   return unseen.take(wanted);
-}
-
-quant::Recipe recipe_of(const QuantizeOptions& options) {
-  return {stats::parse_calibrator(options.calibrator), options.per_channel, options.bias_correct,
-          options.keep, &quant::find_target(options.target)};
 }
 
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,

@@ -30,9 +30,10 @@ struct Prepared {
   std::vector<quant::Equalized> equalized;
   std::string settings;  // that its values depend on
 };
-// E30, E32; E14 weights that are not finite. `target` may refuse the opset.
+// E30, E32; E14 weights that are not finite. `target` may refuse the opset, which is one that has
+// `weights`.
 Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
-                 const quant::Target& target);
+                 const quant::Target& target, DType weights = DType::kInt8);
 
 // Gives back what deferred weights take until they are looked at again: of a model that is not
 // shared.
@@ -58,7 +59,6 @@ struct Gathered {
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
                 const CalibrateOptions& options, bool histograms = true);
 
-quant::Recipe recipe_of(const QuantizeOptions& options);
 // `options.statistics`, or what calibration with these options sees.
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
                 const QuantizeOptions& options, const quant::Recipe& recipe);

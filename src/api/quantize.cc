@@ -3,6 +3,7 @@
 #include <future>
 
 #include "api/calibration.h"
+#include "api/recipe.h"
 #include "api/search.h"
 #include "base/error.h"
 #include "eval/report/describe.h"
@@ -15,10 +16,10 @@ constexpr size_t kSourceDigits = 16;     // of the float model's hash, in notes
 constexpr int64_t kChangedSamples = 20;  // in a report
 
 std::string recipe_text(const quant::Recipe& recipe, bool equalized) {
-  std::string text =
-      fmt::format("int8 {} {}{}{}", stats::to_string(recipe.calibrator),
-                  recipe.per_channel ? "per-channel" : "per-tensor",
-                  recipe.bias_correct ? " bias-correct" : "", equalized ? " equalize" : "");
+  std::string text = fmt::format(
+      "{} {} {}{}{}{}{}", tensor::name(recipe.weights), stats::to_string(recipe.calibrator),
+      recipe.per_channel ? "per-channel" : "per-tensor", recipe.bias_correct ? " bias-correct" : "",
+      recipe.gptq ? " gptq" : "", recipe.adaround ? " adaround" : "", equalized ? " equalize" : "");
   if (recipe.target->name != std::string_view("any"))
     text += fmt::format(" target={}", recipe.target->name);
   return text;
@@ -26,12 +27,13 @@ std::string recipe_text(const quant::Recipe& recipe, bool equalized) {
 
 }  // namespace
 
-QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& options) {
-  quant::Recipe recipe = api::recipe_of(options);
+QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& given) {
+  const QuantizeOptions options = given.settled();
+  quant::Recipe recipe = api::recipe_of(options, data);
   // Meanwhile, on the other core.
   const auto hashed = std::async(std::launch::async, [&model] { model.sha256(); });
   const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
-                                              options.requantize, *recipe.target);
+                                              options.requantize, *recipe.target, recipe.weights);
   QuantizeResult result(model, api::wrap(prepared.model));
   result.equalizable = prepared.equalizable;
   for (const quant::Equalized& e : prepared.equalized)
@@ -56,7 +58,7 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   const bool verifies = options.verify > 0 && !options.partial && !data.empty();
   if (verifies)
     unseen = api::held_out(data, options, options.verify, prepared.model, result.warnings);
-  quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
+  quant::Decisions decisions = api::decide(prepared, statistics, recipe, data, options);
   CompareOptions compare_options;
   if (options.goal) {
     if (!verifies)

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "api/calibration.h"
+#include "api/recipe.h"
 #include "base/error.h"
 #include "eval/compare.h"
 #include "eval/conditions.h"
@@ -210,15 +211,16 @@ Searched search_mix(const eval::Quantizable& q, const Data& unseen,
 
 }  // namespace api
 
-Sensitivity sensitivity(const Model& model, const Data& data, const QuantizeOptions& options,
+Sensitivity sensitivity(const Model& model, const Data& data, const QuantizeOptions& given,
                         int64_t samples) {
-  const quant::Recipe recipe = api::recipe_of(options);
+  const QuantizeOptions options = given.settled();
+  const quant::Recipe recipe = api::recipe_of(options, data);
   const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
-                                              options.requantize, *recipe.target);
+                                              options.requantize, *recipe.target, recipe.weights);
   api::Gathered gathered = api::gather(model, prepared, data, options, recipe);
   const stats::Statistics statistics =
       api::chosen(gathered.statistics, model, prepared, recipe, false, false);
-  const quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
+  const quant::Decisions decisions = api::decide(prepared, statistics, recipe, data, options);
   const Data some = api::held_out(data, options, samples, prepared.model, gathered.warnings);
   eval::FormOptions form;
   form.threads = options.threads;

@@ -106,8 +106,8 @@ class Applier {
     auto& id =
         zeros_.try_emplace({params.zero_points, params.axis >= 0, dtype}, kNone).first->second;
     if (id == kNone)
-      id = constant("zero",
-                    dtype == DType::kInt8 ? narrow<int8_t>(params) : narrow<uint8_t>(params));
+      id = constant("zero", dtype == DType::kUint8 ? narrow<uint8_t>(params)
+                                                   : tensor::cast(narrow<int8_t>(params), dtype));
     return id;
   }
 
@@ -187,9 +187,16 @@ class Applier {
     const Format& f = *decision.weight;
     const ValueId w = node.inputs[1];
     const std::string name = g_.values[w].name;
-    // Nodes that share a weight share its codes where the scales agree.
-    auto& codes = weights_.try_emplace({w, f.params.scales}, kNone).first->second;
-    if (codes == kNone) codes = constant(name + "_q", quantize(*g_.constant(w), f));
+    // Nodes that share a weight share its codes where the scales agree, and nothing was learned.
+    ValueId learned = kNone;
+    auto& codes = decision.codes.defined()
+                      ? learned
+                      : weights_.try_emplace({w, f.params.scales}, kNone).first->second;
+    if (codes == kNone)
+      codes = constant(
+          name + "_q",
+          tensor::cast(decision.codes.defined() ? decision.codes : quantize(*g_.constant(w), f),
+                       f.dtype));
     node.inputs[1] = dequantize(codes, f, name);
     const Tensor* bias = g_.constant(node.input(2));
     if (!bias && decision.bias.empty()) return;

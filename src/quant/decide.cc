@@ -72,6 +72,7 @@ class Decider {
                             .reason = role.quantized ? "" : role.reason,
                             .inputs = role.inputs,
                             .weight = {},
+                            .codes = {},
                             .weight_sqnr_db = {},
                             .bias = {}};
       if (role.weighted && role.quantized) add_weight(node, d, decision);
@@ -123,12 +124,14 @@ class Decider {
     if (const auto it = known_nodes_.find(decision.output);
         it != known_nodes_.end() && it->second->quantized) {
       decision.weight = it->second->weight;
+      decision.codes = it->second->codes;
       decision.weight_sqnr_db = it->second->weight_sqnr_db;
       decision.bias = it->second->bias;
       return;
     }
     const Tensor& weight = *g_.constant(node.inputs[1]);
-    Format format = symmetric_s8(weight, recipe_.per_channel ? channel_axis(node, weight) : -1);
+    Format format = symmetric_weights(weight, recipe_.per_channel ? channel_axis(node, weight) : -1,
+                                      recipe_.weights);
     if (const Tensor* bias = g_.constant(node.input(2)); bias && recipe_.target->quantizes_bias)
       make_room_for_bias(format, d.activations.at(g_.values[node.inputs[0]].name).params.scale(),
                          bias->data<float>());
@@ -187,7 +190,9 @@ WeightBytes weight_bytes(const ir::Graph& graph, const ir::Node& node, const Nod
   if (!decision.weight) return {before, before};
   const uint64_t bias_bytes = bias ? bias->bytes() : 4 * decision.bias.size();
   const size_t scales = decision.weight->params.scales.size();
-  uint64_t after = static_cast<uint64_t>(weight->count()) + 5 * scales + bias_bytes;
+  const DType type = decision.weight->dtype;
+  uint64_t after = tensor::byte_size(type, weight->count()) + 4 * scales +
+                   tensor::byte_size(type, static_cast<int64_t>(scales)) + bias_bytes;
   if (bias_bytes > 0 && target.quantizes_bias) after += 4 * scales;
   return {before, after};
 }

@@ -18,13 +18,19 @@ namespace tersor::quant {
 struct Recipe {
   stats::Calibrator calibrator;
   bool per_channel = true;
-  bool bias_correct = true;       // biases make up for the mean error of rounded weights
+  bool bias_correct = true;      // biases make up for the mean error of rounded weights
+  DType weights = DType::kInt8;  // or kInt4
+  // How weights are rounded by what they do to the output of their layer (lattice.h): each makes up
+  // for those before it; each goes to where that is least.
+  bool gptq = false, adaround = false;
   std::vector<std::string> keep;  // globs on node names or operator names
   const Target* target = &find_target("any");
   std::map<std::string, std::string> left = {};  // stay in float: first output -> reason
+
+  bool learns() const noexcept { return gptq || adaround; }
 };
 
-// How a value is stored in 8 bits.
+// How a value is stored in 8 bits, or weights in 4.
 struct Format {
   DType dtype = DType::kUint8;
   QuantParams params;
@@ -40,6 +46,7 @@ struct NodeDecision {
   std::string reason;            // why it stays in float
   std::vector<bool> inputs;      // which inputs are read in 8 bits
   std::optional<Format> weight;  // of input 1 of weighted nodes
+  Tensor codes;                  // int8, where they are not just the nearest ones
   std::optional<double> weight_sqnr_db;
   std::vector<float> bias;  // corrected; empty: as the model has it
 };
@@ -64,8 +71,8 @@ Decisions decide(const ir::Model& model, const stats::Statistics& statistics, co
                  const Decisions* known = nullptr);
 // The model with QuantizeLinear and DequantizeLinear as the decisions say: every value of
 // `activations` is quantized once, to `<name>_q`, and dequantized for each reader of its own;
-// weights are int8 and biases int32 initializers. Needs opset 13 where weights are per channel (10
-// otherwise).
+// weights are int8 or int4 and biases int32 initializers. Needs opset 21 for int4, 13 where weights
+// are per channel (10 otherwise).
 ir::Model apply(const ir::Model& model, const Decisions& decisions);
 
 // Bytes of the weight and the bias of a node, and what they take as decided, with their scales.

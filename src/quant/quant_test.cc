@@ -60,7 +60,7 @@ TEST(SymmetricS8, RoundsWithinHalfAStepPerChannel) {
   Tensor w = Tensor::empty(DType::kFloat32, {5, 7, 3});
   for (float& v : w.mutable_data<float>()) v = number(rng);
   for (int axis : {-1, 0, 1, 2}) {
-    const Format f = symmetric_s8(w, axis);
+    const Format f = symmetric_weights(w, axis);
     EXPECT_EQ(f.params.scales.size(),
               axis < 0 ? 1U : static_cast<size_t>(w.dims()[static_cast<size_t>(axis)]));
     const Tensor codes = quantize(w, f), back = dequantize(codes, f);
@@ -73,7 +73,7 @@ TEST(SymmetricS8, RoundsWithinHalfAStepPerChannel) {
 TEST(SymmetricS8, MakesRoomForABiasBeyondTinyWeights) {
   const Tensor w = Tensor::of<float>({2, 1}, {1e-20F, 1});
   const std::vector<float> bias{3, 3};
-  Format f = symmetric_s8(w, 0);
+  Format f = symmetric_weights(w, 0);
   make_room_for_bias(f, 0.01F, bias);
   const Bias q = quantize_bias(bias, 0.01F, f);
   for (size_t c = 0; c < 2; ++c)
@@ -164,7 +164,7 @@ TEST(Saturation, IsRuledOutChannelByChannel) {
     node.set("group", c.group);
     node.set("transB", c.trans_b);
     const Tensor w = random_tensor(c.weight, 3);
-    const Format plain = symmetric_s8(w, c.axis);
+    const Format plain = symmetric_weights(w, c.axis);
     Format f = plain;
     avoid_saturation(f, node, w);
     EXPECT_GT(largest_pair(quantize(w, plain), node), 128) << c.op;
@@ -182,20 +182,20 @@ TEST(Saturation, LeavesAloneWhatCannotOverflow) {
   conv.op = "Conv";
   // Along the inner axis the large weights of one channel have small neighbours or other signs.
   const Tensor w = Tensor::of<float>({2, 4, 1, 1}, {127, 1, -127, 127, 127, 127, 1, 1});
-  Format f = symmetric_s8(w, 0);
+  Format f = symmetric_weights(w, 0);
   avoid_saturation(f, conv, w);
   EXPECT_EQ(f.params.scales[0], 1);
   EXPECT_GT(f.params.scales[1], 1.9F);
   // In a Conv of several taps, input channels are neighbours, not taps.
   const Tensor taps = Tensor::of<float>({1, 2, 2}, {127, 127, 1, 1});
-  EXPECT_EQ(largest_pair(quantize(taps, symmetric_s8(taps, 0)), conv), 128);
+  EXPECT_EQ(largest_pair(quantize(taps, symmetric_weights(taps, 0)), conv), 128);
   // A depthwise Conv is exact.
   ir::Node depthwise = conv;
   depthwise.set("group", int64_t{2});
   const Tensor d = Tensor::of<float>({2, 1, 2, 1}, {127, 127, 127, 127});
-  Format g = symmetric_s8(d, 0);
+  Format g = symmetric_weights(d, 0);
   avoid_saturation(g, depthwise, d);
-  EXPECT_EQ(g, symmetric_s8(d, 0));
+  EXPECT_EQ(g, symmetric_weights(d, 0));
 }
 
 TEST(Saturation, IsRuledOutForOnnxruntimeAlone) {

@@ -1,4 +1,5 @@
-"""int8 by the default recipe on the trained networks of models/: accuracy on all test pictures."""
+"""The trained networks of models/ by the default recipe, and with weights of 4 bits: accuracy on all test
+pictures."""
 
 import pathlib
 
@@ -32,6 +33,20 @@ def test_keeps_accuracy(name, drop, equalized, tmp_path):
           f"{report['equalize']['pairs_examined']} pairs equalized")
     assert before - after <= drop
     assert len(report["equalize"]["pairs"]) == equalized
+
+
+@pytest.mark.parametrize("name,drop", [("fashion_resnet", 0.5), ("fashion_mobilenet", 1.0)])
+def test_weights_of_four_bits_keep_accuracy(name, drop, tmp_path):
+    """All layers; nearest rounding for contrast."""
+    learned, nearest = tmp_path / "learned.onnx", tmp_path / "nearest.onnx"
+    report = tersor.run_json("quantize", trained(name), *TRAIN, "-t", "int4", "-o", learned)
+    assert {l["type"] for l in report["layers"] if "rounding" in l} == {"int4"} and not report["kept"]
+    tersor.run("quantize", trained(name), *TRAIN, "-t", "int4", "--gptq", "off", "--adaround", "off",
+               "-o", nearest, exits=[0, 1])
+    before, after, contrast = (accuracy(m) for m in (trained(name), learned, nearest))
+    print(f"  {name}: {before:.2f} % -> {after:.2f} % with 4 bits (nearest rounding {contrast:.2f} %)")
+    assert before - after <= drop
+    assert after > contrast
 
 
 def test_unequal_channels_need_equalization(tmp_path):

@@ -74,7 +74,11 @@ class Describer {
     layer.op = d.op;
     layer.quantized = d.quantized;
     layer.reason = d.reason;
-    if (d.weight) layer.granularity = d.weight->params.axis >= 0 ? "channel" : "tensor";
+    if (d.weight) {
+      layer.granularity = d.weight->params.axis >= 0 ? "channel" : "tensor";
+      layer.weights = tensor::name(d.weight->dtype);
+      layer.learned = d.codes.defined();
+    }
     layer.weight_sqnr_db = d.weight_sqnr_db;
     layer.tensor = d.output;
     layer.stored = stored_behind(node);

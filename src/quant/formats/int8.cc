@@ -122,42 +122,54 @@ Format activation_format(const stats::Range& range, const Target& target) {
   return target.activation == DType::kInt8 ? symmetric_s8(range) : asymmetric_u8(range);
 }
 
-Format symmetric_s8(const Tensor& weight, int axis) {
+CodeRange weight_codes(DType dtype) {
+  return dtype == DType::kInt4 ? CodeRange{-8, 7} : CodeRange{-127, 127};
+}
+
+Format symmetric_weights(const Tensor& weight, int axis, DType dtype) {
   const Around around(weight.dims(), axis);
   std::vector<float> largest(static_cast<size_t>(around.size), 0.0F);
   const auto w = weight.data<float>();
   around.each(
       [&](size_t slice, size_t i) { largest[slice] = std::max(largest[slice], std::fabs(w[i])); });
-  Format f{.dtype = DType::kInt8,
-           .params = {.scales = {}, .zero_points = {}, .axis = axis},
-           .range = {}};
+  Format f{.dtype = dtype, .params = {.scales = {}, .zero_points = {}, .axis = axis}, .range = {}};
+  const auto most = static_cast<float>(weight_codes(dtype).high);
   for (float m : largest) {
     // A slice of zeros has any scale.
-    f.params.scales.push_back(m > 0 ? std::max(m / 127.0F, kTiny) : 1.0F / 127.0F);
+    f.params.scales.push_back(m > 0 ? std::max(m / most, kTiny) : 1.0F / most);
     f.params.zero_points.push_back(0);
   }
   return f;
 }
 
-void make_room_for_bias(Format& weight, float input_scale, std::span<const float> bias) {
+float least_scale_for_bias(float input_scale, float bias) {
   constexpr double kLargest = 1 << 30;
+  return static_cast<float>(std::fabs(static_cast<double>(bias)) /
+                            (kLargest * static_cast<double>(input_scale)));
+}
+
+void make_room_for_bias(Format& weight, float input_scale, std::span<const float> bias) {
   const bool per_channel = weight.params.scales.size() == bias.size();
   for (size_t c = 0; c < bias.size(); ++c) {
     float& scale = weight.params.scales[per_channel ? c : 0];
-    const double least =
-        std::fabs(static_cast<double>(bias[c])) / (kLargest * static_cast<double>(input_scale));
-    if (static_cast<double>(scale) < least) scale = static_cast<float>(least);
+    scale = std::max(scale, least_scale_for_bias(input_scale, bias[c]));
   }
 }
 
 Tensor quantize(const Tensor& real, const Format& format) {
-  return format.dtype == DType::kInt8 ? quantize_to<int8_t>(real, format)
-                                      : quantize_to<uint8_t>(real, format);
+  if (format.dtype == DType::kUint8) return quantize_to<uint8_t>(real, format);
+  Tensor codes = quantize_to<int8_t>(real, format);
+  if (format.dtype == DType::kInt4) {
+    const CodeRange range = weight_codes(format.dtype);
+    for (int8_t& q : codes.mutable_data<int8_t>())
+      q = static_cast<int8_t>(std::clamp<int>(q, range.low, range.high));
+  }
+  return codes;
 }
 
 Tensor dequantize(const Tensor& codes, const Format& format) {
-  return format.dtype == DType::kInt8 ? dequantize_from<int8_t>(codes, format)
-                                      : dequantize_from<uint8_t>(codes, format);
+  return format.dtype == DType::kUint8 ? dequantize_from<uint8_t>(codes, format)
+                                       : dequantize_from<int8_t>(codes, format);
 }
 
 Bias quantize_bias(std::span<const float> bias, float input_scale, const Format& weight) {

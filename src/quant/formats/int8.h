@@ -1,4 +1,5 @@
-// The numbers of 8-bit quantization: scales, zero points, rounded weights and biases.
+// The numbers of 8-bit quantization, and of 4-bit weights: scales, zero points, rounded weights and
+// biases.
 #pragma once
 
 #include <span>
@@ -19,16 +20,24 @@ Format symmetric_s8(const stats::Range& range);
 // What the target takes of the two.
 Format activation_format(const stats::Range& range, const Target& target);
 
-// Signed, symmetric, q in -127..127, zero point 0. axis -1: one scale for the whole tensor. Scales
-// are positive. [Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-// Integer-Arithmetic-Only Inference"]
-Format symmetric_s8(const Tensor& weight, int axis);
+// The codes that weights take: -127..127 of int8, whose ends are alike, and all of int4.
+struct CodeRange {
+  int low, high;
+};
+CodeRange weight_codes(DType dtype);
+// Signed, symmetric, zero point 0, int8 or int4; the largest weight becomes the highest code. axis
+// -1: one scale for the whole tensor. Scales are positive. [Jacob et al. 2018, "Quantization and
+// Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference"]
+Format symmetric_weights(const Tensor& weight, int axis, DType dtype = DType::kInt8);
 
-// Raises the scales of `weight` so far that every bias fits its 32 bits, with a bit to spare, at
-// the scale input_scale * weight_scale.
+// The least scale of weights with which a bias fits its 32 bits, with a bit to spare, at the scale
+// input_scale * weight_scale.
+float least_scale_for_bias(float input_scale, float bias);
+// Raises the scales of `weight` so far that every bias fits.
 void make_room_for_bias(Format& weight, float input_scale, std::span<const float> bias);
 
-// round(x / scale), half to even, saturated; int8 or uint8 as the format says.
+// round(x / scale), half to even, saturated; uint8, or int8 that is within weight_codes() if the
+// format says int4.
 Tensor quantize(const Tensor& real, const Format& format);
 // (q - zero_point) * scale in float32.
 Tensor dequantize(const Tensor& codes, const Format& format);

@@ -8,8 +8,6 @@
 namespace tersor::quant {
 namespace {
 
-constexpr int64_t kMostOfPair = 128;
-
 // How the weights of an output channel follow each other along the inner axis.
 struct Inner {
   int64_t channels = 0, depth = 0;
@@ -63,6 +61,19 @@ int64_t largest_pair(const Tensor& codes, const ir::Node& node) {
   for (int64_t c = 0; c < in.channels; ++c)
     largest = std::max(largest, pair_of(in, codes.data<int8_t>(), c));
   return largest;
+}
+
+std::vector<int64_t> pair_partners(const ir::Node& node, const Tensor& weight) {
+  const Inner in = inner_of(node, weight);
+  std::vector<int64_t> partners(static_cast<size_t>(in.depth), -1);
+  const int64_t unit =
+      std::min(in.tap_stride > 0 ? in.tap_stride : in.input_stride, in.input_stride);
+  for (int64_t k = 0; k + 1 < in.depth; k += 2) {
+    const int64_t a = in.at(0, k) / unit, b = in.at(0, k + 1) / unit;
+    partners[static_cast<size_t>(a)] = b;
+    partners[static_cast<size_t>(b)] = a;
+  }
+  return partners;
 }
 
 void avoid_saturation(Format& format, const ir::Node& node, const Tensor& weight) {

@@ -1,6 +1,8 @@
 // Weights that a runtime cannot overflow with.
 #pragma once
 
+#include <vector>
+
 #include "ir/model.h"
 #include "quant/decisions.h"
 
@@ -15,6 +17,11 @@ namespace tersor::quant {
 // the inner axis of a Conv: kernel positions, in each the input channels: ReorderFilter in
 // qlinearconv.cc. A depthwise Conv has exact kernels of its own.]
 void avoid_saturation(Format& format, const ir::Node& node, const Tensor& weight);
+
+// The sum of two neighbours that is exact, and for each number of a filter (ops/patches.h) which
+// one is its neighbour: -1 if none. Empty where products are exact.
+inline constexpr int kMostOfPair = 128;
+std::vector<int64_t> pair_partners(const ir::Node& node, const Tensor& weight);
 
 // The largest sum of two neighbours as above, by magnitude, over all output channels; 0 where
 // products are exact.

@@ -71,6 +71,8 @@ struct Target {
   // Products of uint8 and int8 are added in 16 bits, two at a time: weights stay where that cannot
   // overflow.
   bool saturates = false;
+  // Weights of 4 bits go with activations of 8.
+  bool mixes_int4 = true;
   // Operators that it has 8-bit forms of; null: as tersor's traits say.
   const std::set<std::string_view>* operators = nullptr;
 
@@ -95,5 +97,7 @@ std::vector<Finding> check(const ir::Model& model, const Target& target);
 
 // E32 (kUnsupported) if the target does not read the opset of a model, and a lower one is needed.
 void check_opset(const ir::Model& model, const Target& target);
+// E33 (kUnsupported) if the target does not take weights of this type beside 8-bit activations.
+void check_weight_type(DType weights, const Target& target);
 
 }  // namespace tersor::quant

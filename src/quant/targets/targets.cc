@@ -120,4 +120,12 @@ void check_opset(const ir::Model& model, const Target& target) {
               fmt::format("export it with opset {} or lower", target.max_opset));
 }
 
+void check_weight_type(DType weights, const Target& target) {
+  if (weights != DType::kInt4 || target.mixes_int4) return;
+  throw Error(
+      ErrorKind::kUnsupported, "E33",
+      fmt::format("{} takes weights of 4 bits only where activations are floats", target.label),
+      "quantize to int8, or for another target");
+}
+
 }  // namespace tersor::quant

@@ -5,7 +5,9 @@
 namespace tersor::quant {
 namespace {
 
-constexpr DType kTypesTaken[] = {DType::kUint8, DType::kInt8};
+constexpr DType kActivations[] = {DType::kUint8, DType::kInt8};
+constexpr DType kWeights[] = {DType::kInt8,  DType::kUint8, DType::kInt4,
+                              DType::kUint4, DType::kInt2,  DType::kUint2};
 const TargetRule kRules[] = {
     {&kTypes, Severity::kSlow},
     {&kScale, Severity::kSlow},
@@ -21,8 +23,8 @@ extern const Target kTersor{.name = "tersor",
                             .conv_needs_output = false,
                             .min_opset = 10,
                             .max_opset = 28,
-                            .activation_types = kTypesTaken,
-                            .weight_types = kTypesTaken,
+                            .activation_types = kActivations,
+                            .weight_types = kWeights,
                             .rules = kRules};
 
 }  // namespace tersor::quant

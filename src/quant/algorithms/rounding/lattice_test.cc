@@ -1,0 +1,136 @@
+#include "quant/algorithms/rounding/lattice.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+namespace tersor::quant {
+namespace {
+
+struct Problem {
+  size_t n;
+  std::vector<float> h, u;
+};
+
+// Correlated columns, as neighbouring pixels are.
+Problem problem(size_t n, unsigned seed, size_t rows = 40) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  Problem p{n, std::vector<float>(n * n, 0.0F), std::vector<float>(n)};
+  for (size_t r = 0; r < rows; ++r) {
+    std::vector<float> x(n);
+    const float common = normal(random);
+    for (float& v : x) v = 2 * common + normal(random);
+    for (size_t i = 0; i < n; ++i)
+      for (size_t j = 0; j < n; ++j) p.h[i * n + j] += x[i] * x[j] / static_cast<float>(rows);
+  }
+  for (float& v : p.u) v = 2 * normal(random);
+  return p;
+}
+
+// Candidates of one.
+using Method = void (Lattice::*)(std::span<Candidate>, const Bounds&) const;
+Candidate by(Method method, const Lattice& lattice, const std::vector<float>& u,
+             const Bounds& bounds = {}) {
+  Candidate c{.u = u, .q = {}};
+  (lattice.*method)(std::span(&c, 1), bounds);
+  return c;
+}
+std::vector<int8_t> descended(const Lattice& lattice, const std::vector<float>& u,
+                              std::vector<int8_t> q, const Bounds& bounds = {}) {
+  const std::vector<std::vector<float>> both{u, std::vector<float>(q.begin(), q.end())};
+  auto products = lattice.times(both);
+  lattice.descend(1, products[0], products[1], q, bounds, 20);
+  return q;
+}
+double error_of(const Lattice& lattice, const std::vector<float>& u, const std::vector<int8_t>& q) {
+  std::vector<std::vector<float>> e(1, u);
+  for (size_t k = 0; k < u.size(); ++k) e[0][k] -= static_cast<float>(q[k]);
+  const auto product = lattice.times(e);
+  double sum = 0;
+  for (size_t k = 0; k < u.size(); ++k)
+    sum += static_cast<double>(e[0][k]) * static_cast<double>(product[0][k]);
+  return sum;
+}
+
+// The least error of any integers in [low, high], by trying all.
+double best_of_all(const Lattice& lattice, const Problem& p, int low, int high) {
+  std::vector<int8_t> q(p.n, static_cast<int8_t>(low));
+  double best = std::numeric_limits<double>::infinity();
+  for (;;) {
+    best = std::min(best, error_of(lattice, p.u, q));
+    size_t k = 0;
+    while (k < p.n && q[k] == high) q[k++] = static_cast<int8_t>(low);
+    if (k == p.n) return best;
+    ++q[k];
+  }
+}
+
+TEST(Lattice, ComesNearTheBestOfAll) {
+  double nearest = 0, learned = 0, best = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    const Problem p = problem(5, seed);
+    const Lattice lattice(p.h, p.n, 1e-4);
+    const Bounds bounds{.low = -4, .high = 3};
+    const Candidate plain = by(&Lattice::round, lattice, p.u, bounds);
+    const Candidate fed = by(&Lattice::feed_back, lattice, p.u, bounds);
+    for (const Candidate& c : {plain, fed}) {
+      const double error = error_of(lattice, p.u, c.q);
+      EXPECT_NEAR(c.error, error, 1e-4 * error);
+    }
+    const std::vector<int8_t> q = descended(lattice, p.u, fed.q, bounds);
+    const double least = best_of_all(lattice, p, -4, 3), error = error_of(lattice, p.u, q);
+    EXPECT_LE(error, fed.error * (1 + 1e-4));
+    EXPECT_GE(error, least * (1 - 1e-4));
+    nearest += plain.error;
+    learned += error;
+    best += least;
+    for (int8_t code : q) EXPECT_TRUE(code >= -4 && code <= 3);
+  }
+  EXPECT_LT(learned, 1.3 * best);
+  EXPECT_GT(nearest, 2.5 * best);
+}
+
+TEST(Lattice, RoundsToNearestWhereNothingIsCorrelated) {
+  Problem p = problem(9, 3);
+  for (size_t i = 0; i < p.n; ++i)
+    for (size_t j = 0; j < p.n; ++j) p.h[i * p.n + j] = i == j ? 1.0F + static_cast<float>(i) : 0;
+  const Lattice lattice(p.h, p.n, 0.01);
+  const std::vector<int8_t> nearest = by(&Lattice::round, lattice, p.u).q;
+  EXPECT_EQ(nearest, by(&Lattice::feed_back, lattice, p.u).q);
+  EXPECT_EQ(nearest, descended(lattice, p.u, std::vector<int8_t>(p.n, 0)));
+}
+
+TEST(Lattice, KeepsSumsOfNeighboursWithinTheirBound) {
+  Problem p = problem(8, 5);
+  for (float& v : p.u) v *= 60;
+  const Lattice lattice(p.h, p.n, 0.01);
+  const std::vector<int64_t> partner{1, 0, 3, 2, 5, 4, 7, 6};
+  const Bounds bounds{.low = -127, .high = 127, .pair = 128, .partner = partner};
+  const std::vector<int8_t> q =
+      descended(lattice, p.u, by(&Lattice::feed_back, lattice, p.u, bounds).q, bounds);
+  for (size_t k = 0; k < p.n; k += 2) {
+    EXPECT_LE(std::max<int>(q[k], 0) + std::max<int>(q[k + 1], 0), 128);
+    EXPECT_GE(std::min<int>(q[k], 0) + std::min<int>(q[k + 1], 0), -128);
+  }
+}
+
+TEST(Lattice, TheSameWithAnyNumberOfThreads) {
+  const Problem p = problem(150, 7, 400);
+  const Lattice alone(p.h, p.n, 0.01);
+  runtime::ThreadPool pool(3);
+  const Lattice together(p.h, p.n, 0.01, &pool);
+  EXPECT_EQ(by(&Lattice::feed_back, alone, p.u).q, by(&Lattice::feed_back, together, p.u).q);
+}
+
+TEST(Lattice, NothingSeenRoundsToNearest) {
+  const std::vector<float> u{0.4F, -1.6F, 2.2F};
+  const Lattice lattice(std::vector<float>(9, 0.0F), 3, 0.01);
+  EXPECT_EQ(descended(lattice, u, by(&Lattice::feed_back, lattice, u).q),
+            (std::vector<int8_t>{0, -2, 2}));
+}
+
+}  // namespace
+}  // namespace tersor::quant
