@@ -68,23 +68,51 @@ MORE_PICTURES = {
                    "mpl-data/sample_data/Minduka_Present_Blue_Pack.png"]}
 
 
-def pictures(mean, std, size=224):
-    """Four squares of every picture that these packages carry (the middle, two corners, the middle
-    closer), [count, 3, size, size], normalised."""
-    out = []
+def opened_pictures():
+    """Every picture that these packages carry."""
     for package, names in MORE_PICTURES.items():
         spec = importlib.util.find_spec(package)
         for name in names if spec else []:
-            picture = Image.open(pathlib.Path(spec.origin).parent / name).convert("RGB")
-            width, height = picture.size
-            side = min(width, height)
-            near = side * 2 // 3
-            for left, top, edge in [((width - side) // 2, (height - side) // 2, side), (0, 0, side),
-                                    (width - side, height - side, side),
-                                    ((width - near) // 2, (height - near) // 2, near)]:
-                box = (left, top, left + edge, top + edge)
-                out.append(np.asarray(picture.resize((size, size), Image.BILINEAR, box), np.float32))
-    return (((np.stack(out) / 255 - mean) / std).transpose(0, 3, 1, 2)).astype(np.float32)
+            yield Image.open(pathlib.Path(spec.origin).parent / name).convert("RGB")
+
+
+def normalised(squares, mean, std):
+    """[count, 3, size, size]"""
+    return np.ascontiguousarray(((np.stack(squares) / 255 - mean) / std).transpose(0, 3, 1, 2), np.float32)
+
+
+def square(picture, left, top, edge, size):
+    box = (left, top, left + edge, top + edge)
+    return np.asarray(picture.resize((size, size), Image.BILINEAR, box), np.float32)
+
+
+def pictures(mean, std, size=224):
+    """Four squares of every picture (the middle, two corners, the middle closer), normalised."""
+    out = []
+    for picture in opened_pictures():
+        width, height = picture.size
+        side = min(width, height)
+        near = side * 2 // 3
+        for left, top, edge in [((width - side) // 2, (height - side) // 2, side), (0, 0, side),
+                                (width - side, height - side, side),
+                                ((width - near) // 2, (height - near) // 2, near)]:
+            out.append(square(picture, left, top, edge, size))
+    return normalised(out, mean, std)
+
+
+def views(half, count, mean, std, size=224):
+    """Random squares of every second picture, mirrored at random, normalised: those of half 0 and of half 1 have no
+    picture in common."""
+    rng = np.random.default_rng(half + 1)
+    chosen = list(opened_pictures())[half::2]
+    out = []
+    for k in range(count):
+        picture = chosen[k % len(chosen)]
+        edge = int(min(picture.size) * rng.uniform(0.5, 1.0))
+        left, top = (int(rng.integers(0, n - edge + 1)) for n in picture.size)
+        view = square(picture, left, top, edge, size)
+        out.append(view[:, ::-1] if rng.integers(2) else view)
+    return normalised(out, mean, std)
 
 
 def save(path, array):

@@ -155,6 +155,23 @@ def test_fashion(name, limit, scratch):
     assert size <= limit
 
 
+@pytest.mark.parametrize("name", ["fashion_resnet", "fashion_mobilenet"])
+def test_weights_of_four_bits(name, scratch, tmp_path):
+    """onnxruntime and OpenVINO load the file and give what our integers give."""
+    out = scratch / f"{name}.int4.onnx"
+    tersor.run("quantize", tersor.ROOT / "models" / f"{name}.onnx", "-d",
+               FASHION / "train-images-idx3-ubyte.gz", "--preprocess", "fashion-mnist", "-t", "int4", "-o", out)
+    pictures = fashion()[0][:200]
+    ours = tersor.run_pb(out, [pictures], tmp_path)[0]
+    theirs = {"onnxruntime unoptimized": peers.run(out, [pictures], optimized=False)[0],
+              "onnxruntime": peers.run(out, [pictures])[0],
+              "OpenVINO": openvino.compile_model(out, "CPU")(pictures)[0]}
+    for runtime, got in theirs.items():
+        same = np.mean(got.argmax(1) == ours.argmax(1))
+        print(f"  {name}: ours to {runtime} {tersor.sqnr(got, ours):.1f} dB, same class {100 * same:.1f} %")
+        assert tersor.sqnr(got, ours) >= 25 and same >= 0.98
+
+
 def test_efficientnet_lite0(scratch, tmp_path):
     """Real pictures: the picture's class as fp32 wherever fp32 is sure, and 16 dB at the logits."""
     model = torch_models.efficientnet_lite0()
