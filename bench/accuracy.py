@@ -64,7 +64,7 @@ class Judge:
         same = got.argmax(1) == self.wanted.argmax(1)
         row = {"tool": tool, "file": kind, "engine": engine, "sqnr_db": tersor.sqnr(got, self.wanted),
                "agreement": float(same[self.sure].mean()), "seconds": seconds}
-        print(f"{tool:12} {kind:28} {engine:12} {row['sqnr_db']:6.2f} dB   "
+        print(f"{tool:12} {kind:30} {engine:12} {row['sqnr_db']:6.2f} dB   "
               f"{100 * row['agreement']:6.2f} % of {int(self.sure.sum())}   {seconds:6.1f} s", flush=True)
         return row
 
