@@ -1,5 +1,7 @@
 #include "recipe_options.h"
 
+#include <fmt/format.h>
+
 namespace tersor::cli {
 namespace {
 

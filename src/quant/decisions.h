@@ -23,7 +23,7 @@ struct Recipe {
   // How weights are rounded by what they do to the output of their layer (lattice.h): each makes up
   // for those before it; each goes to where that is least.
   bool gptq = false, adaround = false;
-  std::vector<std::string> keep;  // globs on node names or operator names
+  std::vector<std::string> keep = {};  // globs on node names or operator names
   const Target* target = &find_target("any");
   std::map<std::string, std::string> left = {};  // stay in float: first output -> reason
 

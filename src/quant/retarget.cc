@@ -141,6 +141,7 @@ class Retargeter {
                    .reason = {},
                    .inputs = {},
                    .weight = format_of(view, *w, DType::kInt8),
+                   .codes = {},
                    .weight_sqnr_db = {},
                    .bias = {}};
     const Tensor* bias = view.graph.constant(node.input(2));
@@ -184,9 +185,10 @@ class Retargeter {
     return s;
   }
   Recipe recipe() const {
-    Recipe r{stats::parse_calibrator("minmax"), true, false, {}, &target_};
-    r.left = left_;
-    return r;
+    return {.calibrator = stats::parse_calibrator("minmax"),
+            .bias_correct = false,
+            .target = &target_,
+            .left = left_};
   }
 
   // The same values are rounded in the same way. A value that operators only move is so already.

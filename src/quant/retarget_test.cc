@@ -16,7 +16,9 @@ using ops::testing::residual_model;
 
 // For a target, as if every value had been seen from `lo` to 3.
 ir::Model quantized(const ir::Model& m, const char* target, float lo) {
-  Recipe recipe{stats::parse_calibrator("minmax"), true, false, {}, &find_target(target)};
+  const Recipe recipe{.calibrator = stats::parse_calibrator("minmax"),
+                      .bias_correct = false,
+                      .target = &find_target(target)};
   stats::Statistics s;
   for (const auto& [name, axis] : points(m, recipe)) {
     const std::vector<float> ends{lo, 3};
@@ -94,7 +96,8 @@ TEST(Retarget, SaysWhatCannotBe) {
 
 TEST(Retarget, LeavesLayersInFloatThatWere) {
   const ir::Model m = residual_model();
-  Recipe recipe{stats::parse_calibrator("minmax"), true, false, {"node_c2"}};
+  const Recipe recipe{
+      .calibrator = stats::parse_calibrator("minmax"), .bias_correct = false, .keep = {"node_c2"}};
   stats::Statistics s;
   for (const auto& [name, axis] : points(m, recipe)) {
     const std::vector<float> ends{-2, 3};
