@@ -36,7 +36,9 @@ stats::Statistics seen(const ir::Model& m, const Recipe& recipe) {
   return s;
 }
 
-Recipe plain_recipe() { return {stats::parse_calibrator("minmax"), true, false, {}}; }
+Recipe plain_recipe() {
+  return {.calibrator = stats::parse_calibrator("minmax"), .bias_correct = false};
+}
 
 TEST(ChangedPart, OfEqualModelsIsNothing) {
   const ir::Model m = residual_model();
