@@ -111,10 +111,9 @@ int calibrate_verb(Options& o, const Common& common) {
     print(j);
     return code;
   }
-  std::string text = fmt::format(
-      "data       {} samples from {}, {}{}\n", r.statistics.samples(), printable(o.data.data.path),
-      r.statistics.data(),
-      r.data_guessed.empty() ? "" : " (guessed: " + r.data_guessed + "; --preprocess to change)");
+  std::string text = fmt::format("data       {} samples from {}, {}{}\n", r.statistics.samples(),
+                                 printable(o.data.data.path), r.statistics.data(),
+                                 r.data_guessed.empty() ? "" : " (" + r.data_guessed + ")");
   text += fmt::format("calibrate  {} values in {:.1f} s{}\n", r.statistics.values(), r.seconds,
                       r.interrupted ? ", interrupted: what was gathered is kept" : "");
   text += wrote(o.output, r.statistics);

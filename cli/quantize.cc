@@ -258,10 +258,9 @@ int quantize_verb(Options& o, const Common& common) {
   std::string text =
       fmt::format("prepare    {}; {} -> {} nodes\n", r.simplified, r.nodes_before, r.nodes_after);
   text += equalize_text(r, o.verbose);
-  text += fmt::format(
-      "data       {} samples from {}, {}{}\n", r.calibration_samples,
-      printable(o.stats.empty() ? o.data.data.path : o.stats), r.data_summary,
-      r.data_guessed.empty() ? "" : " (guessed: " + r.data_guessed + "; --preprocess to change)");
+  text += fmt::format("data       {} samples from {}, {}{}\n", r.calibration_samples,
+                      printable(o.stats.empty() ? o.data.data.path : o.stats), r.data_summary,
+                      r.data_guessed.empty() ? "" : " (" + r.data_guessed + ")");
   text += fmt::format("calibrate  {} in {:.1f} s\n", o.quantize.calibrator, r.seconds);
   text += fmt::format("quantize   {} of {} layers with weights to {}, {}{}\n", r.quantized,
                       r.weighted, o.quantize.type,
