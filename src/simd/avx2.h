@@ -291,9 +291,9 @@ struct Avx2 {
   TERSOR_VERB void store_quarters(void* p, void* q, void* r, void* s, bytes a) {
     const __m128i low = _mm256_castsi256_si128(a.v), high = _mm256_extracti128_si256(a.v, 1);
     _mm_storel_epi64(static_cast<__m128i*>(p), low);
-    _mm_storeh_pd(static_cast<double*>(q), _mm_castsi128_pd(low));
+    _mm_storeh_pi(static_cast<__m64*>(q), _mm_castsi128_ps(low));
     _mm_storel_epi64(static_cast<__m128i*>(r), high);
-    _mm_storeh_pd(static_cast<double*>(s), _mm_castsi128_pd(high));
+    _mm_storeh_pi(static_cast<__m64*>(s), _mm_castsi128_ps(high));
   }
   TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
     r[0] = _mm256_permute2f128_ps(a[0], a[1], 0x20);
