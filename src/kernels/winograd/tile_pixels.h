@@ -1,9 +1,25 @@
-// Where the pixels under a tile of a Winograd convolution lie.
+// What the Winograd convolutions share: which shapes they are for, and where the pixels under a
+// tile lie.
 #pragma once
+
+#include <algorithm>
 
 #include "kernels/conv_common/conv.h"
 
 namespace tersor::kernels {
+
+// 3x3, stride 1, dilation 1, one group.
+inline bool is_plain_3x3(const ConvShape& s) noexcept {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.groups == 1;
+}
+
+// The size of equal blocks of `tiles`, of which `most` or less fit; at least `least` (> 0) do.
+inline int64_t block_of(int64_t tiles, int64_t most, int64_t least) noexcept {
+  const int64_t fit = std::max(least, most);
+  const int64_t blocks = (tiles + fit - 1) / fit;
+  return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
+}
 
 // Tile `i` of kOut x kOut outputs, counted over all images: its first output, and pointers to the
 // kIn x kIn pixels it reads, `padding` outside of the image.
@@ -11,6 +27,9 @@ template <int kOut>
 struct TileAt {
   int64_t ox, oy, image;
 
+  static int64_t count(const ConvShape& s) noexcept {
+    return s.n * ((s.oh + kOut - 1) / kOut) * ((s.ow + kOut - 1) / kOut);
+  }
   TileAt(const ConvShape& s, int64_t i) noexcept {
     const int64_t across = (s.ow + kOut - 1) / kOut, down = (s.oh + kOut - 1) / kOut;
     ox = i % across * kOut;

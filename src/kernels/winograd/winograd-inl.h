@@ -243,8 +243,8 @@ void panel(const WinogradBlock& b, int64_t panel) noexcept {
   const WinogradWeights& w = *b.weights;
   for (int64_t c = 0; c < w.padded_c(); c += b.chunk)
     multiply_all<S, kMr, kVecs, kLines>(
-      b, panel, {c, c + b.chunk < w.padded_c() ? c + b.chunk : w.padded_c()},
-      std::make_index_sequence<6 / kLines>());
+        b, panel, {c, c + b.chunk < w.padded_c() ? c + b.chunk : w.padded_c()},
+        std::make_index_sequence<6 / kLines>());
   const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap;
   const ConvShape& s = *b.call->a.conv;
   const GemmU8S8Epilogue& e = b.call->epilogue;

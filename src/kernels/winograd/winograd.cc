@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/winograd/tile_pixels.h"
+
 namespace tersor::kernels {
 
 #define ROW(isa, mr, nr, channels, lines)                                      \
@@ -42,9 +44,7 @@ int64_t chunk_channels(const WinogradWeights& w) noexcept {
 
 int64_t block_tiles(const WinogradWeights& w, int64_t tiles) noexcept {
   const int64_t each = 36 * (w.padded_c() * 2 + w.row->nr * 4);
-  const int64_t fit = std::max<int64_t>(w.row->mr, kBlockBytes / each);
-  const int64_t blocks = (tiles + fit - 1) / fit;
-  return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
+  return block_of(tiles, kBlockBytes / each, w.row->mr);
 }
 
 size_t input_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
@@ -56,8 +56,7 @@ size_t input_bytes(const WinogradWeights& w, int64_t tiles) noexcept {
 std::span<const WinogradRow> winograd_rows() noexcept { return kRows; }
 
 bool winograd_fits(const ConvShape& s) noexcept {
-  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
-         s.dilation_w == 1 && s.groups == 1 && s.c * 9 * 255 * 128 < int64_t{1} << 29;
+  return is_plain_3x3(s) && s.c * 9 * 255 * 128 < int64_t{1} << 29;
 }
 
 const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcept {
@@ -70,8 +69,8 @@ const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcep
   const WinogradWeights w{row, nullptr, s.c, s.oc};
   const int64_t tiles = winograd_tiles(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
   const int64_t products = tiles * 36 * s.c * s.oc * (vnni ? 20 : 11) / 10;
-  const int64_t transforms = tiles * (130 * s.c + 200 * s.oc) +
-                             (vnni ? 250 : 75) * blocks * s.c * s.oc;
+  const int64_t transforms =
+      tiles * (130 * s.c + 200 * s.oc) + (vnni ? 250 : 75) * blocks * s.c * s.oc;
   return products + transforms < s.pixels() * 9 * s.c * s.oc ? row : nullptr;
 }
 
@@ -98,9 +97,7 @@ WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& s, const 
   return w;
 }
 
-int64_t winograd_tiles(const ConvShape& s) noexcept {
-  return s.n * ((s.oh + 3) / 4) * ((s.ow + 3) / 4);
-}
+int64_t winograd_tiles(const ConvShape& s) noexcept { return TileAt<4>::count(s); }
 
 WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads) noexcept {
   WorkSplit s;

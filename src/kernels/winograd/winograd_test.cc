@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/winograd/testing.h"
 #include "kernels/winograd/tile_pixels.h"
 #include "simd/emu.h"
 
@@ -27,14 +28,9 @@ namespace {
 using base::Isa;
 
 std::vector<WinogradRow> runnable_rows() {
-  std::vector<WinogradRow> rows;
-  const base::IsaSet here = base::detect_isa();
-  for (const WinogradRow& row : winograd_rows())
-    if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back(emu::row<128, 4, 1>("emu128"));
-  rows.push_back(emu::row<256, 6, 2>("emu256"));
-  rows.push_back(emu::row<512, 5, 3>("emu512"));
-  return rows;
+  return testing::runnable<WinogradRow>(
+      winograd_rows(), {emu::row<128, 4, 1>("emu128"), emu::row<256, 6, 2>("emu256"),
+                        emu::row<512, 5, 3>("emu512")});
 }
 
 enum class Fill { random, largest, smallest, mixed };
@@ -52,15 +48,7 @@ std::vector<uint8_t> bytes(int64_t n, unsigned seed, Fill fill, bool is_signed) 
   return v;
 }
 
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t oc, int64_t pad) {
-  ConvShape s;
-  s.n = n, s.h = h, s.w = w, s.c = c, s.oc = oc;
-  s.kh = s.kw = 3;
-  s.pad_top = s.pad_left = pad;
-  s.oh = h + 2 * pad - 2;
-  s.ow = w + 2 * pad - 2;
-  return s;
-}
+using testing::shape_of;
 
 struct Aligned {
   explicit Aligned(size_t bytes) : storage(bytes + 64) {}

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/winograd/tile_pixels.h"
+
 namespace tersor::kernels {
 
 #define ROW(isa, mr, nr)                                                          \
@@ -33,9 +35,7 @@ constexpr int64_t kBlockBytes = 512 << 10;
 
 int64_t block_tiles(const WinogradBf16Weights& w, int64_t tiles) noexcept {
   const int64_t each = 16 * (2 * w.c + 4 * w.row->nr);
-  const int64_t fit = std::max<int64_t>(w.row->mr, kBlockBytes / each);
-  const int64_t blocks = (tiles + fit - 1) / fit;
-  return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
+  return block_of(tiles, kBlockBytes / each, w.row->mr);
 }
 
 // Bytes of the pixels of a block, a multiple of a line of the cache.
@@ -97,14 +97,9 @@ void multiply(const WinogradBf16Block& b, int64_t panel) noexcept {
 
 std::span<const WinogradBf16Row> winograd_bf16_rows() noexcept { return kRows; }
 
-bool winograd_bf16_fits(const ConvShape& s) noexcept {
-  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
-         s.dilation_w == 1 && s.groups == 1 && s.c % 2 == 0;
-}
+bool winograd_bf16_fits(const ConvShape& s) noexcept { return is_plain_3x3(s) && s.c % 2 == 0; }
 
-int64_t WinogradBf16Weights::tiles(const ConvShape& s) noexcept {
-  return s.n * ((s.oh + 1) / 2) * ((s.ow + 1) / 2);
-}
+int64_t WinogradBf16Weights::tiles(const ConvShape& s) noexcept { return TileAt<2>::count(s); }
 
 const WinogradBf16Row* select_winograd_bf16(const ConvShape& s, base::IsaSet isa) noexcept {
   if (!winograd_bf16_fits(s) || s.c < 16 || s.oc < 16 || s.oh < 1 || s.ow < 1) return nullptr;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/halves/testing.h"
+#include "kernels/winograd/testing.h"
 #include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd/winograd.h"
 #include "simd/emu.h"
@@ -30,32 +31,12 @@ namespace {
 using base::Isa;
 
 std::vector<WinogradBf16Row> runnable_rows() {
-  std::vector<WinogradBf16Row> rows;
-  const base::IsaSet here = base::detect_isa();
-  for (const WinogradBf16Row& row : winograd_bf16_rows())
-    if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back(emu::row<128, 4>("emu128"));
-  rows.push_back(emu::row<512, 5>("emu512"));
-  return rows;
+  return testing::runnable<WinogradBf16Row>(
+      winograd_bf16_rows(), {emu::row<128, 4>("emu128"), emu::row<512, 5>("emu512")});
 }
 
-std::vector<float> numbers(int64_t n, unsigned seed) {
-  std::mt19937 gen(seed);
-  std::normal_distribution<float> d;
-  std::vector<float> v(static_cast<size_t>(n));
-  for (float& x : v) x = d(gen);
-  return v;
-}
-
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t oc, int64_t pad) {
-  ConvShape s;
-  s.n = n, s.h = h, s.w = w, s.c = c, s.oc = oc;
-  s.kh = s.kw = 3;
-  s.pad_top = s.pad_left = pad;
-  s.oh = h + 2 * pad - 2;
-  s.ow = w + 2 * pad - 2;
-  return s;
-}
+using testing::numbers;
+using testing::shape_of;
 
 // Magnitudes of A, B and G in winograd_bf16.h.
 constexpr double kA[2][4] = {{1, 1, 1, 0}, {0, 1, 1, 1}};

@@ -53,59 +53,13 @@ template <typename S>
   y[3] = S::fmadd(eight, m[1], S::add(difference, minus<S>(m[5], m[4])));
 }
 
-// kWhole: all channels of the vector exist.
-template <typename S, bool kWhole, typename T>
-[[gnu::always_inline]] inline void transform_channels(const T* const (&pixels)[36], int64_t c,
-                                                      int left, float* to,
-                                                      int64_t stride) noexcept {
-  using F = typename S::f32;
-  F half[6][6];
-#pragma GCC unroll 6
-  for (int x = 0; x < 6; ++x) {
-    F d[6], r[6];
-#pragma GCC unroll 6
-    for (int y = 0; y < 6; ++y) {
-      const T* p = pixels[y * 6 + x] + c;
-      d[y] = kWhole ? S::load(p) : S::load_partial(p, left);
-    }
-    times_b<S>(d, r);
-#pragma GCC unroll 6
-    for (int y = 0; y < 6; ++y) half[y][x] = r[y];
-  }
-#pragma GCC unroll 6
-  for (int y = 0; y < 6; ++y) {
-    F r[6];
-    times_b<S>(half[y], r);
-#pragma GCC unroll 6
-    for (int x = 0; x < 6; ++x) {
-      float* at = to + (y * 6 + x) * stride + c;
-      if constexpr (kWhole)
-        S::store(at, r[x]);
-      else
-        S::store_partial(at, r[x], left);
-    }
-  }
-}
-
-template <typename S, typename T>
-void transform_pixels(const WinogradF32Block& b, const T* data) noexcept {
-  const ConvShape& s = *b.call->a.conv;
-  const auto* padding = static_cast<const T*>(b.call->a.padding);
-  const int64_t stride = b.tiles.size() * s.c + b.kGap;
-  for (int64_t i = b.tiles.begin; i < b.tiles.end; ++i) {
-    const T* pixels[36];
-    TileAt<4>(s, i).template pixels<6>(s, data, padding, pixels);
-    float* to = b.inputs + (i - b.tiles.begin) * s.c;
-    int64_t c = 0;
-    for (; c + S::kLanes <= s.c; c += S::kLanes)
-      transform_channels<S, true>(pixels, c, S::kLanes, to, stride);
-    if (c < s.c) transform_channels<S, false>(pixels, c, static_cast<int>(s.c - c), to, stride);
-  }
-}
+#include "kernels/winograd/float_tiles-inl.h"
 
 template <typename S>
 void transform(const WinogradF32Block& b) noexcept {
-  with_elements(b.call->a_type, b.call->a.data, [&](const auto* x) { transform_pixels<S>(b, x); });
+  with_elements(b.call->a_type, b.call->a.data, [&](const auto* x) {
+    transform_pixels<S, 4>(b.call->a, x, b.tiles, b.inputs, b.tiles.size() * b.weights->c + b.kGap);
+  });
 }
 
 // Line kLine of the transformed 6 x 6 of packed weights of `channels` channels: to
@@ -192,72 +146,15 @@ void multiply_all(const WinogradF32Block& b, int64_t panel, Range chunk,
   (multiply_line<S, kMr, kVecs, kLine>(b, panel, chunk, std::make_index_sequence<kMr>()), ...);
 }
 
-// The 4 x 4 results of one tile from its 36 products, one vector of columns from column n on,
-// `left` of which exist, to `out` as elements of T.
-template <typename S, typename T>
-[[gnu::always_inline]] inline void transform_back(const GemmF32Call& call, T* out,
-                                                  const float* products, int64_t stride,
-                                                  const TileAt<4>& tile, int64_t n,
-                                                  int left) noexcept {
-  using F = typename S::f32;
-  const ConvShape& s = *call.a.conv;
-  F half[4][6];
-#pragma GCC unroll 6
-  for (int x = 0; x < 6; ++x) {
-    F m[6], y[4];
-#pragma GCC unroll 6
-    for (int i = 0; i < 6; ++i) m[i] = S::load(products + (i * 6 + x) * stride);
-    times_a<S>(m, y);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) half[i][x] = y[i];
-  }
-  const bool whole = left >= S::kLanes;
-  const auto* residual = static_cast<const T*>(call.residual);
-  const auto load = [&](const auto* p) { return whole ? S::load(p) : S::load_partial(p, left); };
-  const F bias = call.bias ? load(call.bias + n) : S::set(0.0f);
-  const F low = S::set(call.min), high = S::set(call.max);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    if (tile.oy + i >= s.oh) break;
-    F y[4];
-    times_a<S>(half[i], y);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      if (tile.ox + j >= s.ow) break;
-      const int64_t at = tile.pixel(s) + i * s.ow + j;
-      F x = S::add(y[j], bias);
-      if (residual) x = S::add(x, load(residual + at * call.residual_stride + n));
-      x = S::min(high, S::max(low, x));
-      if (whole)
-        S::store(out + at * call.out_stride + n, x);
-      else
-        S::store_partial(out + at * call.out_stride + n, x, left);
-    }
-  }
-}
-
-// The results of all tiles, `out` of the call being elements of T.
-template <typename S, int kVecs, typename T>
-void store_tiles(const WinogradF32Block& b, int64_t panel, T* out) noexcept {
-  constexpr int kWidth = kVecs * S::kLanes;
-  const int64_t tiles = b.tiles.size(), stride = tiles * kWidth + b.kGap, columns = b.weights->n;
-  for (int64_t i = 0; i < tiles; ++i) {
-    const TileAt<4> tile(*b.call->a.conv, b.tiles.begin + i);
-    for (int v = 0; v < kVecs; ++v) {
-      const int64_t n = panel * kWidth + v * S::kLanes;
-      if (n >= columns) break;
-      transform_back<S>(*b.call, out, b.outputs + i * kWidth + v * S::kLanes, stride, tile, n,
-                        static_cast<int>(columns - n < 64 ? columns - n : 64));
-    }
-  }
-}
-
 template <typename S, int kMr, int kVecs>
 void panel(const WinogradF32Block& b, int64_t panel) noexcept {
   const WinogradF32Weights& w = *b.weights;
   for (int64_t c = 0; c < w.c; c += b.chunk)
     multiply_all<S, kMr, kVecs>(b, panel, {c, c + b.chunk < w.c ? c + b.chunk : w.c},
                                 std::make_index_sequence<6>());
-  with_elements(b.call->type, b.call->out,
-                [&](auto* out) { store_tiles<S, kVecs>(b, panel, out); });
+  constexpr int kWidth = kVecs * S::kLanes;
+  with_elements(b.call->type, b.call->out, [&](auto* out) {
+    restore_tiles<S, 4>(*b.call, out, b.tiles, b.outputs, kWidth, b.tiles.size() * kWidth + b.kGap,
+                        panel * kWidth, w.n);
+  });
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/winograd/winograd.h"
+#include "kernels/winograd/tile_pixels.h"
 
 namespace tersor::kernels {
 
@@ -38,9 +38,7 @@ int64_t chunk_channels(const WinogradF32Weights& w) noexcept {
 
 int64_t block_tiles(const WinogradF32Weights& w, int64_t tiles) noexcept {
   const int64_t each = 36 * 4 * (w.c + w.row->nr);
-  const int64_t fit = std::max<int64_t>(w.row->mr, kBlockBytes / each);
-  const int64_t blocks = (tiles + fit - 1) / fit;
-  return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
+  return block_of(tiles, kBlockBytes / each, w.row->mr);
 }
 
 // Elements of the parts of a block, multiples of a line of the cache.
@@ -52,12 +50,9 @@ int64_t part(int64_t lines, int64_t each) noexcept {
 
 std::span<const WinogradF32Row> winograd_f32_rows() noexcept { return kRows; }
 
-bool winograd_f32_fits(const ConvShape& s) noexcept {
-  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
-         s.dilation_w == 1 && s.groups == 1;
-}
+bool winograd_f32_fits(const ConvShape& s) noexcept { return is_plain_3x3(s); }
 
-int64_t WinogradF32Weights::tiles(const ConvShape& s) noexcept { return winograd_tiles(s); }
+int64_t WinogradF32Weights::tiles(const ConvShape& s) noexcept { return TileAt<4>::count(s); }
 
 const WinogradF32Row* select_winograd_f32(const ConvShape& s, base::IsaSet isa) noexcept {
   if (!winograd_f32_fits(s) || s.c < 16 || s.oc < 16 || s.oh < 1 || s.ow < 1) return nullptr;
@@ -66,7 +61,7 @@ const WinogradF32Row* select_winograd_f32(const ConvShape& s, base::IsaSet isa) 
     if (isa.has(r.isa)) row = &r;
   // Costs in products of the direct convolution, as measured.
   const WinogradF32Weights w{row, nullptr, s.c, s.oc};
-  const int64_t tiles = winograd_tiles(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
+  const int64_t tiles = TileAt<4>::count(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
   const int64_t products = tiles * 36 * s.c * s.oc;
   const int64_t transforms = tiles * (210 * s.c + 180 * s.oc) + 400 * blocks * s.c * s.oc;
   return products + transforms < s.pixels() * 9 * s.c * s.oc ? row : nullptr;

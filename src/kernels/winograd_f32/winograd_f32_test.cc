@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/halves/testing.h"
+#include "kernels/winograd/testing.h"
 #include "kernels/winograd/tile_pixels.h"
 #include "kernels/winograd/winograd.h"
 #include "simd/emu.h"
@@ -28,33 +29,13 @@ namespace {
 using base::Isa;
 
 std::vector<WinogradF32Row> runnable_rows() {
-  std::vector<WinogradF32Row> rows;
-  const base::IsaSet here = base::detect_isa();
-  for (const WinogradF32Row& row : winograd_f32_rows())
-    if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back(emu::row<128, 4>("emu128"));
-  rows.push_back(emu::row<256, 3>("emu256"));
-  rows.push_back(emu::row<512, 5>("emu512"));
-  return rows;
+  return testing::runnable<WinogradF32Row>(
+      winograd_f32_rows(),
+      {emu::row<128, 4>("emu128"), emu::row<256, 3>("emu256"), emu::row<512, 5>("emu512")});
 }
 
-std::vector<float> numbers(int64_t n, unsigned seed) {
-  std::mt19937 gen(seed);
-  std::normal_distribution<float> d;
-  std::vector<float> v(static_cast<size_t>(n));
-  for (float& x : v) x = d(gen);
-  return v;
-}
-
-ConvShape shape_of(int64_t n, int64_t h, int64_t w, int64_t c, int64_t oc, int64_t pad) {
-  ConvShape s;
-  s.n = n, s.h = h, s.w = w, s.c = c, s.oc = oc;
-  s.kh = s.kw = 3;
-  s.pad_top = s.pad_left = pad;
-  s.oh = h + 2 * pad - 2;
-  s.ow = w + 2 * pad - 2;
-  return s;
-}
+using testing::numbers;
+using testing::shape_of;
 
 // Magnitudes of A, B and G in winograd_f32.h.
 constexpr double kA[4][6] = {
