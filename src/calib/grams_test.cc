@@ -72,9 +72,9 @@ TEST(Grams, AreSumsOverThePatchesOfTheCodes) {
   for (size_t g = 0; g < 2; ++g)
     for (size_t a = 0; a <= kLength; ++a)
       for (size_t b = 0; b <= kLength; ++b)
-        ASSERT_EQ(static_cast<double>(
-                      layer[g].at(static_cast<int64_t>(a), static_cast<int64_t>(b))),
-                  sums[g][a * (kLength + 1) + b])
+        ASSERT_EQ(
+            static_cast<double>(layer[g].at(static_cast<int64_t>(a), static_cast<int64_t>(b))),
+            sums[g][a * (kLength + 1) + b])
             << g << " " << a << " " << b;
 }
 

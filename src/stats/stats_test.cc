@@ -176,9 +176,10 @@ TEST(Histogram, QuantilesAreWithinABin) {
     EXPECT_EQ(even.lo, dense.edges.front());
     const double middle = (even.lo + even.hi) / 2;
     const double below = static_cast<double>(std::ranges::lower_bound(v, middle) - v.begin());
-    if (bins == 64)
+    if (bins == 64) {
       EXPECT_NEAR(static_cast<double>(sum({even.counts.begin(), even.counts.begin() + 32})), below,
                   200);
+    }
   }
 }
 

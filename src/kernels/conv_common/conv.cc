@@ -40,9 +40,9 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept {
   s.m_chunk = std::max<int64_t>(m, 1);
   s.panel_chunk = std::max<int64_t>(panels, 1);
   if (threads <= 1) return s;
-  // A few tasks a thread, so that a late one can be balanced. Where many rows meet far more columns,
-  // it is the rows that are read again for each task. A panel has about twice as many columns as a
-  // tile has rows.
+  // A few tasks a thread, so that a late one can be balanced. Where many rows meet far more
+  // columns, it is the rows that are read again for each task. A panel has about twice as many
+  // columns as a tile has rows.
   const int64_t few = 2 * static_cast<int64_t>(threads), wanted = 2 * few;
   const int64_t tiles = std::max<int64_t>((m + mr - 1) / mr, 1);
   if (tiles > wanted && panels * 2 * mr > 4 * m) {

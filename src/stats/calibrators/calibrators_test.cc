@@ -180,7 +180,9 @@ TEST(Calibrators, TakeAnything) {
         const Range r = choose_range(s, {m, m->parameter ? m->parameter->standard : 0}, levels);
         EXPECT_TRUE(std::isfinite(r.lo) && std::isfinite(r.hi)) << m->name;
         EXPECT_TRUE(r.lo <= 0 && r.hi >= 0) << m->name;
-        if (v.size() == 1 && v[0] > 0) EXPECT_GT(r.hi, v[0] / 2) << m->name;
+        if (v.size() == 1 && v[0] > 0) {
+          EXPECT_GT(r.hi, v[0] / 2) << m->name;
+        }
       }
 }
 
