@@ -60,7 +60,8 @@ Json plan_json(const PlanInfo& plan) {
                      {"kernel", s.kernel},
                      {"type", s.type},
                      {"layout", s.layout},
-                     {"note", s.note}});
+                     {"note", s.note},
+                     {"why", s.why}});
   return {{"isa", plan.isa},
           {"steps", std::move(steps)},
           {"integer_steps", plan.integer_steps},
@@ -68,10 +69,11 @@ Json plan_json(const PlanInfo& plan) {
 }
 
 std::string plan_text(const PlanInfo& plan) {
-  Table t({"step", "operator", "type", "kernel", "layout", ""});
-  t.left(1).left(2).left(3).left(4).left(5);
+  Table t({"step", "operator", "type", "kernel", "layout", "", "why"});
+  t.left(1).left(2).left(3).left(4).left(5).left(6);
   for (const PlanStep& s : plan.steps)
-    t.add({printable(s.name), printable(s.op), s.type, s.kernel, s.layout, printable(s.note)});
+    t.add({printable(s.name), printable(s.op), s.type, s.kernel, s.layout, printable(s.note),
+           s.why});
   std::string isa;
   for (const std::string& name : plan.isa) isa += (isa.empty() ? "" : " ") + name;
   return t.text() +

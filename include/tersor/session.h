@@ -23,6 +23,7 @@ struct PlanStep {
   std::string type;  // "int8" if it computes on 8-bit integers, else the element type of its output
   std::string layout;  // "rows" or "channels_last"
   std::string note;    // what was fused into it
+  std::string why;     // that kernel was chosen, and why it is exact; may be empty
   bool integer = false, reference = false;
 };
 

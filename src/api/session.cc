@@ -85,6 +85,7 @@ PlanInfo Session::plan() const {
                           .type = s.integer ? "int8" : s.type,
                           .layout = s.layout == runtime::Layout::kRows ? "rows" : "channels_last",
                           .note = s.note,
+                          .why = s.why,
                           .integer = s.integer,
                           .reference = s.reference});
     info.integer_steps += s.integer;

@@ -162,6 +162,7 @@ class Compiler {
         step.call = std::move(bound->call);
         info.kernel = std::move(bound->kernel);
         info.integer = bound->integer;
+        info.why = std::move(bound->why);
         for (size_t i = 0; i < step.inputs.size() && i < 32; ++i)
           if (bound->unread >> i & 1) step.inputs[i] = -1;
       } else {
@@ -174,6 +175,7 @@ class Compiler {
           // Control flow only calls the plans of its bodies.
           info.reference = bodies.empty();
           info.kernel = bodies.empty() ? "reference" : "bodies";
+          if (info.reference) info.why = "no kernel for this operator on these types";
           step.call = reference_step(*op, node, context.version, std::move(bodies));
         }
       }

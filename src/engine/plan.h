@@ -33,6 +33,7 @@ struct StepInfo {
   runtime::Layout layout = runtime::Layout::kRows;
   std::string type;  // element type of the first output
   std::string note;  // what was fused, why something was not done
+  std::string why;   // this row
 };
 
 struct Slot {  // where a value lives in a run

@@ -56,7 +56,12 @@ struct Bound {
   std::string kernel;    // the row that was chosen, e.g. "gemm_u8s8_avx512vnni_12x32"
   bool integer = false;  // multiplies or combines in integers, or moves 8-bit values
   uint32_t unread = 0;   // inputs, as bits, that the call does not look at: it has them packed
+  std::string why = {};  // this row, and why its sums are exact
 
+  Bound& because(std::string reason) {
+    why = std::move(reason);
+    return *this;
+  }
   Bound& has_packed(std::initializer_list<int> inputs) {
     for (int i : inputs) unread |= 1U << i;
     return *this;

@@ -160,6 +160,14 @@ def test_environment_caps_the_instruction_sets(monkeypatch):
     assert json.loads(tersor.run("version", "--json").stdout)
 
 
+def test_the_plan_says_why_a_kernel_is_exact(int8):
+    steps = tersor.run_json("inspect", int8, "--plan")["plan"]["steps"]
+    convolutions = [s for s in steps if s["op"] == "Conv"]
+    assert convolutions and all("exact" in s["why"] for s in convolutions)
+    assert any("Winograd" in s["why"] for s in convolutions)
+    assert "exact" in tersor.run("inspect", int8, "--plan").stdout
+
+
 def test_inspect_target(int8, tmp_path):
     clean = tersor.run("inspect", int8, "--target", "onnxruntime")
     assert "no finding" in clean.stdout

@@ -32,6 +32,20 @@ const void* residual_of(const ConvForm& form, runtime::StepContext& c, const Dim
   return t.raw();
 }
 
+std::string place_of(const ConvShape& s) {
+  return s.oh < 1 || s.ow < 1 ? "a size not known yet" : fmt::format("{}x{}", s.oh, s.ow);
+}
+
+// Why a form of Winograd was chosen; why none was, where the window would allow it.
+std::string for_winograd(const ConvShape& expected) {
+  return fmt::format("Winograd F(4x4, 3x3): a quarter of the products, cheaper at {}",
+                     place_of(expected));
+}
+std::string against_winograd(const ConvShape& expected) {
+  if (!kernels::winograd_fits(expected)) return {};
+  return fmt::format("; direct: Winograd does not pay at {}", place_of(expected));
+}
+
 // Output rows a task shall take.
 int64_t row_grain(const ConvShape& s, int threads) {
   return std::max<int64_t>(1, s.n * s.oh / (4 * static_cast<int64_t>(threads)));
@@ -341,6 +355,7 @@ std::optional<FloatOperands> FloatOperands::of(const runtime::BindContext& c, in
 runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, Bounds bounds,
                           base::IsaSet isa) {
   const ConvShape shape = form.shape();
+  const ConvShape expected = form.expected_shape();
   const float* w = operands.weight.data<float>().data();
   FloatForm common(form, operands, bounds);
   if (shape.depthwise() && !form.residual) {
@@ -352,11 +367,10 @@ runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, B
   const auto winograd = [&](const auto& row) -> runtime::Bound {
     auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
     const auto weights = kernels::pack(row, shape, w, memory->data());
-    return {call_of(FloatWinograd<std::remove_const_t<decltype(weights)>>{
-                std::move(common), weights, std::move(memory)}),
-            row.name};
+    FloatWinograd<std::remove_const_t<decltype(weights)>> step{std::move(common), weights,
+                                                               std::move(memory)};
+    return runtime::Bound{call_of(std::move(step)), row.name}.because(for_winograd(expected));
   };
-  const ConvShape expected = form.expected_shape();
   if (operands.type == kernels::FloatType::bf16 && isa.has(base::Isa::avx512bf16)) {
     if (const auto* row = kernels::select_winograd_bf16(expected, isa)) return winograd(*row);
   } else if (const auto* row = kernels::select_winograd_f32(expected, isa)) {
@@ -398,7 +412,8 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
                          std::move(numbers),
                          small,
                          std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
-      return {call_of(std::move(step)), row.name, true};
+      return runtime::Bound{call_of(std::move(step)), row.name, true}.because(
+          "depthwise; exact: weights less their zero points are in [-128, 127]");
     }
   }
   if (numbers.w_signed && numbers.zw.empty() && !form.zero_point) {
@@ -411,7 +426,8 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
       ByteWinograd step{form, weights, std::move(memory),
                         ByteEpilogue(std::move(numbers), std::move(sums)),
                         std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
-      return {call_of(std::move(step)), row->name, true};
+      return runtime::Bound{call_of(std::move(step)), row->name, true}.because(
+          for_winograd(form.expected_shape()) + "; exact in 16 and 32 bits");
     }
   }
   // Zeros against the excess of a row are zeros only where the weights' zero point is 0. Magnitudes
@@ -424,9 +440,10 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);
   const std::string name = product.name();
+  const std::string why = why_exact(*product.weights.row) + against_winograd(form.expected_shape());
   ByteConv step{form, std::move(product), layout.flatten, lines,
                 std::vector<uint8_t>(static_cast<size_t>(shape.group_inputs()), pad)};
-  return {call_of(std::move(step)), name, true};
+  return runtime::Bound{call_of(std::move(step)), name, true}.because(why);
 }
 
 }  // namespace tersor::ops::detail

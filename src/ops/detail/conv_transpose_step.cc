@@ -160,7 +160,7 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node,
   }
   Dims counts;
   for (const auto& phases : by_axis) counts.push_back(static_cast<int64_t>(phases.size()));
-  std::string kernel;
+  std::string kernel, why;
   bool failed = false;
   for_each_index(counts, [&](std::span<const int64_t> index) {
     Part part;
@@ -187,13 +187,15 @@ std::optional<runtime::Bound> bind_conv_transpose(const ir::Node& node,
     }
     failed |= !bound.call;
     kernel = bound.kernel;
+    why = bound.why;
     part.call = std::move(bound.call);
     step.parts.push_back(std::move(part));
   });
   if (failed || step.parts.empty()) return {};
   return runtime::Bound{[step = std::make_shared<const Step>(std::move(step))](
                             runtime::StepContext& s) { return guarded([&] { (*step)(s); }); },
-                        kernel, bytes};
+                        kernel, bytes}
+      .because(why);
 }
 
 }  // namespace tersor::ops::detail

@@ -409,8 +409,8 @@ std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOpti
     step.row = &kernels::select_gemm_u8s8(shape, isa);
   }
   step.form.constant = nullptr;
-  const char* name = step.row->name;
-  return runtime::Bound{call_of(std::move(step)), name, true};
+  const kernels::GemmU8S8Row& row = *step.row;
+  return runtime::Bound{call_of(std::move(step)), row.name, true}.because(why_exact(row));
 }
 
 }  // namespace tersor::ops::detail

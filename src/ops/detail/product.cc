@@ -227,4 +227,11 @@ void ByteProduct::run(runtime::StepContext& c, const kernels::GemmU8S8Call& call
   });
 }
 
+std::string why_exact(const kernels::GemmU8S8Row& row) {
+  if (row.magnitudes())
+    return "exact: signs or seven bits of the left operand leave pmaddubsw nothing to saturate";
+  const bool vnni = row.isa == base::Isa::avx512vnni || row.isa == base::Isa::avxvnni;
+  return vnni ? "exact: vpdpbusd adds in 32 bits" : "exact: operands are widened to 16 bits";
+}
+
 }  // namespace tersor::ops::detail

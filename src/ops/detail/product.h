@@ -98,4 +98,7 @@ struct ByteProduct {
   std::string name() const { return weights.row->name; }
 };
 
+// Why the sums of a row are exact, for `inspect --plan`.
+std::string why_exact(const kernels::GemmU8S8Row& row);
+
 }  // namespace tersor::ops::detail
