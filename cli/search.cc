@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "score_command.h"
+
 namespace tersor::cli {
 namespace {
 
@@ -19,31 +21,32 @@ std::pair<double, std::string> number_and_unit(const char* option, const std::st
   return {value, std::string(end, text.data() + text.size())};
 }
 
-double limit_of(const GoalOptions& o) {
+void set_limit(const GoalOptions& o, Goal& goal) {
   constexpr const char* kExample = "for example 1% or 0.01; with --metric sqnr 25dB or 1%";
   const auto [value, unit] = number_and_unit("--max-drop", o.max_drop, kExample);
-  const bool decibels = o.metric == "sqnr";
-  if (unit == "%")
-    // An error of 1 % of the signal is 40 dB below it.
-    return decibels ? -20 * std::log10(value / 100) : value / 100;
+  const bool decibels = o.metric == "sqnr", percent = unit == "%";
+  // An error of 1 % of the signal is 40 dB below it.
+  goal.limit = !percent ? value : decibels ? -20 * std::log10(value / 100) : value / 100;
+  goal.relative = percent && o.metric == "script";
+  if (percent) return;
   if (decibels ? unit != "dB" && !unit.empty() : !unit.empty())
     fail_usage(fmt::format("cannot read --max-drop '{}' of {}", printable(o.max_drop), o.metric),
                kExample);
-  return value;
 }
 
-double seconds_of(const std::string& text) {
+double seconds_of(const char* option, const std::string& text) {
   constexpr const char* kExample = "for example 90s, 10m, 1h";
-  const auto [value, unit] = number_and_unit("--time", text, kExample);
+  const auto [value, unit] = number_and_unit(option, text, kExample);
   const double factor = unit == "s" || unit.empty() ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
   if (!(value * factor > 0))
-    fail_usage(fmt::format("cannot read --time '{}'", printable(text)), kExample);
+    fail_usage(fmt::format("cannot read {} '{}'", option, printable(text)), kExample);
   return value * factor;
 }
 
 std::string value_text(const std::string& measure, double value) {
   if (measure == "sqnr") return decibel(value);
   if (measure == "cosine") return fmt::format("{:.6f}", value);
+  if (measure == "score") return fmt::format("{:.6g}", value);
   return percent(value, 2);
 }
 
@@ -62,20 +65,40 @@ void add_goal(CLI::App& app, GoalOptions& o) {
   app.add_option("--max-drop", o.max_drop,
                  "1%: layers stay in float, as few as can be found, until no more is lost on other "
                  "samples; exit 1 if that cannot be reached");
-  app.add_option("--metric", o.metric,
-                 "of --max-drop: top1 (default; other labels count where there are none), sqnr "
-                 "(--max-drop 25dB), cosine");
+  app.add_option(
+      "--metric", o.metric,
+      "of --max-drop: top1 (default; other labels count where there are none), sqnr "
+      "(--max-drop 25dB), cosine, script (--max-drop 1%: of the original's score; 0.01: in "
+      "its unit)");
+  app.add_option("--metric-command", o.command,
+                 "of --metric script, 'python3 score.py {model}': prints one number for the model "
+                 "file, higher is better; split into words and run without a shell");
+  app.add_option("--metric-time", o.command_time, "that one run of it may take (1h)");
   app.add_option("--time", o.time,
                  "of the search for --max-drop, 90s, 10m, 1h: then the best so far is written");
 }
 
-std::optional<Goal> goal_of(const GoalOptions& o) {
+std::optional<Goal> goal_of(const GoalOptions& given) {
+  GoalOptions o = given;
   if (o.max_drop.empty()) {
     if (!o.time.empty()) fail_usage("--time is for --max-drop, which is not given");
+    if (!o.command.empty()) fail_usage("--metric-command is for --max-drop, which is not given");
     return {};
   }
-  check_choice("metric", o.metric, {"top1", "sqnr", "cosine"});
-  return Goal{o.metric, limit_of(o), o.time.empty() ? 0 : seconds_of(o.time)};
+  if (o.metric.empty()) o.metric = o.command.empty() ? "top1" : "script";
+  check_choice("metric", o.metric, {"top1", "sqnr", "cosine", "script"});
+  const bool script = o.metric == "script";
+  if (script && o.command.empty())
+    fail_usage("--metric script needs a command that scores a model file",
+               "for example --metric-command 'python3 score.py {model}'");
+  if (!script && !o.command.empty())
+    fail_usage(fmt::format("--metric-command is for --metric script, not {}", o.metric));
+  Goal goal;
+  goal.metric = script ? "score" : o.metric;
+  set_limit(o, goal);
+  if (!o.time.empty()) goal.seconds = seconds_of("--time", o.time);
+  if (script) goal.score = score_by(o.command, seconds_of("--metric-time", o.command_time));
+  return goal;
 }
 
 Json to_json(const Sensitivity& s) {
@@ -99,6 +122,8 @@ Json to_json(const Search& s) {
          {"chosen", s.chosen ? Json(*s.chosen) : Json(nullptr)},
          {"seconds", s.seconds},
          {"tried", Json::array()}};
+  if (s.original) j["original"] = number(*s.original);
+  if (!s.failure.empty()) j["failure"] = s.failure;
   for (const Mix& m : s.tried)
     j["tried"].push_back(
         {{"float", m.left}, {"bytes", m.bytes}, {"value", number(m.value)}, {"holds", m.holds}});
@@ -124,9 +149,11 @@ std::string sensitivity_text(const Sensitivity& s, size_t most) {
 std::string search_text(const Search& s, const std::vector<Timing>& timings) {
   std::string text = fmt::format("search     {} mixes in {:.1f} s; not wanted: {}{}\n",
                                  s.tried.size(), s.seconds, s.condition,
-                                 s.stopped.empty()     ? ""
-                                 : s.stopped == "time" ? "; time is over"
-                                                       : "; interrupted");
+                                 s.stopped.empty()       ? ""
+                                 : s.stopped == "time"   ? "; time is over"
+                                 : s.stopped == "failed" ? "; no score"
+                                                         : "; interrupted");
+  if (s.original) text += fmt::format("  score of the original: {:.6g}\n", *s.original);
   constexpr size_t kListed = 8;
   if (s.sensitivity) text += sensitivity_text(*s.sensitivity, kListed);
   Table t({"in float", "weights", s.measure, "", "layers"});

@@ -9,9 +9,9 @@
 namespace tersor::cli {
 
 struct GoalOptions {
-  std::string max_drop, metric = "top1", time;
+  std::string max_drop, metric, command, command_time = "1h", time;
 };
-// --max-drop, --metric, --time.
+// --max-drop, --metric, --metric-command, --metric-time, --time.
 void add_goal(CLI::App& app, GoalOptions& options);
 // Nothing if no drop is given. A usage Error says what cannot be read.
 std::optional<Goal> goal_of(const GoalOptions& options);

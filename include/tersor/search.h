@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,13 +29,21 @@ struct Sensitivity {
   std::vector<Warning> warnings;
 };
 
+// Scores a model, in any unit; higher is better. Long work asks `go_on` now and then: false says
+// that the search is at its end, and nothing is to be returned. An Error is about this model.
+using Score =
+    std::function<std::optional<double>(const Model& model, const std::function<bool()>& go_on)>;
+
 // What quantize() must keep to, by leaving layers in float.
 struct Goal {
-  std::string metric = "top1";  // "top1", "sqnr", "cosine"
+  std::string metric = "top1";  // "top1", "sqnr", "cosine", "score"
   // top1: the most accuracy that is lost or, without labels, the largest share of samples that get
-  // another label; cosine: the most that is missing to 1; sqnr: the least of the worst output, dB.
+  // another label; cosine: the most that is missing to 1; sqnr: the least of the worst output, dB;
+  // score: the most that is lost of the original's score, in its unit.
   double limit = 0.01;
-  double seconds = 0;  // for the search; 0: no limit
+  double seconds = 0;     // for the search; 0: no limit
+  Score score;            // where that is the metric
+  bool relative = false;  // `limit` is a share of the original's score
 };
 
 // One mix of precisions that was tried.
@@ -48,10 +57,13 @@ struct Mix {
 struct Search {
   std::string measure, condition;          // "top1_drop", "top1_drop>0.01": what must not be
   double limit = 0;                        // of the measure
+  std::optional<double> original;          // score of the original, where that is the measure
   std::optional<Sensitivity> sensitivity;  // nothing where 8 bits hold, or time was too short
   std::vector<Mix> tried;  // fewest layers in float first; nothing if there was no time for one
   std::optional<size_t> chosen;
-  std::string stopped;  // "time", "interrupted": the best until then was taken
+  // "time", "interrupted", "failed" (there was no score): the best until then was taken.
+  std::string stopped;
+  std::string failure;  // why there was no score
   double seconds = 0;
   std::optional<Model> all_8_bits;  // where layers were left in float: to compare with
 };

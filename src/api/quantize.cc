@@ -25,6 +25,23 @@ std::string recipe_text(const quant::Recipe& recipe, bool equalized) {
   return text;
 }
 
+// A score is what the user goes by: a comparison beside it says how far outputs moved, and fails
+// only where values are not finite.
+void judge_by_score(const Search& search, Comparison& comparison) {
+  comparison.broken.clear();
+  if (!search.chosen)
+    comparison.broken.push_back("there was no time for a score");
+  else if (const Mix& mix = search.tried[*search.chosen]; !mix.holds)
+    comparison.broken.push_back(
+        fmt::format("score is {:.6g}, below {:.6g}", mix.value, search.limit));
+  for (const OutputComparison& out : comparison.outputs)
+    if (!out.finite)
+      comparison.broken.push_back(
+          fmt::format("output {} has values that are not finite where the original's are",
+                      base::quoted(out.name)));
+  comparison.passed = comparison.broken.empty();
+}
+
 }  // namespace
 
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& given) {
@@ -60,16 +77,19 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
     unseen = api::held_out(data, options, options.verify, prepared.model, result.warnings);
   quant::Decisions decisions = api::decide(prepared, statistics, recipe, data, options);
   CompareOptions compare_options;
+  const bool scores = options.goal && options.goal->metric == "score";
   if (options.goal) {
     if (!verifies)
       throw Error(ErrorKind::kUsage, "E50", "a goal needs samples to hold it against",
                   "pass data, compare on some of them, and without partial");
     api::Searched found =
-        api::search_mix({prepared.model, statistics, recipe, decisions}, unseen, options);
+        api::search_mix(model, {prepared.model, statistics, recipe, decisions}, unseen, options);
     recipe.left = std::move(found.left);
     decisions = quant::decide(prepared.model, statistics, recipe, &decisions);
     result.comparison = std::move(found.comparison);
-    compare_options.fail_if = {found.search.condition};
+    if (!scores) compare_options.fail_if = {found.search.condition};
+    if (!found.search.failure.empty())
+      result.warnings.push_back({"W37", "the search ended early: " + found.search.failure});
     result.search = std::move(found.search);
   }
   eval::describe(prepared.model, decisions,
@@ -88,7 +108,8 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   notes.data = result.data_summary;
   quant::write_notes(compressed, notes);
   result.model = api::wrap(std::move(compressed));
-  const bool stopped = result.search && !result.search->stopped.empty();
+  const bool stopped = result.search && !result.search->stopped.empty() &&
+                       !(scores && result.search->stopped != "interrupted");
   if (verifies && !stopped && (options.details || !result.comparison)) {
     compare_options.threads = options.threads;
     compare_options.progress = options.progress;
@@ -99,10 +120,11 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
       result.comparison =
           compare(options.details ? result.prepared : model, result.model, unseen, compare_options);
     } catch (const Error& error) {
-      // The search compared already.
-      if (error.kind() != ErrorKind::kInterrupted || !result.comparison) throw;
+      // The search measured already.
+      if (error.kind() != ErrorKind::kInterrupted || !result.search) throw;
       result.search->stopped = "interrupted";
     }
+    if (scores && result.comparison) judge_by_score(*result.search, *result.comparison);
   }
   if (!result.comparison) return result;
   constexpr double kPoorDb = 10;

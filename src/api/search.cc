@@ -63,25 +63,32 @@ std::string condition_of(const Goal& goal, bool labels) {
     need(std::isfinite(goal.limit), "SQNR in dB");
     return fmt::format("sqnr<{:.6g}", goal.limit);
   }
+  if (goal.metric == "score") {
+    need(goal.limit >= 0 && std::isfinite(goal.limit), "loss of score");
+    if (goal.score) return {};
+    throw Error(ErrorKind::kUsage, "E50", "there is nothing to score models with",
+                "set Goal::score");
+  }
   need(goal.limit >= 0 && goal.limit < 1, "share that may be lost");
   if (goal.metric == "cosine") return fmt::format("cosine<{:.9g}", 1 - goal.limit);
   if (goal.metric != "top1")
     throw Error(ErrorKind::kUsage, "E50", "unknown metric " + base::quoted(goal.metric),
-                "metrics: top1, sqnr, cosine");
+                "metrics: top1, sqnr, cosine, score");
   return labels ? fmt::format("top1_drop>{:.6g}", goal.limit)
                 : fmt::format("top1_agree<{:.6g}", 1 - goal.limit);
 }
 
 class MixSearch {
  public:
-  MixSearch(const eval::Quantizable& q, const Data& unseen, const QuantizeOptions& options)
-      : q_(q),
-        unseen_(unseen),
-        options_(options),
-        condition_(
-            eval::parse_condition(condition_of(*options.goal, !unseen.labels_path.empty()))) {}
+  MixSearch(const Model& original, const eval::Quantizable& q, const Data& unseen,
+            const QuantizeOptions& options)
+      : original_(original), q_(q), unseen_(unseen), options_(options) {
+    const std::string text = condition_of(*options.goal, !unseen.labels_path.empty());
+    if (!scores()) condition_ = eval::parse_condition(text);
+  }
 
   Searched run() {
+    if (scores()) limit_score();
     const auto best =
         quant::fewest_in_float([this] { return orders(); },
                                [this](const std::vector<size_t>& left) { return measure(left); });
@@ -89,10 +96,12 @@ class MixSearch {
     out.search.measure = condition_.measure;
     out.search.condition = condition_.text;
     out.search.limit = condition_.limit;
+    out.search.original = score_;
     out.search.stopped = stopped_;
+    out.search.failure = failure_;
     if (best) {
       out.left = reasons(best->left);
-      out.comparison = std::move(comparisons_.at(best->left));
+      if (!scores()) out.comparison = std::move(comparisons_.at(best->left));
       if (!out.left.empty()) out.search.all_8_bits = wrap(quant::apply(q_.model, q_.decisions));
     }
     std::ranges::stable_sort(
@@ -143,8 +152,58 @@ class MixSearch {
     return reasons;
   }
 
+  bool scores() const { return options_.goal->metric == "score"; }
+
+  // Nothing where the search is at its end.
+  std::optional<double> score_of(const Model& model) {
+    const calib::Advance advance = watched("score");
+    const auto go_on = [&] { return advance(0, 1); };
+    if (!stopped_.empty() || !go_on()) return {};
+    std::optional<double> value;
+    try {
+      value = options_.goal->score(model, go_on);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kInterrupted || tried_.empty()) throw;
+      stopped_ = "failed";
+      failure_ = error.sentence();
+      return {};
+    }
+    go_on();
+    return stopped_.empty() ? value : std::nullopt;
+  }
+
+  // The condition, by what the original scores.
+  void limit_score() {
+    const Goal& goal = *options_.goal;
+    condition_ = {.text = "score<", .measure = "score", .below = true, .limit = 0};
+    score_ = score_of(original_);
+    if (!score_) return;
+    condition_.limit = *score_ - goal.limit * (goal.relative ? std::fabs(*score_) : 1);
+    condition_.text += fmt::format("{:.6g}", condition_.limit);
+  }
+
   std::optional<quant::Outcome> measure(const std::vector<size_t>& left) {
-    const ir::Model mix = quant::apply(q_.model, eval::leaving(q_, reasons(left)));
+    ir::Model mix = quant::apply(q_.model, eval::leaving(q_, reasons(left)));
+    const uint64_t bytes = weight_bytes(mix);
+    const auto rated = scores() ? rate(std::move(mix)) : compare(mix, left);
+    if (!rated) return {};
+    Tried& tried = tried_.emplace_back();
+    tried.layers = left;
+    for (size_t i : left) tried.mix.left.push_back(name_of(*layers_[i]));
+    tried.mix.bytes = bytes;
+    tried.mix.value = rated->first;
+    tried.mix.holds = rated->second;
+    return quant::Outcome{rated->second, condition_.below ? -rated->first : rated->first};
+  }
+
+  // What was measured, and whether it is enough.
+  using Rated = std::optional<std::pair<double, bool>>;
+  Rated rate(ir::Model mix) {
+    const auto score = score_of(wrap(std::move(mix)));
+    if (!score) return {};
+    return std::pair(*score, *score >= condition_.limit);
+  }
+  Rated compare(const ir::Model& mix, const std::vector<size_t>& left) {
     eval::Options compare;
     compare.threads = options_.threads;
     compare.fail_if = {condition_.text};
@@ -153,16 +212,9 @@ class MixSearch {
     auto found = unless_stopped(
         [&] { return eval::compare(q_.model, mix, *open(unseen_, q_.model), compare); });
     if (!found) return {};
-    const double value = eval::measured(*found, condition_);
-    const bool holds = found->passed;
-    Tried& tried = tried_.emplace_back();
-    tried.layers = left;
-    for (size_t i : left) tried.mix.left.push_back(name_of(*layers_[i]));
-    tried.mix.bytes = weight_bytes(mix);
-    tried.mix.value = value;
-    tried.mix.holds = holds;
+    const std::pair rated(eval::measured(*found, condition_), found->passed);
     comparisons_[left] = *std::move(found);
-    return quant::Outcome{holds, condition_.below ? -value : value};
+    return rated;
   }
 
   // Those first that do most damage alone, and those first that are missed most.
@@ -188,6 +240,7 @@ class MixSearch {
     return {alone, missed};
   }
 
+  const Model& original_;
   const eval::Quantizable& q_;
   const Data& unseen_;
   const QuantizeOptions& options_;
@@ -199,14 +252,15 @@ class MixSearch {
   std::optional<Sensitivity> sensitivity_;
   std::vector<Tried> tried_;
   std::map<std::vector<size_t>, Comparison> comparisons_;
-  std::string stopped_;
+  std::optional<double> score_;  // of the original
+  std::string stopped_, failure_;
 };
 
 }  // namespace
 
-Searched search_mix(const eval::Quantizable& q, const Data& unseen,
+Searched search_mix(const Model& original, const eval::Quantizable& q, const Data& unseen,
                     const QuantizeOptions& options) {
-  return MixSearch(q, unseen, options).run();
+  return MixSearch(original, q, unseen, options).run();
 }
 
 }  // namespace api

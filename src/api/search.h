@@ -16,7 +16,9 @@ struct Searched {
   std::optional<Comparison> comparison;     // of the mix that was chosen
 };
 // E50 for a goal that cannot be read or measured on these data. When time is over or
-// `options.progress` says stop, the best so far.
-Searched search_mix(const eval::Quantizable& q, const Data& unseen, const QuantizeOptions& options);
+// `options.progress` says stop, the best so far; also where a score fails, unless it is that of the
+// original or of the first mix.
+Searched search_mix(const Model& original, const eval::Quantizable& q, const Data& unseen,
+                    const QuantizeOptions& options);
 
 }  // namespace tersor::api

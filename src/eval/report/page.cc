@@ -130,11 +130,10 @@ class Page {
   void trade_off() {
     if (!q_ || !q_->search || q_->search->tried.empty()) return;
     const Search& s = *q_->search;
-    const bool decibels = s.measure == "sqnr", shares = !decibels && s.measure != "cosine";
     const auto text = [&](double value) {
-      return decibels ? decibel_text(value)
-             : shares ? percent_text(value, 2)
-                      : fmt::format("{:.6f}", value);
+      if (s.measure == "sqnr") return decibel_text(value);
+      if (s.measure == "cosine") return fmt::format("{:.6f}", value);
+      return s.measure == "score" ? fmt::format("{:.6g}", value) : percent_text(value, 2);
     };
     std::vector<Point> points;
     std::string rows;
@@ -160,7 +159,8 @@ class Page {
         fmt::format("Mixes that were tried, {} against the size of all weights ({} to {}); "
                     "layers stay in float until {} is no longer so{}.",
                     s.measure, bytes_text(s.tried.front().bytes), bytes_text(s.tried.back().bytes),
-                    escape(s.condition), s.stopped.empty() ? "" : ", stopped: " + s.stopped));
+                    escape(s.condition), s.stopped.empty() ? "" : ", stopped: " + s.stopped) +
+            (s.original ? fmt::format(" The original's score is {:.6g}.", *s.original) : ""));
     html_ += scatter_chart(points, s.limit, "Size of weights and " + s.measure + " of each mix");
     html_ += "<p class=key><span class=ka></span>holds<span class=kk></span>does not</p>";
     add("<div class=scroll><table><tr><th>in float</th><th>weights</th><th>{}</th><th></th><th "
