@@ -37,7 +37,10 @@ class Applier {
       g_.nodes.push_back(std::move(node));
       for (ValueId id : outputs) store(id);
     }
-    for (const auto& [id, copy] : public_copies_) dequantize_into(codes_.at(id), *format(id), copy);
+    for (const auto& [id, copy] : public_copies_) {
+      const Format& f = *format(id);
+      dequantize_into(codes_.at(id), f, copy, zero_of(f.params, f.dtype));
+    }
     g_.drop_unused_values();
     ops::infer_shapes(model_);
     ir::verify(model_);
@@ -105,10 +108,12 @@ class Applier {
   ValueId zero_of(const QuantParams& params, DType dtype) {
     auto& id =
         zeros_.try_emplace({params.zero_points, params.axis >= 0, dtype}, kNone).first->second;
-    if (id == kNone)
-      id = constant("zero", dtype == DType::kUint8 ? narrow<uint8_t>(params)
-                                                   : tensor::cast(narrow<int8_t>(params), dtype));
+    if (id == kNone) id = own_zero(params, dtype);
     return id;
+  }
+  ValueId own_zero(const QuantParams& params, DType dtype) {
+    return constant("zero", dtype == DType::kUint8 ? narrow<uint8_t>(params)
+                                                   : tensor::cast(narrow<int8_t>(params), dtype));
   }
 
   ir::Node node(const char* op, ValueId from, const QuantParams& params, ValueId zero, ValueId to) {
@@ -132,13 +137,16 @@ class Applier {
     g_.nodes.push_back(node("QuantizeLinear", id, f->params, zero_of(f->params, f->dtype), codes));
     codes_[id] = codes;
   }
-  void dequantize_into(ValueId codes, const Format& f, ValueId to) {
-    g_.nodes.push_back(node("DequantizeLinear", codes, f.params, zero_of(f.params, f.dtype), to));
+  void dequantize_into(ValueId codes, const Format& f, ValueId to, ValueId zero) {
+    g_.nodes.push_back(node("DequantizeLinear", codes, f.params, zero, to));
   }
   ValueId dequantize(ValueId codes, const Format& f, const std::string& name) {
+    return dequantize(codes, f, name, zero_of(f.params, f.dtype));
+  }
+  ValueId dequantize(ValueId codes, const Format& f, const std::string& name, ValueId zero) {
     const ValueId to = g_.add_value(unique(name + "_dq"),
                                     ir::Type::tensor(DType::kFloat32, g_.values[codes].type.shape));
-    dequantize_into(codes, f, to);
+    dequantize_into(codes, f, to, zero);
     if (f.params.per_tensor()) scale_by_value_[to] = f.params.scale();
     return to;
   }
@@ -197,7 +205,11 @@ class Applier {
           name + "_q",
           tensor::cast(decision.codes.defined() ? decision.codes : quantize(*g_.constant(w), f),
                        f.dtype));
-    node.inputs[1] = dequantize(codes, f, name);
+    // OpenVINO 2026.4 was seen to compute MatMul and Gemm in float where many share the zero points
+    // of their weights, but never Conv.
+    node.inputs[1] =
+        dequantize(codes, f, name,
+                   node.op == "Conv" ? zero_of(f.params, f.dtype) : own_zero(f.params, f.dtype));
     const Tensor* bias = g_.constant(node.input(2));
     if (!bias && decision.bias.empty()) return;
     if (!bias) node.inputs.resize(3, kNone);

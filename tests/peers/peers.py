@@ -2,6 +2,7 @@
 
 import collections
 import importlib.util
+import math
 import pathlib
 import tempfile
 
@@ -42,6 +43,33 @@ def optimized_operators(model):
         session(model, keep=path)
         graph = onnx.load(path).graph
     return collections.Counter(node.op_type for node in graph.node)
+
+
+def openvino_work(model, shapes=None):
+    """MACs that OpenVINO computes in int8, MACs of all its convolutions and products, and the nodes among them that
+    run in float, as its compiled model says. `shapes`: of inputs, by name; batches of 1 otherwise."""
+    import openvino
+    core = openvino.Core()
+    network = core.read_model(str(model))
+    network.reshape(shapes or {i.any_name: [1] + [d.get_length() for d in list(i.partial_shape)[1:]]
+                               for i in network.inputs})
+    integer, total, floats = 0, 0, []
+    for op in core.compile_model(network, "CPU").get_runtime_model().get_ops():
+        info = {k: v.value for k, v in op.get_rt_info().items()}
+        if info["layerType"] not in ("Convolution", "Deconvolution", "FullyConnected", "MatMul"):
+            continue
+        out, (a, b) = list(op.output(0).shape), (list(i.get_shape()) for i in op.inputs()[:2])
+        if info["layerType"].endswith("onvolution"):
+            grouped = len(b) > len(out)
+            macs = math.prod(a if info["layerType"][0] == "D" else out) * math.prod(b[1 + grouped:])
+        else:  # b is [..., k, n] or [..., n, k]
+            macs = math.prod(out) * (math.prod(b[-2:]) // out[-1])
+        total += macs
+        if info["primitiveType"].endswith("I8"):
+            integer += macs
+        else:
+            floats.append((info["originalLayersNames"], info["primitiveType"], macs))
+    return integer, total, floats
 
 
 def crops(count, seed, mean, std, size=224):
