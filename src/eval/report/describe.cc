@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/formats/int8.h"
+
 namespace tersor::eval {
 namespace {
 
@@ -64,7 +66,7 @@ class Describer {
     if (s == statistics_.tensors.end() || s->second.range.empty()) return;
     t.min = s->second.range.min;
     t.max = s->second.range.max;
-    t.clipped_share = s->second.histogram.share_outside(double{t.lo}, double{t.hi});
+    t.clipped_share = quant::clipped_share(s->second, format);
     if (details_) t.histogram = bins_of(s->second.histogram);
   }
 
@@ -82,7 +84,8 @@ class Describer {
     layer.weight_sqnr_db = d.weight_sqnr_db;
     layer.tensor = d.output;
     layer.stored = stored_behind(node);
-    if (const auto f = decisions_.activations.find(d.output); f != decisions_.activations.end()) {
+    const auto f = decisions_.activations.find(d.output);
+    if (f != decisions_.activations.end()) {
       layer.lo = f->second.range.lo;
       layer.hi = f->second.range.hi;
       layer.scale = f->second.params.scale();
@@ -92,8 +95,8 @@ class Describer {
         s != statistics_.tensors.end() && !s->second.range.empty()) {
       layer.min = s->second.range.min;
       layer.max = s->second.range.max;
-      if (layer.scale > 0)
-        layer.clipped_share = s->second.histogram.share_outside(double{layer.lo}, double{layer.hi});
+      if (f != decisions_.activations.end())
+        layer.clipped_share = quant::clipped_share(s->second, f->second);
     }
     result_.weighted += d.weighted;
     result_.quantized += d.weighted && d.quantized;

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/hash.h"
+#include "quant/formats/int8.h"
 #include "quant/targets/view.h"
 
 namespace tersor::quant {
@@ -89,9 +90,8 @@ Notes make_notes(const ir::Model& quantized, const Decisions& decisions,
     if (s == statistics.tensors.end() || s->second.range.empty() ||
         f == decisions.activations.end())
       continue;
-    const stats::Range& range = f->second.range;
     note = ValueNote{double{s->second.range.min}, double{s->second.range.max},
-                     s->second.histogram.share_outside(double{range.lo}, double{range.hi})};
+                     clipped_share(s->second, f->second)};
   }
   std::map<std::string, const NodeDecision*> by_output;
   for (const NodeDecision& d : decisions.nodes) by_output[d.output] = &d;

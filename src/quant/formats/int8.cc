@@ -107,6 +107,14 @@ Format asymmetric_u8(const stats::Range& range) {
   return f;
 }
 
+double clipped_share(const stats::TensorStats& seen, const Format& format) {
+  const double half = double{format.params.scale()} / 2;
+  const double lo = double{format.range.lo} - half, hi = double{format.range.hi} + half;
+  // An end that nothing reached does not cut the bin it lies in.
+  return seen.histogram.share_outside(double{seen.range.min} >= lo ? -HUGE_VAL : lo,
+                                      double{seen.range.max} <= hi ? HUGE_VAL : hi);
+}
+
 Format symmetric_s8(const stats::Range& range) {
   const float end = std::max(-range.lo, range.hi);
   Format f{

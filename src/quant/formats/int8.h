@@ -17,6 +17,9 @@ Format asymmetric_u8(const stats::Range& range);
 // Signed, symmetric: real = q * scale with q in -128..127, zero point 0; covers the larger end of
 // the range.
 Format symmetric_s8(const stats::Range& range);
+// The share of what was seen that is farther than half a step outside the range: all else is rounded
+// as inside of it.
+double clipped_share(const stats::TensorStats& seen, const Format& format);
 // What the target takes of the two.
 Format activation_format(const stats::Range& range, const Target& target);
 
