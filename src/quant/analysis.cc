@@ -1,5 +1,7 @@
 #include "quant/analysis.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,12 +19,12 @@ bool is_standard(const ir::Node& node) { return node.domain.empty() || node.doma
 class Analyser {
  public:
   Analyser(const ir::Model& model, const std::vector<std::string>& keep,
-           const std::set<std::string>& unobserved, const std::map<ir::NodeId, std::string>& left,
-           const Target& target)
+           const std::map<std::string, std::string>& unstored,
+           const std::map<ir::NodeId, std::string>& left, const Target& target)
       : model_(model),
         g_(model.graph),
         keep_(keep),
-        unobserved_(unobserved),
+        unstored_(unstored),
         left_(left),
         target_(target),
         readers_(g_.consumers()) {
@@ -38,7 +40,7 @@ class Analyser {
   }
 
   Analysis run() {
-    for (ir::ValueId id : g_.required_inputs()) can_[id] = is_float32(id) && observed(id);
+    for (ir::ValueId id : g_.required_inputs()) can_[id] = is_float32(id) && storable(id);
     for (size_t n = 0; n < g_.nodes.size(); ++n) reach(static_cast<ir::NodeId>(n));
     for (size_t n = g_.nodes.size(); n-- > 0;) demand(static_cast<ir::NodeId>(n));
     for (size_t n = 0; n < g_.nodes.size(); ++n)
@@ -49,7 +51,11 @@ class Analyser {
 
  private:
   bool is_float32(ir::ValueId id) const { return g_.values[id].type.elem == DType::kFloat32; }
-  bool observed(ir::ValueId id) const { return !unobserved_.contains(g_.values[id].name); }
+  bool storable(ir::ValueId id) const { return !unstored_.contains(g_.values[id].name); }
+  // "its input was never observed"
+  std::string why_not(const char* what, ir::ValueId id) const {
+    return fmt::format("its {} {}", what, unstored_.at(g_.values[id].name));
+  }
   bool kept(const ir::Node& node) const {
     return std::ranges::any_of(keep_, [&](const std::string& glob) {
       return glob_match(glob, node.name) || glob_match(glob, node.op);
@@ -133,7 +139,7 @@ class Analyser {
       const int64_t columns = weight->dim(node.attr_int("transB", 0) != 0 ? 0 : 1);
       if (bias && bias->count() != columns) return "its bias is no vector";
     }
-    if (!observed(a_.head[x])) return "its input was never observed";
+    if (!storable(a_.head[x])) return why_not("input", a_.head[x]);
     return {};
   }
 
@@ -165,13 +171,13 @@ class Analyser {
       if (!role.reason.empty()) return;
       const ir::ValueId at = settle(n);
       if (node.op == "Conv") conv_ends_.insert(at);
-      if (node.op == "Conv" && target_.conv_needs_output && !observed(at)) {
-        role.reason = "its output was never observed";
+      if (node.op == "Conv" && target_.conv_needs_output && !storable(at)) {
+        role.reason = why_not("output", at);
         return;
       }
       role.quantized = role.inputs[0] = role.inputs[1] = true;
       stored_at_[n] = at;
-      can_[at] = hot_[at] = observed(at);
+      can_[at] = hot_[at] = storable(at);
       return;
     }
     if (role.follows || gelu_[n] || !role.op->bind || kept(node) || !moves_zero(node) ||
@@ -185,7 +191,7 @@ class Analyser {
       role.inputs[i] = true;
       const Tensor* constant = g_.constant(id);
       all &= constant ? role.op->traits.quant == QuantClass::kCombines && is_plain(*constant)
-                      : can_[id] || (residual && is_float32(id) && observed(a_.head[id]));
+                      : can_[id] || (residual && is_float32(id) && storable(a_.head[id]));
       any_hot |= hot_[id];
     }
     const bool moves = role.op->traits.quant == QuantClass::kMoves;
@@ -196,7 +202,7 @@ class Analyser {
       if (out == ir::kNone) continue;
       if (moves) a_.head[out] = a_.head[node.inputs[0]];
       const ir::ValueId v = out == node.outputs[0] ? at : out;
-      can_[v] = observed(a_.head[v]);
+      can_[v] = storable(a_.head[v]);
       hot_[v] = can_[v] && any_hot;
     }
   }
@@ -283,7 +289,7 @@ class Analyser {
   const ir::Model& model_;
   const ir::Graph& g_;
   const std::vector<std::string>& keep_;
-  const std::set<std::string>& unobserved_;
+  const std::map<std::string, std::string>& unstored_;
   const std::map<ir::NodeId, std::string>& left_;
   const Target& target_;
   std::vector<std::vector<ir::NodeId>> readers_;
@@ -299,9 +305,9 @@ class Analyser {
 }  // namespace
 
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
-                 const std::set<std::string>& unobserved,
+                 const std::map<std::string, std::string>& unstored,
                  const std::map<ir::NodeId, std::string>& left, const Target& target) {
-  return Analyser(model, keep, unobserved, left, target).run();
+  return Analyser(model, keep, unstored, left, target).run();
 }
 
 std::optional<stats::Range> clip_bounds(const ir::Graph& g, const ir::Node& node) {

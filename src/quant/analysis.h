@@ -34,10 +34,10 @@ struct Analysis {
   std::set<ir::ValueId> symmetric;  // heads that have no zero point: right operands of products
 };
 
-// `unobserved`: names of values that have no statistics. `left`: nodes that stay in float, with the
-// reason.
+// `unstored`: names of values that are not stored in 8 bits, and why: "was never observed". `left`:
+// nodes that stay in float, with the reason.
 Analysis analyse(const ir::Model& model, const std::vector<std::string>& keep,
-                 const std::set<std::string>& unobserved,
+                 const std::map<std::string, std::string>& unstored,
                  const std::map<ir::NodeId, std::string>& left = {},
                  const Target& target = find_target("any"));
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "quant/algorithms/bias_correction.h"
+#include "quant/algorithms/outliers.h"
 #include "quant/algorithms/unlike_parts.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
@@ -13,11 +14,61 @@
 namespace tersor::quant {
 namespace {
 
-// Analysis with every value that calibration saw nothing of left out, and what does not fit one
-// scale.
+std::optional<std::pair<float, float>> fixed_range(const Analysis& a, ir::NodeId maker) {
+  if (maker == ir::kNone || !a.nodes[maker].op) return {};
+  return a.nodes[maker].op->traits.fixed_range;
+}
+
+// Formats of values by what calibration saw of them, each found once: of the known decisions where
+// they have it.
+class Formats {
+ public:
+  Formats(const ir::Graph& g, const stats::Statistics& statistics, const Recipe& recipe,
+          const Decisions* known)
+      : g_(g), statistics_(statistics), recipe_(recipe), known_(known), made_(g.producers()) {}
+
+  bool is_known(ir::ValueId head) const {
+    return known_ && known_->activations.contains(g_.values[head].name);
+  }
+  ir::NodeId maker(ir::ValueId id) const { return made_[id]; }
+  const Format& of(const Analysis& a, ir::ValueId head) {
+    if (is_known(head)) return known_->activations.at(g_.values[head].name);
+    const bool symmetric = recipe_.target->activation == DType::kInt8 || a.symmetric.contains(head);
+    const auto [it, is_new] = found_.try_emplace({head, symmetric});
+    if (is_new) it->second = find(a, head, symmetric);
+    return it->second;
+  }
+
+ private:
+  Format find(const Analysis& a, ir::ValueId head, bool symmetric) const {
+    stats::Range range =
+        stats::choose_range(statistics_.tensors.at(g_.values[head].name), recipe_.calibrator,
+                            symmetric ? stats::Levels::kSymmetric : stats::Levels::kAsymmetric);
+    if (made_[head] != ir::kNone) {
+      // What the operator cannot give need not be covered.
+      auto bounds = clip_bounds(g_, g_.nodes[made_[head]]);
+      if (const auto fixed = fixed_range(a, made_[head]); !bounds && fixed)
+        bounds = stats::Range{fixed->first, fixed->second};
+      if (bounds)
+        range = {std::max(range.lo, std::min(bounds->lo, 0.0F)),
+                 std::min(range.hi, std::max(bounds->hi, 0.0F))};
+    }
+    return symmetric ? symmetric_s8(range) : activation_format(range, *recipe_.target);
+  }
+
+  const ir::Graph& g_;
+  const stats::Statistics& statistics_;
+  const Recipe& recipe_;
+  const Decisions* known_;
+  std::vector<ir::NodeId> made_;
+  std::map<std::pair<ir::ValueId, bool>, Format> found_;
+};
+
+// Analysis with every value left out that calibration saw nothing of or that 8 bits cannot hold,
+// and what does not fit one scale.
 Analysis analyse_observed(const ir::Model& model, const stats::Statistics& statistics,
-                          const Recipe& recipe) {
-  std::set<std::string> unobserved;
+                          const Recipe& recipe, Formats& formats) {
+  std::map<std::string, std::string> unstored;
   std::map<ir::NodeId, std::string> left;
   const ir::Graph& g = model.graph;
   for (size_t n = 0; n < g.nodes.size() && !recipe.left.empty(); ++n)
@@ -25,16 +76,28 @@ Analysis analyse_observed(const ir::Model& model, const stats::Statistics& stati
       if (const auto it = recipe.left.find(g.values[out].name); it != recipe.left.end())
         left[static_cast<ir::NodeId>(n)] = it->second;
   for (;;) {
-    Analysis a = analyse(model, recipe.keep, unobserved, left, *recipe.target);
-    const size_t before = unobserved.size() + left.size();
+    Analysis a = analyse(model, recipe.keep, unstored, left, *recipe.target);
+    const size_t before = unstored.size() + left.size();
     left.merge(unlike_parts(model, a, statistics, recipe.calibrator));
     for (size_t v = 0; v < a.stored.size(); ++v) {
       if (!a.stored[v]) continue;
       const std::string& name = g.values[a.head[v]].name;
       const auto it = statistics.tensors.find(name);
-      if (it == statistics.tensors.end() || it->second.range.empty()) unobserved.insert(name);
+      if (it == statistics.tensors.end() || it->second.range.empty()) {
+        unstored[name] = "was never observed";
+        continue;
+      }
+      const ir::ValueId head = a.head[v];
+      // Few large numbers between 0 and 1 are what a Softmax is for.
+      if (formats.is_known(head) || fixed_range(a, formats.maker(head))) continue;
+      const double db = ordinary_sqnr_db(it->second, formats.of(a, head));
+      if (db < kHopelessDb)
+        unstored[name] = fmt::format(
+            "has a few numbers so large, up to {:.3g}, that 8 bits hold little of the others "
+            "({:.1f} dB)",
+            std::max(-it->second.range.min, it->second.range.max), db);
     }
-    if (unobserved.size() + left.size() == before) return a;
+    if (unstored.size() + left.size() == before) return a;
   }
 }
 
@@ -45,9 +108,8 @@ class Decider {
       : g_(model.graph),
         statistics_(statistics),
         recipe_(recipe),
-        known_(known),
-        a_(analyse_observed(model, statistics, recipe)),
-        made_(g_.producers()) {
+        formats_(g_, statistics, recipe, known),
+        a_(analyse_observed(model, statistics, recipe, formats_)) {
     if (!known) return;
     for (const NodeDecision& d : known->nodes) known_nodes_[d.output] = &d;
   }
@@ -57,7 +119,7 @@ class Decider {
     d.target = recipe_.target;
     for (size_t v = 0; v < a_.stored.size(); ++v)
       if (a_.stored[v]) {
-        d.activations[g_.values[v].name] = activation(a_.head[v]);
+        d.activations[g_.values[v].name] = formats_.of(a_, a_.head[v]);
         d.why[g_.values[v].name] = why(static_cast<ir::ValueId>(v));
       }
     for (size_t n = 0; n < a_.nodes.size(); ++n) {
@@ -85,39 +147,14 @@ class Decider {
   std::string why(ir::ValueId id) const {
     if (a_.head[id] != id)
       return fmt::format("shares the format of {}", base::quoted(g_.values[a_.head[id]].name));
-    if (made_[id] == ir::kNone) return "input of the model";
-    const ir::Node& node = g_.nodes[made_[id]];
-    const ops::Operator* op = a_.nodes[made_[id]].op;
+    if (formats_.maker(id) == ir::kNone) return "input of the model";
+    const ir::Node& node = g_.nodes[formats_.maker(id)];
+    const ops::Operator* op = a_.nodes[formats_.maker(id)].op;
     if (clip_bounds(g_, node)) return fmt::format("it ends a {}", node.op);
     if (op && op->traits.fixed_range)
       return fmt::format("a {} gives {} to {}", node.op, op->traits.fixed_range->first,
                          op->traits.fixed_range->second);
     return "output of a " + base::printable(node.op);
-  }
-
-  Format activation(ir::ValueId head) const {
-    if (known_)
-      if (const auto it = known_->activations.find(g_.values[head].name);
-          it != known_->activations.end())
-        return it->second;
-    const stats::TensorStats& seen = statistics_.tensors.at(g_.values[head].name);
-    const bool symmetric =
-        recipe_.target->activation == DType::kInt8 || a_.symmetric.contains(head);
-    stats::Range range =
-        stats::choose_range(seen, recipe_.calibrator,
-                            symmetric ? stats::Levels::kSymmetric : stats::Levels::kAsymmetric);
-    if (made_[head] != ir::kNone) {
-      // What the operator cannot give need not be covered.
-      const ir::Node& node = g_.nodes[made_[head]];
-      auto bounds = clip_bounds(g_, node);
-      const ops::Operator* op = a_.nodes[made_[head]].op;
-      if (!bounds && op && op->traits.fixed_range)
-        bounds = stats::Range{op->traits.fixed_range->first, op->traits.fixed_range->second};
-      if (bounds)
-        range = {std::max(range.lo, std::min(bounds->lo, 0.0F)),
-                 std::min(range.hi, std::max(bounds->hi, 0.0F))};
-    }
-    return symmetric ? symmetric_s8(range) : activation_format(range, *recipe_.target);
   }
 
   void add_weight(const ir::Node& node, const Decisions& d, NodeDecision& decision) const {
@@ -149,10 +186,9 @@ class Decider {
   const ir::Graph& g_;
   const stats::Statistics& statistics_;
   const Recipe& recipe_;
-  const Decisions* known_;
-  std::map<std::string, const NodeDecision*> known_nodes_;
+  Formats formats_;
   Analysis a_;
-  std::vector<ir::NodeId> made_;
+  std::map<std::string, const NodeDecision*> known_nodes_;
 };
 
 }  // namespace

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <set>
 
 #include "ops/testing_graph.h"
 #include "quant/algorithms/bias_correction.h"
+#include "quant/algorithms/outliers.h"
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 #include "quant/formats/saturation.h"
@@ -52,6 +54,14 @@ TEST(AsymmetricU8, TakesAnEmptyRange) {
   const Format f = asymmetric_u8({0, 0});
   EXPECT_EQ(f.params.scale(), 1);
   EXPECT_EQ(f.params.zero_point(), 0);
+}
+
+TEST(ClippedShare, LeavesOutWhatRoundsToTheEnds) {
+  stats::TensorStats seen;
+  seen.add(std::vector<float>{0, 1, 6, 6});
+  EXPECT_EQ(clipped_share(seen, asymmetric_u8({0, 6})), 0);
+  EXPECT_NEAR(clipped_share(seen, asymmetric_u8({0, 5})), 0.5, 1e-6);
+  EXPECT_EQ(clipped_share(seen, symmetric_s8({-1, 6})), 0);
 }
 
 TEST(SymmetricS8, RoundsWithinHalfAStepPerChannel) {
@@ -278,7 +288,7 @@ TEST(Analysis, LeavesWhatIsKeptOrUnobserved) {
   EXPECT_FALSE(is_stored(m, kept, "c2"));
   EXPECT_FALSE(is_stored(m, kept, "r2"));  // the sum is float then
   EXPECT_TRUE(is_stored(m, kept, "flat"));
-  const Analysis unseen = analyse(m, {}, {"r1"});
+  const Analysis unseen = analyse(m, {}, {{"r1", "was never observed"}});
   EXPECT_FALSE(is_stored(m, unseen, "r1"));
   EXPECT_FALSE(is_stored(m, unseen, "c2"));
 }
@@ -351,6 +361,43 @@ TEST(UnlikeParts, GetScalesOfTheirOwn) {
   }
 }
 
+// Standard normal numbers and one that is far larger.
+std::vector<float> with_outlier(float outlier) {
+  std::mt19937 rng(5);
+  std::normal_distribution<float> number;
+  std::vector<float> v(50000);
+  for (float& x : v) x = number(rng);
+  v.push_back(outlier);
+  return v;
+}
+
+TEST(Outliers, AreMeasuredByWhatTheyLeaveOfTheOthers) {
+  const auto db = [](float outlier) {
+    stats::TensorStats seen;
+    seen.add(with_outlier(outlier));
+    return ordinary_sqnr_db(seen, asymmetric_u8(stats::choose_range(seen, {})));
+  };
+  EXPECT_GT(db(4), 35);
+  EXPECT_GT(db(30), kHopelessDb);
+  EXPECT_LT(db(1000), kHopelessDb);
+  EXPECT_EQ(ordinary_sqnr_db({}, asymmetric_u8({0, 1})), HUGE_VAL);
+}
+
+TEST(Outliers, KeepTheirReadersInFloat) {
+  const ir::Model m = residual_model();
+  Recipe recipe = minmax();
+  recipe.calibrator = stats::parse_calibrator("mse");
+  auto statistics = observe(m, points(m, recipe), {2, 3, 8, 8});
+  statistics.tensors.at("x").add(with_outlier(3000));
+  const Decisions d = decide(m, statistics, recipe);
+  EXPECT_FALSE(d.activations.contains("x"));
+  for (const NodeDecision& node : d.nodes) {
+    if (!node.weighted) continue;
+    EXPECT_EQ(node.quantized, node.node != "node_c1") << node.node;
+    if (!node.quantized) EXPECT_NE(node.reason.find("up to 3e+03"), std::string::npos);
+  }
+}
+
 TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
   const ir::Model m = residual_model();
   const Recipe recipe = minmax();
@@ -366,6 +413,21 @@ TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
   const std::vector<Tensor> in{random_tensor({2, 3, 8, 8}, 99)};
   const auto a = ops::interpret(m.graph, m, in), b = ops::interpret(q.graph, q, in);
   EXPECT_GE(stats::sqnr_db(a[0].data<float>(), b[0].data<float>()), 25);
+}
+
+TEST(Apply, GivesProductsZeroPointsOfTheirOwn) {
+  Builder b;
+  ir::ValueId x = b.input("x", {4, 8});
+  for (const char* name : {"m1", "m2"})
+    x = b.op("MatMul", {x, b.weight(std::string(name) + "_w", {8, 8})}, name);
+  const ir::Model m = b.finish({x});
+  const Recipe recipe = minmax();
+  const ir::Model q = apply(m, decide(m, observe(m, points(m, recipe), {4, 8}), recipe));
+  std::set<ir::ValueId> zeros;
+  for (const ir::Node& node : q.graph.nodes)
+    if (node.op == "DequantizeLinear" && q.graph.constant(node.inputs[0]))
+      zeros.insert(node.inputs[2]);
+  EXPECT_EQ(zeros.size(), 2U);
 }
 
 Recipe minmax_for(const char* target) {
