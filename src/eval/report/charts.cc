@@ -93,32 +93,50 @@ std::string histogram_chart(double lo, double hi, const std::vector<uint64_t>& c
   return svg + "</svg>";
 }
 
-std::string scatter_chart(const std::vector<Point>& points, double limit,
-                          const std::string& alternative) {
-  constexpr double kHeight = 180, kMargin = 10;
+std::string scatter_chart(const std::vector<Point>& points, double limit, const NumberText& x_text,
+                          const NumberText& y_text, const std::string& alternative) {
+  constexpr double kTop = 24, kBottom = 186, kHeight = 210;
+  constexpr double kLeft = 19, kWidth = 74;  // percent; what is left of it belongs to texts
   std::string svg =
       fmt::format("<svg class=scatter role=img width=\"100%\" height={}><title>{}</title>", kHeight,
                   escape(alternative));
-  const auto extent = [&](double Point::*axis) {
-    const auto [lo, hi] = std::ranges::minmax(points, {}, axis);
-    return std::pair(lo.*axis, hi.*axis);
+  if (points.empty()) return svg + "</svg>";
+  // Of what is finite; the rest stands at the ends.
+  const auto extent = [&](double Point::*axis, double first) {
+    std::pair ends(first, first);
+    for (const Point& p : points)
+      if (std::isfinite(p.*axis))
+        ends = {std::min(ends.first, p.*axis), std::max(ends.second, p.*axis)};
+    return ends;
   };
   const auto place = [](double v, std::pair<double, double> ends) {
+    if (!std::isfinite(v)) return v > 0 ? 1.0 : 0.0;
     return ends.second > ends.first ? (v - ends.first) / (ends.second - ends.first) : 0.5;
   };
-  if (points.empty()) return svg + "</svg>";
-  const auto xs = extent(&Point::x), ys = extent(&Point::y);
-  const auto height = [&](double y) {
-    return kHeight - kMargin - place(y, ys) * (kHeight - 2 * kMargin);
+  const auto xs = extent(&Point::x, points[0].x), ys = extent(&Point::y, limit);
+  const auto across = [&](double x) { return kLeft + kWidth * place(x, xs); };
+  const auto height = [&](double y) { return kBottom - place(y, ys) * (kBottom - kTop); };
+  const auto text = [&](const char* kind, double x, double y, const std::string& words) {
+    svg += fmt::format("<text class=\"{}\" x=\"{:.1f}%\" y={:.1f}>{}</text>", kind, x, y,
+                       escape(words));
   };
-  if (limit >= ys.first && limit <= ys.second)
-    svg +=
-        fmt::format("<line class=limit x1=0 x2=\"100%\" y1={0:.1f} y2={0:.1f} />", height(limit));
+  svg += fmt::format("<line class=limit x1=\"{0}%\" x2=\"98%\" y1={1:.1f} y2={1:.1f} />", kLeft - 2,
+                     height(limit));
+  text("v", kLeft - 3, height(limit) + 4, y_text(limit));
+  // Not where the limit is written.
+  for (double y : {ys.first, ys.second})
+    if (std::fabs(height(y) - height(limit)) > 14) text("v", kLeft - 3, height(y) + 4, y_text(y));
+  if (xs.second > xs.first) {
+    text("a", kLeft, kHeight - 6, x_text(xs.first));
+    text("v", kLeft + kWidth, kHeight - 6, x_text(xs.second));
+  } else {
+    text("m", across(xs.first), kHeight - 6, x_text(xs.first));
+  }
   for (const Point& p : points)
     svg += fmt::format(
         "<circle class=\"{}{}\" cx=\"{:.1f}%\" cy={:.1f} r={}><title>{}</title></circle>",
-        p.good ? "b0" : "k", p.chosen ? " chosen" : "", 3 + 94 * place(p.x, xs), height(p.y),
-        p.chosen ? 8 : 5, escape(p.label));
+        p.good ? "b0" : "k", p.chosen ? " chosen" : "", across(p.x), height(p.y), p.chosen ? 8 : 5,
+        escape(p.label));
   return svg + "</svg>";
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,10 +30,12 @@ struct Point {
   std::string label;  // shown when pointed at
   bool good = false, chosen = false;
 };
-// Points over the extent of both axes, a dashed line at `limit` if it lies in it; the texts of the
-// axes are left to the page.
-std::string scatter_chart(const std::vector<Point>& points, double limit,
-                          const std::string& alternative);
+// The words for a number of an axis.
+using NumberText = std::function<std::string(double)>;
+// Points over the extent of both axes, whose ends are written beside them, and a dashed line at the
+// least y that is good enough.
+std::string scatter_chart(const std::vector<Point>& points, double limit, const NumberText& x_text,
+                          const NumberText& y_text, const std::string& alternative);
 
 // A picture as the source of an <img>: "data:image/png;base64,...". channels: 1 or 3.
 std::string picture_source(int width, int height, int channels, const std::vector<uint8_t>& pixels);

@@ -18,6 +18,7 @@ constexpr size_t kHistograms = 80;  // of one kind, on one page
 std::string name_of(const std::string& node, const std::string& tensor) {
   return node.empty() ? tensor : node;
 }
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 // A word of a shell command.
 std::string shell(const std::string& word) {
   const bool plain = !word.empty() && word.find_first_not_of(
@@ -74,11 +75,12 @@ class Page {
         "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
         "<meta name=referrer content=no-referrer>"
         "<title>{} - tersor</title><style>{}</style><main>",
-        escape(r_.compressed.path), kStyle);
+        escape(file_name(r_.compressed.path)), kStyle);
   }
 
   void verdict() {
-    add("<h1>{} \xE2\x86\x92 {}</h1>", escape(r_.original.path), escape(r_.compressed.path));
+    add("<h1>{} \xE2\x86\x92 {}</h1>", escape(file_name(r_.original.path)),
+        escape(file_name(r_.compressed.path)));
     if (!c_) {
       html_ += "<p class=verdict>Not compared: no verdict.</p>";
       return;
@@ -147,7 +149,7 @@ class Page {
       rows += fmt::format(
           "<tr{}><td>{}</td><td>{}</td><td>{}</td><td class=l>{}{}</td><td class=\"l "
           "wrap\">{}</td></tr>",
-          chosen ? " class=differs" : "", m.left.size(), bytes_text(m.bytes), text(m.value),
+          chosen ? " class=taken" : "", m.left.size(), bytes_text(m.bytes), text(m.value),
           chosen ? "taken" : "",
           m.holds  ? (chosen ? "" : "holds")
           : chosen ? ", does not hold"
@@ -161,8 +163,12 @@ class Page {
                     s.measure, bytes_text(s.tried.front().bytes), bytes_text(s.tried.back().bytes),
                     escape(s.condition), s.stopped.empty() ? "" : ", stopped: " + s.stopped) +
             (s.original ? fmt::format(" The original's score is {:.6g}.", *s.original) : ""));
-    html_ += scatter_chart(points, s.limit, "Size of weights and " + s.measure + " of each mix");
-    html_ += "<p class=key><span class=ka></span>holds<span class=kk></span>does not</p>";
+    html_ += scatter_chart(
+        points, s.limit, [](double bytes) { return fmt::format("{:.0f} kB", bytes / 1000); }, text,
+        "Size of weights and " + s.measure + " of each mix");
+    add("<p class=key><span class=ka></span>holds<span class=kk></span>does not; upwards {}, to "
+        "the right the size of weights; with a ring: taken</p>",
+        escape(s.measure));
     add("<div class=scroll><table><tr><th>in float</th><th>weights</th><th>{}</th><th></th><th "
         "class=l>layers</th></tr>{}</table></div>",
         escape(s.measure), rows);

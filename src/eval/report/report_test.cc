@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -49,6 +50,19 @@ TEST(Charts, TakeWhatIsNotFinite) {
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_EQ(histogram_chart(0, 0, {}, 0, 0, "t").find("path"), std::string::npos);
   EXPECT_NE(histogram_chart(0, 1, {0, 5, 2}, 0.1, 0.9, "t").find("class=clip"), std::string::npos);
+}
+
+TEST(Charts, SayWhereTheLimitIs) {
+  const auto number = [](double v) { return fmt::format("<{:g}>", v); };
+  const std::string svg = scatter_chart({{.x = 10, .y = 18, .label = "a"},
+                                         {.x = 30, .y = HUGE_VAL, .label = "b", .good = true},
+                                         {.x = 20, .y = NAN, .label = "c"}},
+                                        25, number, number, "t");
+  for (const char* text : {"&lt;10&gt;", "&lt;30&gt;", "&lt;18&gt;", "&lt;25&gt;", "class=limit"})
+    EXPECT_NE(svg.find(text), std::string::npos) << text;
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(svg.find("inf"), std::string::npos);
+  EXPECT_EQ(scatter_chart({}, 1, number, number, "t").find("circle"), std::string::npos);
 }
 
 TEST(Thumbnail, FindsPictures) {

@@ -31,6 +31,7 @@ th{color:var(--soft);font-weight:600;position:sticky;top:0;background:var(--bg)}
 td.name{max-width:19rem;overflow:hidden;text-overflow:ellipsis}
 td.wrap{white-space:normal;min-width:12rem}
 tr.differs{background:var(--out)}
+tr.taken{background:var(--card);font-weight:600}
 td img{display:block;width:40px;height:40px;object-fit:contain;image-rendering:pixelated}
 .key span{display:inline-block;width:.8rem;height:.6rem;margin:0 .35rem 0 .8rem}
 .key span:first-child{margin-left:0}
@@ -41,6 +42,7 @@ svg text{font:12px ui-monospace,monospace;fill:var(--fg)}
 @media(max-width:60rem){.sh{display:inline}.lo{display:none}}
 svg text.sh{font-size:10px}
 svg text.v{text-anchor:end;fill:var(--soft)}
+svg text.m{text-anchor:middle}svg.scatter text{fill:var(--soft)}
 svg.bars{display:block;min-width:20rem}
 .b0{fill:var(--a)}.b1{fill:var(--b)}.k{fill:var(--kept)}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr));gap:1rem}
