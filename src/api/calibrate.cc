@@ -40,7 +40,8 @@ std::string Statistics::data() const { return impl_->statistics.data; }
 CalibrateResult calibrate(const Model& model, const Data& data, const CalibrateOptions& options) {
   const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
                                               options.requantize, quant::find_target("any"));
-  api::Gathered gathered = api::gather(model, prepared, data, options);
+  api::Gathered gathered =
+      api::gather(model, prepared, data, options, api::all_points(prepared.model));
   CalibrateResult result(wrap(std::move(gathered.statistics)));
   result.interrupted = gathered.interrupted;
   result.seconds = gathered.seconds;

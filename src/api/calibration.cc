@@ -104,7 +104,8 @@ Data limited(const Data& data, int64_t samples) {
 }
 
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
-                const CalibrateOptions& options, bool histograms) {
+                const CalibrateOptions& options, std::map<std::string, int> points,
+                bool histograms) {
   const auto samples = open(limited(data, options.samples), prepared.model);
   calib::CollectOptions collect{.threads = options.threads,
                                 .keep_interrupted = options.checkpoint,
@@ -114,7 +115,6 @@ Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
     collect.advance = [&options](int64_t done, int64_t total) {
       return options.progress("calibrate", done, total);
     };
-  std::map<std::string, int> points = all_points(prepared.model);
   unload(prepared.model);
   const auto start = std::chrono::steady_clock::now();
   calib::Collected collected;
@@ -165,7 +165,7 @@ Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
   calibrate.samples = options.samples;
   calibrate.threads = options.threads;
   calibrate.progress = options.progress;
-  return gather(model, prepared, data, calibrate,
+  return gather(model, prepared, data, calibrate, quant::points(prepared.model, recipe),
                 options.details || recipe.calibrator.method->needs_histogram);
 }
 

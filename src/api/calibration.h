@@ -56,10 +56,13 @@ struct Gathered {
   bool interrupted = false;
   double seconds = 0;
 };
+// Of the values in `points`, see calib::collect.
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
-                const CalibrateOptions& options, bool histograms = true);
+                const CalibrateOptions& options, std::map<std::string, int> points,
+                bool histograms = true);
 
-// `options.statistics`, or what calibration with these options sees.
+// `options.statistics`, or what calibration with these options sees of the values that the recipe
+// needs.
 Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
                 const QuantizeOptions& options, const quant::Recipe& recipe);
 

@@ -1,6 +1,7 @@
 // What stands behind the public classes: inside api/ only.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +25,8 @@ struct Model::Impl {
   // Of that file, or of what it would be; made once.
   const std::string& sha256() const;
   std::string made_sha256;  // known already
+  // Of what it would be as a file, with external data; 0 while nobody asked or wrote it.
+  mutable std::atomic<uint64_t> made_bytes = 0;
 
  private:
   mutable std::once_flag once_;

@@ -76,13 +76,15 @@ Model Model::parse(std::string_view bytes, const std::filesystem::path& external
 }
 
 void Model::save(const std::filesystem::path& path, bool force) const {
-  onnx::write(impl_->model, path, force);
+  impl_->made_bytes = onnx::write(impl_->model, path, force);
 }
 
 std::string Model::bytes() const { return onnx::write_bytes(impl_->model); }
 
 uint64_t Model::file_bytes() const {
-  return impl_->file_bytes ? impl_->file_bytes : bytes().size();
+  if (impl_->file_bytes) return impl_->file_bytes;
+  if (impl_->made_bytes == 0) impl_->made_bytes = bytes().size();
+  return impl_->made_bytes;
 }
 
 void check_output(const std::filesystem::path& path, bool force) {

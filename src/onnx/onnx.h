@@ -30,9 +30,11 @@ struct WriteOptions {
   bool force = false;  // replace an existing file; E40 otherwise
   External external = External::kAuto;
 };
-// Whole or not at all; the model file gets its name last. "-": standard output.
-void write(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options);
-void write(const ir::Model& model, const std::filesystem::path& path, bool force);
+// Whole or not at all; the model file gets its name last. "-": standard output. The bytes written,
+// external data included.
+uint64_t write(const ir::Model& model, const std::filesystem::path& path,
+               const WriteOptions& options);
+uint64_t write(const ir::Model& model, const std::filesystem::path& path, bool force);
 
 // One TensorProto, as in the ONNX backend tests.
 Tensor read_tensor(const std::filesystem::path& path);

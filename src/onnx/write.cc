@@ -293,32 +293,40 @@ std::string write_bytes(const ir::Model& model) {
   return serialize(proto);
 }
 
-void write(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options) {
+uint64_t write(const ir::Model& model, const std::filesystem::path& path,
+               const WriteOptions& options) {
   base::check_output(path, options.force);
   using External = WriteOptions::External;
   const bool external = options.external == External::kAlways ||
                         (options.external == External::kAuto && path != "-" &&
                          weight_bytes(model) > limits::kModelFileBytes - kMargin);
-  if (!external) return base::write_file(path, write_bytes(model), options.force);
+  const auto write_whole = [&](const std::string& bytes) {
+    base::write_file(path, bytes, options.force);
+    return bytes.size();
+  };
+  if (!external) return write_whole(write_bytes(model));
   if (path == "-")
     throw Error(ErrorKind::kUsage, "E43",
                 "weights beside the model need a file, not standard output", "name a file with -o");
   ExternalData data(path);
   pb::ModelProto proto;
   Writer(&data).model(model, proto);
-  if (data.file().size() == 0) return base::write_file(path, serialize(proto), options.force);
+  if (data.file().size() == 0) return write_whole(serialize(proto));
   const std::filesystem::path beside = path.parent_path() / data.name(path);
   base::OutputFile file(path);
-  file.write(serialize(proto));
+  const std::string bytes = serialize(proto);
+  file.write(bytes);
   file.finish();
+  const uint64_t written = bytes.size() + data.file().size();
   data.file().finish();
   // The name says what is in it: a file that is there already holds the same.
   data.file().publish(beside, true);
   file.publish(path, options.force);
+  return written;
 }
 
-void write(const ir::Model& model, const std::filesystem::path& path, bool force) {
-  write(model, path, {.force = force});
+uint64_t write(const ir::Model& model, const std::filesystem::path& path, bool force) {
+  return write(model, path, {.force = force});
 }
 
 std::string tensor_bytes(const Tensor& tensor, const std::string& name) {

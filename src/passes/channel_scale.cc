@@ -1,6 +1,7 @@
 #include "passes/channel_scale.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "passes/constants.h"
 
@@ -66,6 +67,43 @@ std::optional<std::vector<double>> bias_of(const Editor& g, const ir::Node& node
   return values;
 }
 
+// visit(first element, how many, output channel) of runs of weights.
+template <typename Visit>
+void each_run(const Split& s, Visit&& visit) {
+  size_t at = 0;
+  for (int64_t o = 0; o < s.outer; ++o) {
+    const int64_t first = s.groups == 1 ? 0 : o / (s.outer / s.groups) * s.length;
+    for (int64_t c = 0; c < s.length; ++c, at += static_cast<size_t>(s.inner))
+      visit(at, static_cast<size_t>(s.inner), static_cast<size_t>(first + c));
+  }
+}
+
+// Each weight times its channel's factor, in double, rounded once; nullopt if one is not finite
+// then.
+std::optional<Tensor> products(const Tensor& w, const Split& s, std::span<const double> scale) {
+  if (w.dtype() != DType::kFloat32) {
+    std::vector<double> weights = to_doubles(w);
+    each_run(s, [&](size_t from, size_t count, size_t channel) {
+      for (size_t i = from; i < from + count; ++i) weights[i] *= scale[channel];
+    });
+    return from_doubles(w.dtype(), w.dims(), weights);
+  }
+  Tensor result = Tensor::empty(DType::kFloat32, w.dims());
+  const float* x = w.data<float>().data();
+  float* y = result.mutable_data<float>().data();
+  constexpr uint32_t kExponent = 0x7f800000;  // all of it set: infinite or NaN
+  uint32_t bad = 0;
+  each_run(s, [&](size_t from, size_t count, size_t channel) {
+    const double factor = scale[channel];
+    for (size_t i = from; i < from + count; ++i) {
+      y[i] = static_cast<float>(static_cast<double>(x[i]) * factor);
+      bad |= (std::bit_cast<uint32_t>(y[i]) & kExponent) == kExponent;
+    }
+  });
+  if (bad != 0) return {};
+  return result;
+}
+
 }  // namespace
 
 std::optional<Weighted> weighted(const Editor& g, ir::NodeId n) {
@@ -86,14 +124,6 @@ std::optional<Scaled> scaled(const Editor& g, ir::NodeId n, std::span<const doub
   const Kind kind = kind_of(g, n);
   const Tensor& w = *g.constant(node.input(1));
   const Split s = *split(node, kind, w);
-  std::vector<double> weights = to_doubles(w);
-  for (int64_t o = 0; o < s.outer; ++o) {
-    const int64_t first = s.groups == 1 ? 0 : o / (s.outer / s.groups) * s.length;
-    for (int64_t c = 0; c < s.length; ++c)
-      for (int64_t i = 0; i < s.inner; ++i)
-        weights[static_cast<size_t>((o * s.length + c) * s.inner + i)] *=
-            scale[static_cast<size_t>(first + c)];
-  }
   std::vector<double> bias = *bias_of(g, node, s.channels);
   // Gemm adds beta * C: C' = C * scale + shift / beta.
   const double beta =
@@ -104,7 +134,7 @@ std::optional<Scaled> scaled(const Editor& g, ir::NodeId n, std::span<const doub
     bias[c] = bias[c] * scale[c] + shift[c] / (had_bias ? beta : 1.0);
 
   Scaled result;
-  std::optional<Tensor> new_weights = from_doubles(w.dtype(), w.dims(), weights);
+  std::optional<Tensor> new_weights = products(w, s, scale);
   if (!new_weights) return {};
   result.weights = std::move(*new_weights);
   const bool zero = std::ranges::all_of(bias, [](double b) { return b == 0.0; });

@@ -46,6 +46,10 @@ inline std::optional<std::vector<int64_t>> integers(const Tensor* t) {
 }
 
 inline std::vector<double> to_doubles(const Tensor& t) {
+  if (t.dtype() == DType::kFloat32) {
+    const auto floats = t.data<float>();
+    return {floats.begin(), floats.end()};
+  }
   std::vector<double> values(static_cast<size_t>(t.count()));
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = tensor::as_double(t, static_cast<int64_t>(i));
