@@ -54,26 +54,31 @@ void observe(const engine::TapView& view, const Watch& watch, stats::TensorStats
   std::vector<stats::MinMax> extents(static_cast<size_t>(count));
   std::mutex mutex;
   std::atomic<bool> full = false;
-  view.pool.parallel_for(count * chunks, 1, [&](int64_t begin, int64_t end, int) {
+  const auto look_at = [&](int64_t begin, int64_t end) {
+    stats::Look look(static_cast<size_t>((end - begin) * std::min(chunk, size)), watch.histogram);
+    stats::ChannelMeans channels;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t sample = i / chunks, from = i % chunks * chunk;
       const int64_t length = std::min(chunk, size - from);
       const auto values = real.data<float>().subspan(static_cast<size_t>(sample * size + from),
                                                      static_cast<size_t>(length));
-      try {
-        stats::Look look;
-        look.add(values, watch.histogram);
-        stats::ChannelMeans channels;
-        if (means)
-          channels.add(values, shape.inner == 1 ? length / shape.channels : shape.outer,
-                       shape.channels, shape.inner);
-        const std::lock_guard lock(mutex);
-        extents[static_cast<size_t>(sample)].merge(look.range);
-        stats.histogram.merge(look.histogram);
-        stats.channels.merge(channels);
-      } catch (const std::bad_alloc&) {
-        full = true;
-      }
+      const bool columns = means && shape.inner == 1;
+      const stats::MinMax extremes =
+          columns ? look.add(values, shape.channels, channels) : look.add(values);
+      if (means && !columns) channels.add(values, shape.outer, shape.channels, shape.inner);
+      const std::lock_guard lock(mutex);
+      extents[static_cast<size_t>(sample)].merge(extremes);
+    }
+    const stats::Histogram histogram = look.take_histogram();
+    const std::lock_guard lock(mutex);
+    stats.histogram.merge(histogram);
+    stats.channels.merge(channels);
+  };
+  view.pool.parallel_for(count * chunks, 1, [&](int64_t begin, int64_t end, int) {
+    try {
+      look_at(begin, end);
+    } catch (const std::bad_alloc&) {
+      full = true;
     }
   });
   if (full) throw std::bad_alloc();

@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "stats/min_max.h"
+
 namespace tersor::stats {
 namespace {
 
 // Adding up floats: a few in float lanes, those in double. The same for the same tensor always.
 constexpr int64_t kFew = 32;
-
-// sums[c] += x[o][c] of `rows` rows.
-void add_rows(const float* x, int64_t rows, size_t channels, double* sums,
-              std::vector<float>& part) {
-  part.resize(channels);
-  for (int64_t from = 0; from < rows; from += kFew) {
-    const int64_t to = std::min(rows, from + kFew);
-    std::ranges::fill(part, 0.0F);
-    for (int64_t o = from; o < to; ++o, x += channels)
-      for (size_t c = 0; c < channels; ++c) part[c] += x[c];
-    for (size_t c = 0; c < channels; ++c) sums[c] += static_cast<double>(part[c]);
-  }
-}
 
 double sum_of(const float* x, int64_t n) {
   constexpr int64_t kLanes = 8;
@@ -42,20 +31,25 @@ double sum_of(const float* x, int64_t n) {
 void ChannelMeans::add(std::span<const float> values, int64_t outer, int64_t channels,
                        int64_t inner) {
   if (channels <= 0 || outer * channels * inner != static_cast<int64_t>(values.size())) return;
-  const auto size = static_cast<size_t>(channels);
-  if (sums.empty()) sums.resize(size);
-  if (sums.size() != size) return lose();
-  std::vector<double> here(size);
+  std::vector<double> here(static_cast<size_t>(channels));
   if (inner == 1) {
-    std::vector<float> part;
-    add_rows(values.data(), outer, size, here.data(), part);
+    MinMax().add(values, here);
   } else {
     const float* v = values.data();
     for (int64_t o = 0; o < outer; ++o)
-      for (size_t c = 0; c < size; ++c, v += inner) here[c] += sum_of(v, inner);
+      for (double& sum : here) {
+        sum += sum_of(v, inner);
+        v += inner;
+      }
   }
-  for (size_t c = 0; c < size; ++c) sums[c].add(here[c]);
-  count += static_cast<uint64_t>(outer * inner);
+  add(here, outer * inner);
+}
+
+void ChannelMeans::add(std::span<const double> rows_sums, int64_t rows) {
+  if (sums.empty()) sums.resize(rows_sums.size());
+  if (sums.size() != rows_sums.size()) return lose();
+  for (size_t c = 0; c < sums.size(); ++c) sums[c].add(rows_sums[c]);
+  count += static_cast<uint64_t>(rows);
 }
 
 void ChannelMeans::merge(const ChannelMeans& other) {

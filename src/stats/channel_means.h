@@ -15,6 +15,8 @@ struct ChannelMeans {
 
   // values[outer][channels][inner]. Once the number of channels changes there is no such mean.
   void add(std::span<const float> values, int64_t outer, int64_t channels, int64_t inner);
+  // The sums of `rows` rows of channels.
+  void add(std::span<const double> rows_sums, int64_t rows);
   void merge(const ChannelMeans& other);
   // Nothing that comes later makes a mean of it again.
   void lose();

@@ -1,9 +1,9 @@
 #include "stats/histogram.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "base/checked.h"
 #include "kernels/histogram/histogram.h"
@@ -17,7 +17,7 @@ static_assert(kernel::kSteps == Histogram::kSteps);
 
 constexpr size_t kBins = Histogram::kBins;
 constexpr size_t kSlots = 2 * kBins + 1;    // of one table: both halves, and what was skipped
-constexpr size_t kChunk = size_t{1} << 30;  // a 32-bit counter cannot overflow
+constexpr size_t kMostCounted = size_t{1} << 30;  // a 32-bit counter cannot overflow
 constexpr size_t kTablesFrom = 16384;       // fewer values are not worth clearing the tables
 constexpr int kBias = 127;                  // of the exponent of a float
 
@@ -78,11 +78,10 @@ void Histogram::add(std::span<const float> values) {
 
 void Histogram::add(std::span<const float> values, float largest) {
   grow(exponent_for(largest));
-  if (values.size() < kTablesFrom)
-    add_few(values);
-  else
-    for (size_t start = 0; start < values.size(); start += kChunk)
-      add_many(values.subspan(start, std::min(kChunk, values.size() - start)));
+  if (values.size() < kTablesFrom) return add_few(values);
+  Tally tally(values.size());
+  tally.add(values, largest);
+  merge(tally.take());
 }
 
 int32_t Histogram::first_step() const noexcept {
@@ -105,21 +104,45 @@ void Histogram::add_few(std::span<const float> values) {
   }
 }
 
-void Histogram::add_many(std::span<const float> values) {
+Tally::Tally(size_t expected) {
+  if (expected >= kTablesFrom) tables_.resize(kernel::kTables * kSlots);
+}
+
+void Tally::add(std::span<const float> values, float largest) {
+  if (tables_.empty()) return histogram_.add(values, largest);
   static const kernel::Table& table = kernel::table(base::detect_isa());
-  std::array<uint32_t, kernel::kTables * kSlots> tables;
-  tables.fill(0);
-  table.count(values.data(), static_cast<int64_t>(values.size()),
-              {first_step(), static_cast<int32_t>(kBins), tables.data()});
-  std::array<uint64_t, kSlots> sums{};
+  if (const int exponent = exponent_for(largest); exponent > histogram_.exponent_) {
+    add_up();
+    histogram_.grow(exponent);
+  }
+  while (!values.empty()) {
+    if (counted_ == kMostCounted) add_up();
+    const auto piece = values.first(std::min(values.size(), kMostCounted - counted_));
+    table.count(piece.data(), static_cast<int64_t>(piece.size()),
+                {histogram_.first_step(), static_cast<int32_t>(kBins), tables_.data()});
+    counted_ += piece.size();
+    values = values.subspan(piece.size());
+  }
+}
+
+void Tally::add_up() {
+  if (counted_ == 0) return;
+  std::vector<uint64_t> sums(kSlots);
   for (size_t t = 0; t < kernel::kTables; ++t)
-    for (size_t k = 0; k < kSlots; ++k) sums[k] += tables[t * kSlots + k];
-  total_ += values.size() - sums[2 * kBins];
+    for (size_t k = 0; k < kSlots; ++k) sums[k] += tables_[t * kSlots + k];
+  std::ranges::fill(tables_, 0U);
+  histogram_.total_ += counted_ - sums[2 * kBins];
+  counted_ = 0;
   for (size_t half = 0; half < 2; ++half) {
     const std::span<const uint64_t> part(sums.data() + half * kBins, kBins);
     if (std::ranges::any_of(part, [](uint64_t n) { return n != 0; }))
-      add_counts(half == 0 ? positive_ : negative_, part);
+      add_counts(half == 0 ? histogram_.positive_ : histogram_.negative_, part);
   }
+}
+
+Histogram Tally::take() {
+  add_up();
+  return std::exchange(histogram_, Histogram());
 }
 
 void Histogram::merge(const Histogram& other) {

@@ -68,14 +68,32 @@ class Histogram {
   bool operator==(const Histogram&) const = default;
 
  private:
+  friend class Tally;
   void grow(int exponent) noexcept;
   void add_few(std::span<const float> values);
-  void add_many(std::span<const float> values);
   int32_t first_step() const noexcept;  // of magnitude, that bin 1 begins with
 
   int exponent_ = kMinExponent;
   uint64_t total_ = 0;
   std::vector<uint64_t> positive_, negative_;
+};
+
+// Counts for a histogram, in tables that are added up once: for values that come piece by piece.
+class Tally {
+ public:
+  // `expected`: about how many values will come; few are not worth the tables.
+  explicit Tally(size_t expected);
+  // As Histogram::add.
+  void add(std::span<const float> values, float largest);
+  // All that was added; the tally begins anew.
+  Histogram take();
+
+ private:
+  void add_up();
+
+  Histogram histogram_;
+  std::vector<uint32_t> tables_;  // empty: not used
+  size_t counted_ = 0;            // values that are in the tables
 };
 
 }  // namespace tersor::stats

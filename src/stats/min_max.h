@@ -18,10 +18,16 @@ struct MinMax {
   uint64_t inf = 0;  // of either sign
 
   void add(std::span<const float> values);
+  // values[rows][sums.size()], the same; on the way each one is added to its column's sum: 32 rows
+  // in float, those in double.
+  void add(std::span<const float> values, std::span<double> sums);
   void merge(const MinMax& other) noexcept;
   bool empty() const noexcept { return min > max; }
   uint64_t finite() const noexcept { return count - nan - inf; }
   bool operator==(const MinMax&) const = default;
+
+ private:
+  void count_one_by_one(std::span<const float> values);
 };
 
 // Where the first NaN or infinity stands.

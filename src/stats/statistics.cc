@@ -1,34 +1,65 @@
 #include "stats/statistics.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/checked.h"
+#include "kernels/histogram/histogram.h"
 
 namespace tersor::stats {
+namespace {
 
-void Look::add(std::span<const float> values, bool with_histogram) {
-  MinMax here;
-  here.add(values);
-  range.merge(here);
-  if (with_histogram && !here.empty())
-    histogram.add(values, std::fmax(std::fabs(here.min), std::fabs(here.max)));
+constexpr size_t kPiece = 8192;  // values that are looked at again while the cache has them
+
+}  // namespace
+
+Look::Look(size_t expected, bool histogram)
+    : tally_(histogram ? expected : 0), histogram_(histogram) {}
+
+void Look::count(std::span<const float> piece, const MinMax& extremes) {
+  if (histogram_ && !extremes.empty())
+    tally_.add(piece, std::fmax(std::fabs(extremes.min), std::fabs(extremes.max)));
 }
 
-void Look::merge(const Look& other) {
-  range.merge(other.range);
-  histogram.merge(other.histogram);
+MinMax Look::add(std::span<const float> values) {
+  MinMax all;
+  while (!values.empty()) {
+    const auto piece = values.first(std::min(values.size(), kPiece));
+    MinMax here;
+    here.add(piece);
+    count(piece, here);
+    all.merge(here);
+    values = values.subspan(piece.size());
+  }
+  return all;
 }
 
-void TensorStats::add(const Look& sample) {
-  range.merge(sample.range);
-  extremes.add(sample.range);
-  histogram.merge(sample.histogram);
+MinMax Look::add(std::span<const float> values, int64_t channels, ChannelMeans& means) {
+  // Whole blocks of rows that are summed up in float.
+  const auto columns = static_cast<size_t>(channels);
+  const size_t block = columns * kernels::histogram::kRows;
+  const size_t length = std::max<size_t>(kPiece / block, 1) * block;
+  const auto rows = static_cast<int64_t>(values.size() / columns);
+  std::vector<double> sums(columns);
+  MinMax all;
+  while (!values.empty()) {
+    const auto piece = values.first(std::min(values.size(), length));
+    MinMax here;
+    here.add(piece, sums);
+    count(piece, here);
+    all.merge(here);
+    values = values.subspan(piece.size());
+  }
+  means.add(sums, rows);
+  return all;
 }
 
 void TensorStats::add(std::span<const float> sample) {
-  Look look;
-  look.add(sample);
-  add(look);
+  Look look(sample.size(), true);
+  const MinMax extremes = look.add(sample);
+  range.merge(extremes);
+  this->extremes.add(extremes);
+  histogram.merge(look.take_histogram());
 }
 
 void TensorStats::merge(const TensorStats& other) {

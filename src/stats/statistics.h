@@ -14,13 +14,23 @@
 
 namespace tersor::stats {
 
-// What is seen of some values of a sample: threads may look at parts of their own.
-struct Look {
-  MinMax range;
-  Histogram histogram;  // of the finite values
+// One thread's look at its parts of a tensor: everything about a piece while it is in the cache.
+class Look {
+ public:
+  // `expected`: about how many values will come.
+  Look(size_t expected, bool histogram);
+  // The extremes of these values, a part of one sample.
+  MinMax add(std::span<const float> values);
+  // The same of values[rows][channels], whose sums go into `means`.
+  MinMax add(std::span<const float> values, int64_t channels, ChannelMeans& means);
+  // Of all finite values; empty if none was wanted.
+  Histogram take_histogram() { return tally_.take(); }
 
-  void add(std::span<const float> values, bool with_histogram = true);
-  void merge(const Look& other);
+ private:
+  void count(std::span<const float> piece, const MinMax& extremes);
+
+  Tally tally_;
+  bool histogram_;
 };
 
 struct TensorStats {
@@ -29,7 +39,6 @@ struct TensorStats {
   Histogram histogram;    // of the finite values
   ChannelMeans channels;  // where somebody asked for them
 
-  void add(const Look& sample);
   void add(std::span<const float> sample);
   void merge(const TensorStats& other);
   bool operator==(const TensorStats&) const = default;

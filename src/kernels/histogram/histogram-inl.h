@@ -32,6 +32,71 @@ Extent extent(const float* x, int64_t n) noexcept {
   return e;
 }
 
+typedef float Vector __attribute__((vector_size(kVectorBytes)));
+typedef float Loose __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+constexpr int64_t kWide = kVectorBytes / 4;
+
+struct Extremes {
+  Vector lo, hi, check;  // check: NaN once a sum is NaN or infinite
+};
+
+// kCount vectors of columns side by side.
+template <int64_t kCount>
+inline void stripe(const float* x, int64_t rows, int64_t stride, double* sums,
+                   Extremes& all) noexcept {
+  Vector lo[kCount], hi[kCount], sum[kCount];
+  for (int64_t k = 0; k < kCount; ++k) {
+    lo[k] = hi[k] = *reinterpret_cast<const Loose*>(x + k * kWide);
+    sum[k] = Vector{};
+  }
+  for (int64_t r = 0; r < rows; ++r, x += stride)
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < kCount; ++k) {
+      const Vector v = *reinterpret_cast<const Loose*>(x + k * kWide);
+      lo[k] = v < lo[k] ? v : lo[k];
+      hi[k] = v > hi[k] ? v : hi[k];
+      sum[k] += v;
+    }
+  for (int64_t k = 0; k < kCount; ++k) {
+    all.lo = lo[k] < all.lo ? lo[k] : all.lo;
+    all.hi = hi[k] > all.hi ? hi[k] : all.hi;
+    all.check += sum[k] * 0.0f;
+    for (int64_t l = 0; l < kWide; ++l) sums[k * kWide + l] += double{sum[k][l]};
+  }
+}
+
+Extent columns(const float* x, int64_t rows, int64_t columns, double* sums) noexcept {
+  constexpr int64_t kStripe = 4;  // vectors: three times as many registers
+  Extent e{x[0], x[0], true};
+  Extremes all{Vector{} + x[0], Vector{} + x[0], Vector{}};
+  float check = 0;
+  for (int64_t r = 0; r < rows; r += kRows, x += kRows * columns) {
+    const int64_t some = rows - r < kRows ? rows - r : kRows;
+    int64_t c = 0;
+    for (; c + kStripe * kWide <= columns; c += kStripe * kWide)
+      stripe<kStripe>(x + c, some, columns, sums + c, all);
+    for (; c + kWide <= columns; c += kWide) stripe<1>(x + c, some, columns, sums + c, all);
+    for (; c < columns; ++c) {
+      float sum = 0;
+      for (int64_t i = 0; i < some; ++i) {
+        const float v = x[i * columns + c];
+        e.min = v < e.min ? v : e.min;
+        e.max = v > e.max ? v : e.max;
+        sum += v;
+      }
+      check += sum * 0.0f;
+      sums[c] += double{sum};
+    }
+  }
+  for (int64_t l = 0; l < kWide; ++l) {
+    e.min = all.lo[l] < e.min ? all.lo[l] : e.min;
+    e.max = all.hi[l] > e.max ? all.hi[l] : e.max;
+    check += all.check[l];
+  }
+  e.finite = check == 0;
+  return e;
+}
+
 void count(const float* x, int64_t n, const Bins& b) noexcept {
   constexpr int64_t kPiece = 512;
   static_assert(kPiece % kTables == 0);
@@ -56,4 +121,6 @@ void count(const float* x, int64_t n, const Bins& b) noexcept {
   }
 }
 
-constexpr Table make_table(base::Isa isa) noexcept { return {isa, extent, count}; }
+constexpr Table make_table(base::Isa isa) noexcept {
+  return {isa, extent, columns, count};
+}

@@ -17,6 +17,7 @@ namespace tersor::kernels::histogram {
 inline constexpr int kShift = 15;
 inline constexpr int kSteps = 1 << (23 - kShift);  // of an octave
 inline constexpr int kTables = 4;
+inline constexpr int kRows = 32;
 
 struct Bins {
   int32_t first = 0;
@@ -31,6 +32,9 @@ struct Extent {
 struct Table {
   base::Isa isa;
   Extent (*extent)(const float* x, int64_t n) noexcept;
+  // The same of x[rows][columns], rows and columns >= 1, on the way sums[c] += x[r][c]: each
+  // kRows of them in float, those in double. Sums that overflow count as not finite.
+  Extent (*columns)(const float* x, int64_t rows, int64_t columns, double* sums) noexcept;
   // n < 2^32: counters do not overflow when they start at 0.
   void (*count)(const float* x, int64_t n, const Bins& bins) noexcept;
 };

@@ -59,5 +59,32 @@ TEST(Histogram, FindsExtremes) {
     }
 }
 
+TEST(Histogram, AddsUpColumns) {
+  for (base::IsaSet cap : caps())
+    for (int64_t rows : {1, 2, 31, 32, 33, 70})
+      for (int64_t columns : {1, 3, 4, 8, 15, 16, 31, 64, 97, 130}) {
+        const Floats x = random_floats(rows * columns, -2, 2, static_cast<unsigned>(columns));
+        std::vector<double> sums(static_cast<size_t>(columns), 0.5), want = sums;
+        for (int64_t from = 0; from < rows; from += kRows)
+          for (int64_t c = 0; c < columns; ++c) {
+            float part = 0;
+            for (int64_t r = from; r < std::min<int64_t>(rows, from + kRows); ++r)
+              part += x[static_cast<size_t>(r * columns + c)];
+            want[static_cast<size_t>(c)] += double{part};
+          }
+        const Extent e = table(cap).columns(x.data(), rows, columns, sums.data());
+        EXPECT_EQ(sums, want) << rows << " x " << columns;
+        EXPECT_TRUE(e.finite);
+        EXPECT_EQ(e.min, *std::ranges::min_element(x));
+        EXPECT_EQ(e.max, *std::ranges::max_element(x));
+        for (float bad : {kNan, kInf, -kInf})
+          for (size_t at : {size_t{0}, x.size() / 2, x.size() - 1}) {
+            Floats y = x;
+            y[at] = bad;
+            EXPECT_FALSE(table(cap).columns(y.data(), rows, columns, sums.data()).finite);
+          }
+      }
+}
+
 }  // namespace
 }  // namespace tersor::kernels::histogram
