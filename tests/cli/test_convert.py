@@ -96,31 +96,6 @@ def test_io_half_is_compared(tmp_path):
     assert back["compare"]["passed"] and types(onnx.load(tmp_path / "b.onnx").graph) == {TensorProto.FLOAT}
 
 
-@pytest.mark.parametrize("to", ["fp16", "bf16"])
-def test_weights_learned_from_data(to, tmp_path):
-    """Closer than by rounding to nearest, on other pictures; the same bytes for any number of threads."""
-    model, pictures = tersor.ROOT / "models" / "fashion_mobilenet.onnx", tersor.ROOT / "tests" / "data" / "fashion"
-
-    def made(name, *words):
-        """The file, what stays float32, and the largest change of a probability."""
-        out = tmp_path / name
-        kept = tersor.run_json("convert", model, "--to", to, "-o", out, *words)["kept"]
-        onnx.checker.check_model(str(out), full_check=True)
-        assert out.stat().st_size <= 0.53 * model.stat().st_size
-        report = tersor.run_json("compare", model, out, "-d", pictures)
-        return out, kept, report["compare"]["max_probability_change"]
-
-    data = ["-d", pictures, "-n", 20]
-    _, _, nearest = made("nearest.onnx")
-    out, kept, learned = made("learned.onnx", *data)
-    assert learned <= 0.6 * nearest
-    assert all("moves an output" in k["reason"] for k in kept)
-    again, _, _ = made("again.onnx", *data, "--threads", 1)
-    assert again.read_bytes() == out.read_bytes()
-    _, kept, stored = made("stored.onnx", *data, "--storage-only")
-    assert stored <= 0.6 * nearest and not kept
-
-
 def test_from_one_half_to_the_other(tmp_path):
     model = tersor.MODELS / "mobilenet_v3_opset17" / "model.onnx"
     tersor.run("convert", model, "-o", tmp_path / "fp16.onnx")
