@@ -37,9 +37,10 @@ std::string place_of(const ConvShape& s) {
 }
 
 // Why a form of Winograd was chosen; why none was, where the window would allow it.
-std::string for_winograd(const ConvShape& expected) {
-  return fmt::format("Winograd F(4x4, 3x3): a quarter of the products, cheaper at {}",
-                     place_of(expected));
+constexpr const char* kTiles4 = "F(4x4, 3x3): a quarter of the products";
+constexpr const char* kTiles2 = "F(2x2, 3x3): four ninths of the products";
+std::string for_winograd(const char* tiles, const ConvShape& expected) {
+  return fmt::format("Winograd {}, cheaper at {}", tiles, place_of(expected));
 }
 std::string against_winograd(const ConvShape& expected) {
   if (!kernels::winograd_fits(expected)) return {};
@@ -364,17 +365,17 @@ runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, B
     kernels::pack(row, shape, w, reinterpret_cast<float*>(memory->data()));
     return {call_of(FloatDepthwise{std::move(common), &row, std::move(memory)}), row.name};
   }
-  const auto winograd = [&](const auto& row) -> runtime::Bound {
+  const auto winograd = [&](const auto& row, const char* tiles) -> runtime::Bound {
     auto memory = Buffer::allocate(kernels::packed_bytes(row, shape));
     const auto weights = kernels::pack(row, shape, w, memory->data());
     FloatWinograd<std::remove_const_t<decltype(weights)>> step{std::move(common), weights,
                                                                std::move(memory)};
-    return runtime::Bound{call_of(std::move(step)), row.name}.because(for_winograd(expected));
+    return runtime::Bound{call_of(std::move(step)), row.name}.because(for_winograd(tiles, expected));
   };
   if (operands.type == kernels::FloatType::bf16 && isa.has(base::Isa::avx512bf16)) {
-    if (const auto* row = kernels::select_winograd_bf16(expected, isa)) return winograd(*row);
+    if (const auto* row = kernels::select_winograd_bf16(expected, isa)) return winograd(*row, kTiles2);
   } else if (const auto* row = kernels::select_winograd_f32(expected, isa)) {
-    return winograd(*row);
+    return winograd(*row, kTiles4);
   }
   std::optional<ConvLines> lines;
   if (ConvLines::wanted(shape)) lines.emplace(shape, 1);
@@ -416,8 +417,12 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
           "depthwise; exact: weights less their zero points are in [-128, 127]");
     }
   }
-  if (numbers.w_signed && numbers.zw.empty() && !form.zero_point) {
-    if (const auto* row = kernels::select_winograd(form.expected_shape(), isa)) {
+  const bool no_zeros = numbers.w_signed && numbers.zw.empty();  // of the weights
+  std::string direct;
+  if (no_zeros && !form.zero_point) {
+    const ConvShape expected = form.expected_shape();
+    direct = against_winograd(expected);
+    if (const auto* row = kernels::select_winograd(expected, isa)) {
       auto memory = Buffer::allocate(kernels::winograd_packed_bytes(*row, shape));
       std::vector<int32_t> sums(static_cast<size_t>(shape.oc));
       const auto weights =
@@ -427,20 +432,19 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
                         ByteEpilogue(std::move(numbers), std::move(sums)),
                         std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
       return runtime::Bound{call_of(std::move(step)), row->name, true}.because(
-          for_winograd(form.expected_shape()) + "; exact in 16 and 32 bits");
+          for_winograd(kTiles4, expected) + "; exact in 16 and 32 bits");
     }
   }
   // Zeros against the excess of a row are zeros only where the weights' zero point is 0. Magnitudes
   // have no excess.
   std::optional<ConvLines> lines;
   const int64_t unit = kernels::select_gemm_u8s8({}, isa).magnitudes() ? 1 : 4;
-  if (ConvLines::wanted(shape) && numbers.w_signed && numbers.zw.empty())
-    lines.emplace(shape, unit);
+  if (ConvLines::wanted(shape) && no_zeros) lines.emplace(shape, unit);
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);
   const std::string name = product.name();
-  const std::string why = why_exact(*product.weights.row) + against_winograd(form.expected_shape());
+  const std::string why = why_exact(*product.weights.row) + direct;
   ByteConv step{form, std::move(product), layout.flatten, lines,
                 std::vector<uint8_t>(static_cast<size_t>(shape.group_inputs()), pad)};
   return runtime::Bound{call_of(std::move(step)), name, true}.because(why);
