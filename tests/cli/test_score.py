@@ -10,16 +10,10 @@ import time
 import onnx
 import pytest
 
-from support import hard_network, tersor
+from support import tersor
 
 RESNET = tersor.ROOT / "models" / "fashion_resnet.onnx"
 PICTURES = tersor.ROOT / "tests" / "data" / "fashion"
-
-
-@pytest.fixture(scope="module")
-def hard(tmp_path_factory):
-    path = tmp_path_factory.mktemp("hard") / "hard.onnx"
-    return path, hard_network.write(path)
 
 
 @pytest.fixture

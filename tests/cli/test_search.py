@@ -9,17 +9,10 @@ import onnx
 import pytest
 from PIL import Image
 
-from support import hard_network, tersor
+from support import tersor
 
 RESNET = tersor.ROOT / "models" / "fashion_resnet.onnx"
 PICTURES = tersor.ROOT / "tests" / "data" / "fashion"
-
-
-@pytest.fixture(scope="module")
-def hard(tmp_path_factory):
-    """The network that 8 bits spoil, and the names of the layers that do it."""
-    path = tmp_path_factory.mktemp("hard") / "hard.onnx"
-    return path, hard_network.write(path)
 
 
 def in_float(path):

@@ -53,17 +53,17 @@ class Graph:
         conv = self.of("Conv", lambda n: self.weights[self.maker[n.input[1]].input[0]].dims[1] > 1)
         return self.maker[conv.input[1]], conv
 
+    def give_pair(self, place, value):
+        for node in self.pair():
+            node.input[place] = value
+
 
 def zero_point(g):
-    g.constant("five", np.int8(5))
-    for node in g.pair():
-        node.input[2] = "five"
+    g.give_pair(2, g.constant("five", np.int8(5)))
 
 
 def unsigned(g):
-    g.constant("unsigned", np.uint8(0))
-    for node in g.pair():
-        node.input[2] = "unsigned"
+    g.give_pair(2, g.constant("unsigned", np.uint8(0)))
 
 
 def wrong_axis(g):
@@ -89,9 +89,7 @@ def int32_bias(g):
 
 
 def scale_of_zero(g):
-    g.constant("nothing", np.float32(0))
-    for node in g.pair():
-        node.input[1] = "nothing"
+    g.give_pair(1, g.constant("nothing", np.float32(0)))
 
 
 def float_weights(g):

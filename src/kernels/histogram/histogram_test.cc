@@ -41,21 +41,27 @@ TEST(Histogram, CountsStepsOfMagnitude) {
     }
 }
 
+// `extent(values)`: those of x, and none that are finite for x with something else in it.
+template <typename F>
+void expect_extremes(const Floats& x, F&& extent) {
+  const Extent e = extent(x);
+  EXPECT_TRUE(e.finite);
+  EXPECT_EQ(e.min, *std::ranges::min_element(x));
+  EXPECT_EQ(e.max, *std::ranges::max_element(x));
+  for (float bad : {kNan, kInf, -kInf})
+    for (size_t at : {size_t{0}, x.size() / 2, x.size() - 1}) {
+      Floats y = x;
+      y[at] = bad;
+      EXPECT_FALSE(extent(y).finite);
+    }
+}
+
 TEST(Histogram, FindsExtremes) {
   for (base::IsaSet cap : caps())
     for (int64_t n : kSizes) {
       if (n == 0) continue;
-      Floats x = random_floats(n, -2, 2, static_cast<unsigned>(n));
-      const Extent e = table(cap).extent(x.data(), n);
-      EXPECT_TRUE(e.finite);
-      EXPECT_EQ(e.min, *std::ranges::min_element(x));
-      EXPECT_EQ(e.max, *std::ranges::max_element(x));
-      for (float bad : {kNan, kInf, -kInf})
-        for (size_t at : {size_t{0}, x.size() / 2, x.size() - 1}) {
-          Floats y = x;
-          y[at] = bad;
-          EXPECT_FALSE(table(cap).extent(y.data(), n).finite);
-        }
+      expect_extremes(random_floats(n, -2, 2, static_cast<unsigned>(n)),
+                      [&](const Floats& y) { return table(cap).extent(y.data(), n); });
     }
 }
 
@@ -72,17 +78,12 @@ TEST(Histogram, AddsUpColumns) {
               part += x[static_cast<size_t>(r * columns + c)];
             want[static_cast<size_t>(c)] += double{part};
           }
-        const Extent e = table(cap).columns(x.data(), rows, columns, sums.data());
-        EXPECT_EQ(sums, want) << rows << " x " << columns;
-        EXPECT_TRUE(e.finite);
-        EXPECT_EQ(e.min, *std::ranges::min_element(x));
-        EXPECT_EQ(e.max, *std::ranges::max_element(x));
-        for (float bad : {kNan, kInf, -kInf})
-          for (size_t at : {size_t{0}, x.size() / 2, x.size() - 1}) {
-            Floats y = x;
-            y[at] = bad;
-            EXPECT_FALSE(table(cap).columns(y.data(), rows, columns, sums.data()).finite);
-          }
+        std::vector<double> found(sums);
+        (void)table(cap).columns(x.data(), rows, columns, found.data());
+        EXPECT_EQ(found, want) << rows << " x " << columns;
+        expect_extremes(x, [&](const Floats& y) {
+          return table(cap).columns(y.data(), rows, columns, sums.data());
+        });
       }
 }
 
