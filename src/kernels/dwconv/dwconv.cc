@@ -219,6 +219,15 @@ struct BlockLayout {
   DwconvGroup group{1, 1};
 };
 
+// Blocks taken together along a line: all of them where their weights stay in L1 beside the pixels.
+int64_t blocks_at_once(const ConvShape& s, const DwconvU8S8Row& row, const BlockLayout& layout,
+                       int64_t width) noexcept {
+  constexpr int64_t kWeightBytes = 16 << 10;
+  const int64_t all = blocks(s.c, row.block), one = layout.constant_bytes + layout.line_bytes;
+  const int64_t fit = all * one <= kWeightBytes ? all : std::max<int64_t>(1, kWeightBytes / one);
+  return std::clamp<int64_t>(channel_piece(s, width, row.block, 1) / row.block, 1, fit);
+}
+
 int64_t line_width(const ConvShape& s, const DwconvGroup& group) noexcept {
   return (std::max<int64_t>(s.ow, group.outputs) - group.outputs) * s.stride_w + 4 * group.quads;
 }
@@ -313,10 +322,10 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
     l.stride = static_cast<int>(s.stride_w);
     l.count = s.ow;
     l.tile_bytes = layout.tile_bytes;
-    const int64_t piece = channel_piece(s, l.width, row.block, 1) / row.block;
     const int64_t all = blocks(s.c, row.block);
-    for (int64_t b = 0; b < all; b += std::max<int64_t>(piece, 1)) {
-      l.blocks = {b, std::min(b + std::max<int64_t>(piece, 1), all)};
+    const int64_t piece = blocks_at_once(s, row, layout, l.width);
+    for (int64_t b = 0; b < all; b += piece) {
+      l.blocks = {b, std::min(b + piece, all)};
       for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
         find_columns(s, in, padding, y, s.kh, l.width, columns);
         t.out = pixel(y * s.ow);
