@@ -51,6 +51,32 @@ void byte_run_exactly(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n,
   }
 }
 
+constexpr bool has_estimate(Binary f) noexcept {
+  return f == Binary::add || f == Binary::sub || f == Binary::mul;
+}
+
+template <typename F>
+constexpr Binary kBinaryOf = std::is_same_v<F, Add>   ? Binary::add
+                             : std::is_same_v<F, Sub> ? Binary::sub
+                             : std::is_same_v<F, Mul> ? Binary::mul
+                                                      : Binary::max;
+
+inline ByteEstimate estimate_of(Binary f, const Exact& e, double& error) noexcept {
+  if (f == Binary::mul) return estimate_of_product(e, error);
+  return estimate_of_sum(e, f == Binary::add ? 1 : -1, error);
+}
+
+// By an estimate that holds for every pair, or, not settled, by one that holds far from ties.
+template <typename F, bool kSettled>
+void byte_run_estimated(const uint8_t* p, const uint8_t* q, uint8_t* to, int64_t n, const Exact& e,
+                        const ByteEstimate& by, double error) noexcept {
+  constexpr auto kExactly = byte_run_exactly<F, Pattern::vector_vector>;
+  if constexpr (kBinaryOf<F> == Binary::mul)
+    multiply_by_estimate<kSettled>(p, q, to, n, e, by, error, kExactly);
+  else
+    add_by_estimate<kSettled>(p, q, to, n, e, by, error, kExactly);
+}
+
 template <typename F, Pattern kPattern>
 void byte_run(const void* a, const void* b, void* y, int64_t n,
               const ByteBinaryCall& call) noexcept {
@@ -58,16 +84,65 @@ void byte_run(const void* a, const void* b, void* y, int64_t n,
   const auto* p = static_cast<const uint8_t*>(a);
   const auto* q = static_cast<const uint8_t*>(b);
   auto* to = static_cast<uint8_t*>(y);
-  if constexpr (kPattern == Pattern::vector_vector) {
-    constexpr auto kExactly = byte_run_exactly<F, kPattern>;
-    if constexpr (std::is_same_v<F, Add>)
-      if (add_by_estimate(p, q, to, n, e, 1, kExactly)) return;
-    if constexpr (std::is_same_v<F, Sub>)
-      if (add_by_estimate(p, q, to, n, e, -1, kExactly)) return;
-    if constexpr (std::is_same_v<F, Mul>)
-      if (multiply_by_estimate(p, q, to, n, e, kExactly)) return;
+  if constexpr (kPattern == Pattern::vector_vector && has_estimate(kBinaryOf<F>)) {
+    if (call.estimate.settled)
+      return byte_run_estimated<F, true>(p, q, to, n, e, call.estimate, 0);
+    double error = 0;
+    const ByteEstimate by = estimate_of(kBinaryOf<F>, e, error);
+    if (error < kMostError) return byte_run_estimated<F, false>(p, q, to, n, e, by, error);
   }
   byte_run_exactly<F, kPattern>(p, q, to, n, e);
+}
+
+// Whether the codes that the estimate gives for all pairs are those of the definition.
+template <typename F>
+bool holds(const Exact& e, const ByteEstimate& by) noexcept {
+  alignas(64) uint8_t a[256], b[256], got[256], wanted[256];
+  for (int i = 0; i < 256; ++i) b[i] = static_cast<uint8_t>(i);
+  for (int code = 0; code < 256; ++code) {
+    for (int i = 0; i < 256; ++i) a[i] = static_cast<uint8_t>(code);
+    byte_run_estimated<F, true>(a, b, got, 256, e, by, 0);
+    byte_run_exactly<F, Pattern::vector_vector>(a, b, wanted, 256, e);
+    for (int i = 0; i < 256; ++i)
+      if (got[i] != wanted[i]) return false;
+  }
+  return true;
+}
+
+template <typename F>
+ByteEstimate settle_one(const ByteBinaryCall& call) noexcept {
+  const Exact e(call);
+  double error = 0;
+  const ByteEstimate first = estimate_of(kBinaryOf<F>, e, error);
+  if (!(error < kMostError)) return {};
+  // What rounds to the wrong side of a tie is some roundings away from it: a little more or less of
+  // the estimate moves it.
+  constexpr int kTries = 9;
+  for (int i = 0; i < kTries; ++i) {
+    const auto step = static_cast<float>((i + 1) / 2 * (i % 2 ? 1 : -1));
+    ByteEstimate by = first;
+    if constexpr (kBinaryOf<F> == Binary::mul)
+      by.factor_a *= 1 + step * 0x1p-23f;
+    else
+      by.constant += step * 0x1p-19f;
+    if (!holds<F>(e, by)) continue;
+    by.settled = true;
+    return by;
+  }
+  return {};
+}
+
+inline ByteEstimate settle(Binary f, const ByteBinaryCall& call) noexcept {
+  switch (f) {
+    case Binary::add:
+      return settle_one<Add>(call);
+    case Binary::sub:
+      return settle_one<Sub>(call);
+    case Binary::mul:
+      return settle_one<Mul>(call);
+    default:
+      return {};
+  }
 }
 
 constexpr ByteTable make_byte_table(base::Isa isa) noexcept {
@@ -79,5 +154,6 @@ constexpr ByteTable make_byte_table(base::Isa isa) noexcept {
            {byte_run<Mul, kVv>, byte_run<Mul, kVs>, byte_run<Mul, kSv>},
            {byte_run<Div, kVv>, byte_run<Div, kVs>, byte_run<Div, kSv>},
            {byte_run<Min, kVv>, byte_run<Min, kVs>, byte_run<Min, kSv>},
-           {byte_run<Max, kVv>, byte_run<Max, kVs>, byte_run<Max, kSv>}}};
+           {byte_run<Max, kVv>, byte_run<Max, kVs>, byte_run<Max, kSv>}},
+          settle};
 }

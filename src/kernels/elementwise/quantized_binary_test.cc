@@ -81,7 +81,28 @@ TEST(QuantizedBinary, EveryPairOfCodes) {
         byte_table(cap).binary(f, Pattern::vector_vector)(a.data(), b.data(), y.data(), 65536, k);
         for (size_t i = 0; i < y.size(); ++i) want[i] = expected(f, a[i], b[i], k);
         ASSERT_EQ(y, want) << static_cast<int>(f) << " " << s[0];
+        k.estimate = byte_table(cap).settle(f, k);
+        byte_table(cap).binary(f, Pattern::vector_vector)(a.data(), b.data(), y.data(), 65536, k);
+        ASSERT_EQ(y, want) << "settled " << static_cast<int>(f) << " " << s[0];
       }
+}
+
+// Of scales as models have them most are settled.
+TEST(QuantizedBinary, EstimatesAreSettled) {
+  std::mt19937 gen(5);
+  std::uniform_real_distribution<float> scale(0.01f, 0.05f);
+  for (base::IsaSet cap : caps()) {
+    int settled = 0;
+    for (int i = 0; i < 40; ++i) {
+      ByteBinaryCall k;
+      k.a = {scale(gen), i % 2 ? 117 : -9, i % 2 == 0};
+      k.b = {scale(gen), 0, false};
+      k.y = {scale(gen), i % 3 ? 0 : 3, false, 0, 255};
+      k.estimate = byte_table(cap).settle(Binary::add, k);
+      settled += k.estimate.settled ? 1 : 0;
+    }
+    EXPECT_GE(settled, 36);
+  }
 }
 
 }  // namespace

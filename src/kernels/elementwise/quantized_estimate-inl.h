@@ -39,7 +39,8 @@ template <typename S>
                              : S::load_codes(p));
 }
 
-template <typename S, typename Estimate>
+// kSettled: the estimate holds for every pair of codes, and whether it is near a tie does not matter.
+template <typename S, bool kSettled, typename Estimate>
 void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
                      float error, ExactRun exactly, Estimate estimate) noexcept {
   using F = typename S::f32;
@@ -57,10 +58,11 @@ void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, 
       const F v = estimate(codes_of<S>(a + j * S::kLanes, flip, a_signed),
                            codes_of<S>(b + j * S::kLanes, flip, b_signed));
       codes[j] = S::round(v);
+      if constexpr (kSettled) continue;
       const F off = S::add(v, S::mul(S::to_f32(codes[j]), minus));
       farthest = S::max(farthest, S::max(off, S::mul(off, minus)));
     }
-    if (S::any_above(farthest, 0.5f - error)) {
+    if (!kSettled && S::any_above(farthest, 0.5f - error)) {
       exactly(a, b, y, kBlock, e);
     } else if (y_signed) {
       S::store_bytes(y, S::clamp_s8(S::join_s8(codes, zero), low, high));
@@ -74,35 +76,44 @@ void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, 
 inline double magnitude(double x) noexcept { return x < 0 ? -x : x; }
 constexpr double kMostError = 0.01;
 
-// y = a + sign * b. False, with nothing done, if the estimate is too coarse.
-inline bool add_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n,
-                            const Exact& e, int sign, ExactRun exactly) noexcept {
-  using S = Vectors;
+// Of y = a + sign * b; `error` receives how far it is at most from what the definition rounds.
+inline ByteEstimate estimate_of_sum(const Exact& e, int sign, double& error) noexcept {
   const double ka = static_cast<double>(e.left.scale) / static_cast<double>(e.y_scale);
   const double kb = sign * static_cast<double>(e.right.scale) / static_cast<double>(e.y_scale);
   // Five roundings of the definition, five of the estimate, of values within 255 (|ka| + |kb|).
-  const double error = 10 * 0x1p-24 * 255 * (magnitude(ka) + magnitude(kb));
-  if (!(error < kMostError)) return false;
-  const auto fa = S::set(static_cast<float>(ka)), fb = S::set(static_cast<float>(kb));
-  const auto constant = S::set(static_cast<float>(-ka * e.left.zero - kb * e.right.zero));
-  run_by_estimate<S>(a, b, y, n, e, static_cast<float>(error), exactly,
-                     [=](auto p, auto q) { return S::fmadd(q, fb, S::fmadd(p, fa, constant)); });
-  return true;
+  error = 10 * 0x1p-24 * 255 * (magnitude(ka) + magnitude(kb));
+  return {false, static_cast<float>(ka), static_cast<float>(kb),
+          static_cast<float>(-ka * e.left.zero - kb * e.right.zero)};
 }
 
-// y = a * b.
-inline bool multiply_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n,
-                                 const Exact& e, ExactRun exactly) noexcept {
-  using S = Vectors;
+// Of y = a * b.
+inline ByteEstimate estimate_of_product(const Exact& e, double& error) noexcept {
   const double k = static_cast<double>(e.left.scale) * static_cast<double>(e.right.scale) /
                    static_cast<double>(e.y_scale);
-  const double error = 8 * 0x1p-24 * 65025 * magnitude(k);
-  if (!(error < kMostError)) return false;
-  const auto factor = S::set(static_cast<float>(k));
+  error = 8 * 0x1p-24 * 65025 * magnitude(k);
+  return {false, static_cast<float>(k), 0, 0};
+}
+
+template <bool kSettled>
+void add_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
+                     const ByteEstimate& by, double error, ExactRun exactly) noexcept {
+  using S = Vectors;
+  const auto fa = S::set(by.factor_a), fb = S::set(by.factor_b), constant = S::set(by.constant);
+  run_by_estimate<S, kSettled>(
+      a, b, y, n, e, static_cast<float>(error), exactly,
+      [=](auto p, auto q) { return S::fmadd(q, fb, S::fmadd(p, fa, constant)); });
+}
+
+template <bool kSettled>
+void multiply_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n,
+                          const Exact& e, const ByteEstimate& by, double error,
+                          ExactRun exactly) noexcept {
+  using S = Vectors;
+  const auto factor = S::set(by.factor_a);
   const auto za = S::set(static_cast<float>(-e.left.zero));
   const auto zb = S::set(static_cast<float>(-e.right.zero));
-  run_by_estimate<S>(a, b, y, n, e, static_cast<float>(error), exactly, [=](auto p, auto q) {
-    return S::mul(S::mul(S::add(p, za), S::add(q, zb)), factor);
-  });
-  return true;
+  run_by_estimate<S, kSettled>(a, b, y, n, e, static_cast<float>(error), exactly,
+                               [=](auto p, auto q) {
+                                 return S::mul(S::mul(S::add(p, za), S::add(q, zb)), factor);
+                               });
 }

@@ -144,10 +144,11 @@ inline runtime::Bound bind_byte_kernel(Operands operands, Binary function, const
     const uint8_t code = y.code(real);
     return y.is_signed ? int32_t{static_cast<int8_t>(code)} : int32_t{code};
   };
-  const kernels::elementwise::ByteBinaryCall call{
+  kernels::elementwise::ByteBinaryCall call{
       {a.scale, a.zero, a.is_signed},
       {b.scale, b.zero, b.is_signed},
       {y.scale, y.zero, y.is_signed, number(clip.low), number(clip.high)}};
+  call.estimate = table.settle(function, call);
   return {[operands = std::move(operands), function, &table, call,
            dtype = y.dtype()](runtime::StepContext& c) {
             return guarded([&] {
