@@ -20,7 +20,7 @@ void dwconv_u8s8_2x32(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx2, 2>(t, rows);
 }
 
-void dwconv_u8s8_pairs_32(const DwconvPairs& t) noexcept { any_dw_pairs<simd::Avx2>(t); }
+void dwconv_u8s8_pairs_32(const DwconvTwoRows& t) noexcept { any_dw_pairs<simd::Avx2>(t); }
 
 }  // namespace tersor::kernels::avx2
 #include "simd/end.h"

@@ -20,7 +20,7 @@ void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx512, 2>(t, rows);
 }
 
-void dwconv_u8s8_pairs_64(const DwconvPairs& t) noexcept { any_dw_pairs<simd::Avx512>(t); }
+void dwconv_u8s8_pairs_64(const DwconvTwoRows& t) noexcept { any_dw_pairs<simd::Avx512>(t); }
 
 }  // namespace tersor::kernels::avx512
 #include "simd/end.h"

@@ -54,4 +54,26 @@ inline int64_t channel_piece(const ConvShape& s, int64_t width, int64_t unit,
   return piece * element < kThin ? s.c : piece;
 }
 
+// Channel x of a block of bytes lies at this place of the accumulators after the verb zip4.
+inline int64_t zip_place(int64_t x, int64_t block) noexcept {
+  return x % 16 / 4 * (block / 4) + x / 16 * 4 + x % 4;
+}
+
+// kernel(t) for `rows` of the output two by two, the second missing at the end of an image or of
+// `rows`. `columns` has room for k + stride rows of t.width; the rest of `t` is filled in.
+inline void run_two_rows(DwconvTwoRows& t, const ConvShape& s, const DwconvU8S8Call& call,
+                         Range rows, const uint8_t** columns,
+                         void (*kernel)(const DwconvTwoRows&) noexcept) noexcept {
+  const int64_t line = s.ow * s.c * element_bytes(call.kind);
+  for (int64_t y = rows.begin; y < rows.end;) {
+    const bool two = y + 1 < rows.end && y % s.oh + 1 < s.oh;
+    find_columns(s, static_cast<const uint8_t*>(call.in), static_cast<const uint8_t*>(call.padding),
+                 y, t.k + t.stride, t.width, columns);
+    t.out[0] = static_cast<std::byte*>(call.out) + y * line;
+    t.out[1] = two ? t.out[0] + line : nullptr;
+    kernel(t);
+    y += two ? 2 : 1;
+  }
+}
+
 }  // namespace tersor::kernels

@@ -5,6 +5,7 @@
 
 #include "kernels/dwconv/columns.h"
 #include "kernels/dwconv/pairs.h"
+#include "kernels/dwconv/slide.h"
 
 namespace tersor::kernels {
 
@@ -23,11 +24,17 @@ namespace tersor::kernels {
 #define PAIRS(isa, mr, block)                                                  \
   namespace isa {                                                              \
   void dwconv_u8s8_##mr##x##block(const DwconvU8S8Tile& t, int rows) noexcept; \
-  void dwconv_u8s8_pairs_##block(const DwconvPairs& t) noexcept;               \
+  void dwconv_u8s8_pairs_##block(const DwconvTwoRows& t) noexcept;               \
+  }
+#define SLIDE(isa, mr, block)                                       \
+  ROW(isa, mr, block)                                               \
+  namespace isa {                                                   \
+  void dwconv_u8s8_slide_##block(const DwconvTwoRows& t) noexcept;  \
   }
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
 #undef PAIRS
+#undef SLIDE
 
 namespace {
 
@@ -55,17 +62,22 @@ constexpr DwconvU8S8Row kU8S8Rows[] = {
    isa::dwconv_u8s8_##mr##x##block,              \
    nullptr,                                      \
    isa::dwconv_u8s8_pairs_##block},
+#define SLIDE(isa, mr, block)              \
+  {"dwconv_u8s8_" #isa "_" #mr "x" #block, \
+   base::Isa::isa,                         \
+   mr,                                     \
+   block,                                  \
+   isa::dwconv_u8s8_##mr##x##block,        \
+   isa::dwconv_u8s8_line_##block,          \
+   nullptr,                                \
+   isa::dwconv_u8s8_slide_##block},
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
 #undef PAIRS
+#undef SLIDE
 };
 
 int64_t quads(const ConvShape& s) noexcept { return (s.positions() + 3) / 4; }
-
-// Channel x of a block lies at this place of the accumulators.
-int64_t zip_place(int64_t x, int64_t block) noexcept {
-  return x % 16 / 4 * (block / 4) + x / 16 * 4 + x % 4;
-}
 
 // Calls tile(first pixel, pixels, pointers) on pieces of at most mr pixels of an output row, the
 // pointers of their positions filled; positions beyond the kernel's (up to a multiple of four)
@@ -262,12 +274,14 @@ void pack_channel(const ConvShape& s, const void* w, const DwconvU8S8Constants& 
 
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
   if (dw_pairs::fits(row, s)) return dw_pairs::packed_bytes(row, s);
+  if (dw_slide::fits(row, s)) return dw_slide::packed_bytes(row, s);
   return static_cast<size_t>(blocks(s.c, row.block) * BlockLayout(row, s).bytes());
 }
 
 void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const DwconvU8S8Constants& k,
           std::byte* packed) noexcept {
   if (dw_pairs::fits(row, s)) return dw_pairs::pack(row, s, w, k, packed);
+  if (dw_slide::fits(row, s)) return dw_slide::pack(row, s, w, k, packed);
   const BlockLayout layout(row, s);
   const int64_t block = row.block;
   std::memset(packed, 0, packed_bytes(row, s));
@@ -281,6 +295,7 @@ void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const Dwc
 
 size_t scratch_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
   if (dw_pairs::fits(row, s)) return dw_pairs::scratch_bytes(s);
+  if (dw_slide::fits(row, s)) return dw_slide::scratch_bytes(s);
   return static_cast<size_t>(
              std::max(row.mr * quads(s) * 4, s.kh * line_width(s, BlockLayout(row, s).group))) *
          sizeof(void*);
@@ -306,6 +321,7 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const std::byte* packed,
   t.clamps = call.kind == GemmOutput::u8 ? call.qmin > 0 || call.qmax < 255
                                          : call.qmin > -128 || call.qmax < 127;
   if (dw_pairs::fits(row, s)) return dw_pairs::run(row, s, t, call, output_rows, scratch);
+  if (dw_slide::fits(row, s)) return dw_slide::run(row, s, t, call, output_rows, scratch);
   const int element = element_bytes(call.kind);
   const auto* in = static_cast<const uint8_t*>(call.in);
   const auto* padding = static_cast<const uint8_t*>(call.padding);

@@ -127,11 +127,11 @@ struct DwconvU8S8Line {
   Range blocks;
   int64_t tile_bytes;  // of a block: where the constants are
 };
-// One or two output rows, for the form `pairs` (pairs.h).
-struct DwconvPairs {
+// One or two output rows, for the forms `pairs` and `slide` (pairs.h, slide.h).
+struct DwconvTwoRows {
   DwconvU8S8Tile common;          // all but a, quads and out
   const uint8_t* const* columns;  // [k + stride][width]
-  int64_t width;                  // (max(count, 2) - 1) * stride + k
+  int64_t width;                  // that the outputs read
   int k, stride;
   int64_t count;  // outputs in a row
   Range blocks;
@@ -147,7 +147,8 @@ struct DwconvU8S8Row {
   int mr, block;
   void (*tile)(const DwconvU8S8Tile&, int rows) noexcept;
   void (*line)(const DwconvU8S8Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= block
-  void (*pairs)(const DwconvPairs&) noexcept = nullptr;  // in place of line
+  void (*pairs)(const DwconvTwoRows&) noexcept = nullptr;  // in place of line
+  void (*slide)(const DwconvTwoRows&) noexcept = nullptr;  // in place of line for 3 x 3, stride 1
 };
 std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept;  // best last
 const DwconvU8S8Row& select_dwconv_u8s8(int64_t channels, base::IsaSet isa) noexcept;

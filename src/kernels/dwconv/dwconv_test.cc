@@ -16,6 +16,7 @@ namespace emu {
 #include "kernels/dwconv/dwconv_f32-inl.h"
 #include "kernels/dwconv/dwconv_u8s8-inl.h"
 #include "kernels/dwconv/pairs-inl.h"
+#include "kernels/dwconv/slide-inl.h"
 }  // namespace emu
 
 namespace {
@@ -43,11 +44,14 @@ std::vector<DwconvU8S8Row> u8s8_rows() {
   for (const DwconvU8S8Row& row : dwconv_u8s8_rows())
     if (here.has(row.isa)) rows.push_back(row);
   rows.push_back(
-      {"emu128", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, emu::any_dw_line<Emu<128>>});
+      {"emu128", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, emu::any_dw_line<Emu<128>>,
+       nullptr, emu::any_dw_slide<Emu<128>>});
   rows.push_back(
-      {"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, emu::any_dw_line<Emu<256>>});
+      {"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, emu::any_dw_line<Emu<256>>,
+       nullptr, emu::any_dw_slide<Emu<256>>});
   rows.push_back(
-      {"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>, emu::any_dw_line<Emu<512>>});
+      {"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>, emu::any_dw_line<Emu<512>>,
+       nullptr, emu::any_dw_slide<Emu<512>>});
   rows.push_back({"emu128_pairs", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, nullptr,
                   emu::any_dw_pairs<Emu<128>>});
   rows.push_back({"emu256_pairs", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, nullptr,

@@ -17,7 +17,7 @@ struct DwPairsBlock {
 
 // Results that do not leave as bytes, one by one.
 template <typename S, GemmOutput kKind>
-void dw_pairs_single(const DwconvPairs& t, const DwPairsBlock<S>& block,
+void dw_pairs_single(const DwconvTwoRows& t, const DwPairsBlock<S>& block,
                      const typename S::s32 (&acc)[2], std::byte* row, int64_t at) noexcept {
   constexpr int kChannels = DwPairsBlock<S>::kChannels;
   alignas(64) int32_t sums[kChannels];
@@ -39,7 +39,7 @@ void dw_pairs_single(const DwconvPairs& t, const DwPairsBlock<S>& block,
 
 // One output row of a group: two neighbours, of which `stored` are kept.
 template <typename S, GemmOutput kKind>
-[[gnu::always_inline]] inline void dw_pairs_finish(const DwconvPairs& t,
+[[gnu::always_inline]] inline void dw_pairs_finish(const DwconvTwoRows& t,
                                                    const DwPairsBlock<S>& block,
                                                    const typename S::s32 (&acc)[2][2],
                                                    std::byte* row, int64_t x, int64_t c,
@@ -71,7 +71,7 @@ template <typename S, GemmOutput kKind>
 
 // Two by two outputs from column x of the output on, one block of channels.
 template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
-void dw_pairs_group(const DwconvPairs& t, const std::byte* packed, int64_t x, int64_t c,
+void dw_pairs_group(const DwconvTwoRows& t, const std::byte* packed, int64_t x, int64_t c,
                     int64_t stored) noexcept {
   using W = typename S::s16;
   constexpr int kRows = kK + kStride, kTaps = (kK + 1) / 2, kWords = 4 * S::kLanes;
@@ -122,7 +122,7 @@ void dw_pairs_group(const DwconvPairs& t, const std::byte* packed, int64_t x, in
 
 // The last group overlaps the one before: what is computed twice is the same.
 template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
-void dw_pairs_rows(const DwconvPairs& t) noexcept {
+void dw_pairs_rows(const DwconvTwoRows& t) noexcept {
   constexpr int kChannels = DwPairsBlock<S>::kChannels;
   const int64_t last = t.common.channels - kChannels;
   for (int64_t x = 0; x < t.count; x += 2) {
@@ -135,7 +135,7 @@ void dw_pairs_rows(const DwconvPairs& t) noexcept {
 }
 
 template <typename S, int kK, int kStride>
-void dw_pairs_kinds(const DwconvPairs& t) noexcept {
+void dw_pairs_kinds(const DwconvTwoRows& t) noexcept {
   switch (t.common.kind) {
     case GemmOutput::s32:
       return t.common.a_signed ? dw_pairs_rows<S, kK, kStride, true, GemmOutput::s32>(t)
@@ -153,7 +153,7 @@ void dw_pairs_kinds(const DwconvPairs& t) noexcept {
 }
 
 template <typename S>
-void any_dw_pairs(const DwconvPairs& t) noexcept {
+void any_dw_pairs(const DwconvTwoRows& t) noexcept {
   if (t.k == 3 && t.stride == 1) return dw_pairs_kinds<S, 3, 1>(t);
   if (t.k == 3) return dw_pairs_kinds<S, 3, 2>(t);
   if (t.stride == 1) return dw_pairs_kinds<S, 5, 1>(t);

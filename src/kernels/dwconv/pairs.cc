@@ -82,9 +82,8 @@ size_t scratch_bytes(const ConvShape& s) noexcept {
 
 void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
          const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
-  const int64_t element = element_bytes(call.kind);
   const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
-  DwconvPairs t;
+  DwconvTwoRows t;
   t.common = common;
   t.common.block_bytes = block_bytes(row, s);
   t.columns = columns;
@@ -95,16 +94,7 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& com
   const int64_t all = blocks(s.c, channels_of(row)), piece = piece_of(row, s);
   for (int64_t b = 0; b < all; b += piece) {
     t.blocks = {b, std::min(b + piece, all)};
-    for (int64_t y = output_rows.begin; y < output_rows.end;) {
-      const bool two = y + 1 < output_rows.end && y % s.oh + 1 < s.oh;
-      find_columns(s, static_cast<const uint8_t*>(call.in),
-                   static_cast<const uint8_t*>(call.padding), y, rows_read(s), t.width, columns);
-      std::byte* out = static_cast<std::byte*>(call.out) + y * s.ow * s.c * element;
-      t.out[0] = out;
-      t.out[1] = two ? out + s.ow * s.c * element : nullptr;
-      row.pairs(t);
-      y += two ? 2 : 1;
-    }
+    run_two_rows(t, s, call, output_rows, columns, row.pairs);
   }
 }
 

@@ -1,0 +1,83 @@
+#include "kernels/dwconv/slide.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/dwconv/columns.h"
+
+namespace tersor::kernels::dw_slide {
+namespace {
+
+constexpr int64_t kVectors = 3 * 4 + 2 * 3 * 4;  // of a block: constants and weights
+
+int64_t block_bytes(const DwconvU8S8Row& row) noexcept { return kVectors * row.block; }
+
+// Blocks whose weights stay in L1 together with the lines of the input.
+int64_t piece_of(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  constexpr int64_t kWeightBytes = 16 << 10;
+  const int64_t lines = channel_piece(s, line_width(s, s.ow), row.block, 1) / row.block;
+  return std::max<int64_t>(1, std::min(lines, kWeightBytes / block_bytes(row)));
+}
+
+}  // namespace
+
+bool fits(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  return row.slide && s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 &&
+         s.dilation_h == 1 && s.dilation_w == 1 && s.c >= row.block;
+}
+
+size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  return static_cast<size_t>(blocks(s.c, row.block) * block_bytes(row));
+}
+
+void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const DwconvU8S8Constants& k,
+          std::byte* packed) noexcept {
+  const int64_t block = row.block, bytes = block_bytes(row);
+  const int32_t a_zero = k.za + (k.a_signed ? 128 : 0);
+  std::memset(packed, 0, dw_slide::packed_bytes(row, s));
+  for (int64_t b = 0; b < blocks(s.c, block); ++b, packed += bytes) {
+    const int64_t start = std::min(b * block, s.c - block);
+    auto* bias = reinterpret_cast<int32_t*>(packed);
+    auto* scale = reinterpret_cast<float*>(bias + block);
+    float* fbias = scale + block;
+    auto* weights = reinterpret_cast<int8_t*>(fbias + block);
+    for (int64_t i = 0; i < block; ++i) {
+      const int64_t c = start + i, place = zip_place(i, block);
+      auto sum = static_cast<uint32_t>(k.bias ? k.bias[c] : 0);
+      for (int64_t ky = 0; ky < 3; ++ky)
+        for (int64_t kx = 0; kx < 3; ++kx) {
+          const int32_t value = weight(w, k, 9, c, ky * 3 + kx);
+          sum -= static_cast<uint32_t>(a_zero * value);
+          for (int64_t r = 0; r < 2; ++r)
+            weights[((r * 3 + kx) * block + place) * 4 + ky + r] = static_cast<int8_t>(value);
+        }
+      bias[place] = static_cast<int32_t>(sum);
+      scale[place] = k.scale ? k.scale[c] : 0.0f;
+      fbias[place] = k.fbias ? k.fbias[c] : 0.0f;
+    }
+  }
+}
+
+size_t scratch_bytes(const ConvShape& s) noexcept {
+  return static_cast<size_t>(4 * line_width(s, s.ow)) * sizeof(void*);
+}
+
+void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
+         const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
+  const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
+  DwconvTwoRows t;
+  t.common = common;
+  t.common.block_bytes = block_bytes(row);
+  t.columns = columns;
+  t.width = line_width(s, s.ow);
+  t.k = 3;
+  t.stride = 1;
+  t.count = s.ow;
+  const int64_t all = blocks(s.c, row.block), piece = piece_of(row, s);
+  for (int64_t b = 0; b < all; b += piece) {
+    t.blocks = {b, std::min(b + piece, all)};
+    run_two_rows(t, s, call, output_rows, columns, row.slide);
+  }
+}
+
+}  // namespace tersor::kernels::dw_slide
