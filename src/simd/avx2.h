@@ -295,6 +295,21 @@ struct Avx2 {
     _mm_storel_epi64(static_cast<__m128i*>(r), high);
     _mm_storeh_pi(static_cast<__m64*>(s), _mm_castsi128_ps(high));
   }
+  TERSOR_VERB void store_halves_partial(void* p, void* q, bytes a, int n) {
+    uint8_t buffer[32];
+    store_bytes(buffer, a);
+    std::memcpy(p, buffer, static_cast<size_t>(n));
+    std::memcpy(q, buffer + 16, static_cast<size_t>(n));
+  }
+  TERSOR_VERB void store_quarters_partial(void* p, void* q, void* r, void* s, bytes a, int n) {
+    uint8_t buffer[32];
+    store_bytes(buffer, a);
+    const auto bytes = static_cast<size_t>(n);
+    std::memcpy(p, buffer, bytes);
+    std::memcpy(q, buffer + 8, bytes);
+    std::memcpy(r, buffer + 16, bytes);
+    std::memcpy(s, buffer + 24, bytes);
+  }
   TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
     r[0] = _mm256_permute2f128_ps(a[0], a[1], 0x20);
     r[1] = _mm256_permute2f128_ps(a[2], a[3], 0x20);

@@ -255,6 +255,18 @@ struct Avx512 {
     _mm_storeu_si128(static_cast<__m128i*>(r), _mm512_extracti32x4_epi32(a.v, 2));
     _mm_storeu_si128(static_cast<__m128i*>(s), _mm512_extracti32x4_epi32(a.v, 3));
   }
+  TERSOR_VERB void store_halves_partial(void* p, void* q, bytes a, int n) {
+    const auto m = static_cast<__mmask32>((uint64_t{1} << n) - 1);
+    _mm256_mask_storeu_epi8(p, m, _mm512_castsi512_si256(a.v));
+    _mm256_mask_storeu_epi8(q, m, _mm512_extracti64x4_epi64(a.v, 1));
+  }
+  TERSOR_VERB void store_quarters_partial(void* p, void* q, void* r, void* s, bytes a, int n) {
+    const auto m = static_cast<__mmask16>((1u << n) - 1);
+    _mm_mask_storeu_epi8(p, m, _mm512_castsi512_si128(a.v));
+    _mm_mask_storeu_epi8(q, m, _mm512_extracti32x4_epi32(a.v, 1));
+    _mm_mask_storeu_epi8(r, m, _mm512_extracti32x4_epi32(a.v, 2));
+    _mm_mask_storeu_epi8(s, m, _mm512_extracti32x4_epi32(a.v, 3));
+  }
   TERSOR_VERB void unzip(const f32 (&a)[4], f32 (&r)[4]) {
     s32 in[4], out[4];
     for (int i = 0; i < 4; ++i) in[i].v = _mm512_castps_si512(a[i]);

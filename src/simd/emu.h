@@ -347,6 +347,15 @@ struct Emu {
     int i = 0;
     for (void* to : {p, q, r, s}) std::memcpy(to, a.v + i++ * kLanes, kLanes);
   }
+  // The first n of each half or quarter.
+  static void store_halves_partial(void* p, void* q, bytes a, int n) {
+    std::memcpy(p, a.v, static_cast<size_t>(n));
+    std::memcpy(q, a.v + kBytes / 2, static_cast<size_t>(n));
+  }
+  static void store_quarters_partial(void* p, void* q, void* r, void* s, bytes a, int n) {
+    int i = 0;
+    for (void* to : {p, q, r, s}) std::memcpy(to, a.v + i++ * kLanes, static_cast<size_t>(n));
+  }
   // Lanes in the order zip4 gives -> kBytes lanes in order.
   static void unzip(const f32 (&a)[4], f32 (&r)[4]) { unzip_lanes(a, r); }
   static void unzip(const s32 (&a)[4], s32 (&r)[4]) { unzip_lanes(a, r); }

@@ -77,29 +77,37 @@ template <typename S, GemmOutput kKind>
                                  : S::clamp_s8(bytes, e.qmin, e.qmax);
 }
 
-// Two whole rows of two vectors, m and `second`.
-template <typename S, GemmOutput kKind>
+// Two rows of two vectors, m and `second`. kWhole: all their columns exist.
+template <typename S, GemmOutput kKind, bool kWhole = true>
 [[gnu::always_inline]] inline void finish_pair(const GemmU8S8Tile& t, typename S::s32 a,
                                                typename S::s32 b, typename S::s32 c,
                                                typename S::s32 d, typename S::f32 scale0,
                                                typename S::f32 scale1, bool clamps, int m,
                                                int second) noexcept {
   uint8_t* out = static_cast<uint8_t*>(t.out);
-  S::store_halves(out + m * t.out_stride, out + second * t.out_stride,
-                  quantized<S, kKind>(*t.epilogue, a, b, c, d, scale0, scale1, clamps));
+  void *p = out + m * t.out_stride, *q = out + second * t.out_stride;
+  const auto bytes = quantized<S, kKind>(*t.epilogue, a, b, c, d, scale0, scale1, clamps);
+  if constexpr (kWhole)
+    S::store_halves(p, q, bytes);
+  else
+    S::store_halves_partial(p, q, bytes, t.cols);
 }
 
-// Four whole rows of one vector.
-template <typename S, GemmOutput kKind>
+// Four rows of one vector.
+template <typename S, GemmOutput kKind, bool kWhole = true>
 [[gnu::always_inline]] inline void finish_four(const GemmU8S8Tile& t, typename S::s32 a,
                                                typename S::s32 b, typename S::s32 c,
                                                typename S::s32 d, typename S::f32 scale,
                                                bool clamps, int m0, int m1, int m2,
                                                int m3) noexcept {
   uint8_t* out = static_cast<uint8_t*>(t.out);
-  S::store_quarters(out + m0 * t.out_stride, out + m1 * t.out_stride, out + m2 * t.out_stride,
-                    out + m3 * t.out_stride,
-                    quantized<S, kKind>(*t.epilogue, a, b, c, d, scale, scale, clamps));
+  void *p = out + m0 * t.out_stride, *q = out + m1 * t.out_stride;
+  void *r = out + m2 * t.out_stride, *s = out + m3 * t.out_stride;
+  const auto bytes = quantized<S, kKind>(*t.epilogue, a, b, c, d, scale, scale, clamps);
+  if constexpr (kWhole)
+    S::store_quarters(p, q, r, s, bytes);
+  else
+    S::store_quarters_partial(p, q, r, s, bytes, t.cols);
 }
 
 template <typename S, GemmOutput kKind>

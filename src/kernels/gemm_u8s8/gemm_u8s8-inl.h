@@ -3,34 +3,42 @@
 
 #include "kernels/gemm_u8s8/epilogue-inl.h"
 
-// All rows as bytes, from the registers.
-template <typename S, GemmOutput kKind, int kRows, size_t... kPair>
+// The scales of vector v of a tile's columns.
+template <typename S, bool kWhole>
+[[gnu::always_inline]] inline typename S::f32 scale_of(const GemmU8S8Tile& t, int v) noexcept {
+  const float* scale = t.epilogue->scale + t.n0 + v * S::kLanes;
+  const int left = t.cols - v * S::kLanes;
+  if (kWhole || left >= S::kLanes) return S::load(scale);
+  return S::load_partial(scale, left > 0 ? left : 0);
+}
+
+// All rows as bytes, from the registers. kWhole: all columns exist.
+template <typename S, GemmOutput kKind, bool kWhole, int kRows, size_t... kPair>
 [[gnu::always_inline]] inline void leave(const GemmU8S8Tile& t,
                                          const typename S::s32 (&acc)[kRows][2],
                                          std::index_sequence<kPair...>) noexcept {
-  const auto scale0 = S::load(t.epilogue->scale + t.n0);
-  const auto scale1 = S::load(t.epilogue->scale + t.n0 + S::kLanes);
+  const auto scale0 = scale_of<S, kWhole>(t, 0), scale1 = scale_of<S, kWhole>(t, 1);
   const bool clamps = t.epilogue->clamps();
   constexpr auto second = [](size_t p) { return p * 2 + 1 < kRows ? p * 2 + 1 : p * 2; };
-  (finish_pair<S, kKind>(t, acc[kPair * 2][0], acc[kPair * 2][1], acc[second(kPair)][0],
-                         acc[second(kPair)][1], scale0, scale1, clamps, static_cast<int>(kPair * 2),
-                         static_cast<int>(second(kPair))),
+  (finish_pair<S, kKind, kWhole>(t, acc[kPair * 2][0], acc[kPair * 2][1], acc[second(kPair)][0],
+                                 acc[second(kPair)][1], scale0, scale1, clamps,
+                                 static_cast<int>(kPair * 2), static_cast<int>(second(kPair))),
    ...);
 }
 
 // The same for rows of one vector, four at a time.
-template <typename S, GemmOutput kKind, int kRows, size_t... kFour>
+template <typename S, GemmOutput kKind, bool kWhole, int kRows, size_t... kFour>
 [[gnu::always_inline]] inline void leave(const GemmU8S8Tile& t,
                                          const typename S::s32 (&acc)[kRows][1],
                                          std::index_sequence<kFour...>) noexcept {
-  const auto scale = S::load(t.epilogue->scale + t.n0);
+  const auto scale = scale_of<S, kWhole>(t, 0);
   const bool clamps = t.epilogue->clamps();
   constexpr auto row = [](size_t four, size_t i) {
     return static_cast<int>(four * 4 + i < kRows ? four * 4 + i : kRows - 1);
   };
-  (finish_four<S, kKind>(t, acc[row(kFour, 0)][0], acc[row(kFour, 1)][0], acc[row(kFour, 2)][0],
-                         acc[row(kFour, 3)][0], scale, clamps, row(kFour, 0), row(kFour, 1),
-                         row(kFour, 2), row(kFour, 3)),
+  (finish_four<S, kKind, kWhole>(t, acc[row(kFour, 0)][0], acc[row(kFour, 1)][0],
+                                 acc[row(kFour, 2)][0], acc[row(kFour, 3)][0], scale, clamps,
+                                 row(kFour, 0), row(kFour, 1), row(kFour, 2), row(kFour, 3)),
    ...);
 }
 
@@ -56,14 +64,20 @@ template <typename S, int kRows, int kVecs>
     for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
 }
 
+// Whether storing a part of a vector is one instruction.
+template <typename S>
+constexpr bool kStoresParts = S::kLanes >= 16;
+
 // The kind that `deliver` can give from the registers; s32 if it needs the sums in memory.
 template <typename S, int kVecs>
 GemmOutput from_registers(const GemmU8S8Tile& t) noexcept {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const GemmU8S8Epilogue& e = *t.epilogue;
-  if (kVecs > 2 || t.cols != kVecs * S::kLanes || t.row_sums) return GemmOutput::s32;
+  if (kVecs > 2 || t.row_sums) return GemmOutput::s32;
+  const bool whole = t.cols == kVecs * S::kLanes;
   if (e.kind == GemmOutput::u8 || e.kind == GemmOutput::s8)
-    return e.small_scales ? e.kind : GemmOutput::s32;
+    return e.small_scales && (whole || kStoresParts<S>) ? e.kind : GemmOutput::s32;
+  if (!whole) return GemmOutput::s32;
   const bool plain = !e.fbias && !t.residual && e.min == -kInfinity && e.max == kInfinity;
   return e.kind == GemmOutput::f32 && plain ? e.kind : GemmOutput::s32;
 }
@@ -79,8 +93,13 @@ template <typename S, int kVecs, int kRows, GemmOutput kKind>
     constexpr int kAtOnce = 4 / kVecs;  // rows
     if constexpr (kKind == GemmOutput::f32)
       leave_real<S, kVecs, kRows>(t, acc);
-    else
-      leave<S, kKind, kRows>(t, acc, std::make_index_sequence<(kRows + kAtOnce - 1) / kAtOnce>());
+    else {
+      constexpr std::make_index_sequence<(kRows + kAtOnce - 1) / kAtOnce> kAll;
+      if (!kStoresParts<S> || t.cols == kVecs * S::kLanes)
+        leave<S, kKind, true, kRows>(t, acc, kAll);
+      else
+        leave<S, kKind, false, kRows>(t, acc, kAll);
+    }
   } else {
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m)
@@ -93,10 +112,10 @@ template <typename S, int kVecs, int kRows, GemmOutput kKind>
 // until then is longer than the way from DRAM.
 constexpr int kFetchedAhead = 8192;
 
-// kRows rows of kVecs vectors of sums. kFlip: A is int8. In a last quad of fewer than four k the
+// kRows rows of kVecs vectors of sums; W is packed kPitch vectors wide. kFlip: A is int8. In a last quad of fewer than four k the
 // rest of A counts as zero, and W is packed with zeros. kKind u8, s8: they leave from the registers
 // (two vectors of columns, all there, small scales, no row sums); otherwise they go to `sums`.
-template <typename S, int kMr, int kVecs, int kRows, bool kFlip, GemmOutput kKind>
+template <typename S, int kMr, int kVecs, int kPitch, int kRows, bool kFlip, GemmOutput kKind>
 void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
   using I = typename S::s32;
   using B = typename S::bytes;
@@ -117,13 +136,13 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
     const uint8_t* a[kRows];
 #pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m) a[m] = t.a[p * kMr + m];
-    for (int64_t k = 0; k < whole; k += 4, b += kVecs * kBytes) {
+    for (int64_t k = 0; k < whole; k += 4, b += kPitch * kBytes) {
       B column[kVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) column[v] = S::load_bytes(b + v * kBytes);
       // The first tile of all meets panels that lie beyond L2.
 #pragma GCC unroll 4
-      for (int line = 0; line < kVecs * kBytes; line += 64)
+      for (int line = 0; line < kPitch * kBytes; line += 64)
         __builtin_prefetch(b + kFetchedAhead + line, 0, 2);
 #pragma GCC unroll 16
       for (int m = 0; m < kRows; ++m) {
@@ -151,7 +170,7 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
 #pragma GCC unroll 8
         for (int v = 0; v < kVecs; ++v) acc[m][v] = S::dot4(acc[m][v], x, column[v]);
       }
-      b += kVecs * kBytes;
+      b += kPitch * kBytes;
     }
   }
   deliver<S, kVecs, kRows, kKind>(t, acc, sums);
@@ -159,18 +178,19 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
 
 using SumFunction = void (*)(const GemmU8S8Tile&, int32_t*) noexcept;
 
-template <typename S, int kMr, int kVecs, bool kFlip, GemmOutput kKind, size_t... kIndex>
+template <typename S, int kMr, int kVecs, int kPitch, bool kFlip, GemmOutput kKind,
+          size_t... kIndex>
 constexpr std::array<SumFunction, kMr> sum_functions(std::index_sequence<kIndex...>) noexcept {
-  return {sum<S, kMr, kVecs, static_cast<int>(kIndex) + 1, kFlip, kKind>...};
+  return {sum<S, kMr, kVecs, kPitch, static_cast<int>(kIndex) + 1, kFlip, kKind>...};
 }
 
-template <typename S, int kMr, int kVecs, bool kFlip>
+template <typename S, int kMr, int kVecs, int kPitch, bool kFlip>
 void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
   constexpr std::make_index_sequence<kMr> kAll;
-  static constexpr auto kSums = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s32>(kAll);
-  static constexpr auto kU8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::u8>(kAll);
-  static constexpr auto kReal = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::f32>(kAll);
-  static constexpr auto kS8 = sum_functions<S, kMr, kVecs, kFlip, GemmOutput::s8>(kAll);
+  static constexpr auto kSums = sum_functions<S, kMr, kVecs, kPitch, kFlip, GemmOutput::s32>(kAll);
+  static constexpr auto kU8 = sum_functions<S, kMr, kVecs, kPitch, kFlip, GemmOutput::u8>(kAll);
+  static constexpr auto kReal = sum_functions<S, kMr, kVecs, kPitch, kFlip, GemmOutput::f32>(kAll);
+  static constexpr auto kS8 = sum_functions<S, kMr, kVecs, kPitch, kFlip, GemmOutput::s8>(kAll);
   switch (from_registers<S, kVecs>(t)) {
     case GemmOutput::u8:
       return kU8[rows - 1](t, nullptr);
@@ -186,7 +206,17 @@ void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
   finish<S, kVecs>(t, rows, sums);
 }
 
+template <typename S, int kMr, int kVecs, int kPitch>
+void call_tile(const GemmU8S8Tile& t, int rows) noexcept {
+  t.a_signed ? call_tile<S, kMr, kVecs, kPitch, true>(t, rows)
+             : call_tile<S, kMr, kVecs, kPitch, false>(t, rows);
+}
+
+// The last columns may be so few that one vector of two does.
 template <typename S, int kMr, int kVecs>
 void any_tile(const GemmU8S8Tile& t, int rows) noexcept {
-  t.a_signed ? call_tile<S, kMr, kVecs, true>(t, rows) : call_tile<S, kMr, kVecs, false>(t, rows);
+  if (kVecs == 2 && t.cols <= S::kLanes)
+    call_tile<S, kMr, 1, kVecs>(t, rows);
+  else
+    call_tile<S, kMr, kVecs, kVecs>(t, rows);
 }
