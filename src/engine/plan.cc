@@ -10,6 +10,7 @@
 #include "engine/convert_layout.h"
 #include "engine/lower/layouts.h"
 #include "engine/lower/lowering.h"
+#include "engine/lower/samples.h"
 #include "engine/reference_step.h"
 #include "engine/widened_step.h"
 #include "ops/infer.h"
@@ -71,6 +72,7 @@ class Compiler {
   std::shared_ptr<Plan> attempt() {
     Lowering l{options_, constraints_, source_, {}};
     ops::infer_shapes(l.model);
+    const int64_t piece = depth_ == 0 ? samples_of_a_piece(l.model) : 0;
     if (options_.fuse) {
       fuse_clip(l);
       fuse_bias(l);
@@ -85,6 +87,7 @@ class Compiler {
     fold(l);
     l.graph().drop_unused_values();
     auto plan = std::make_shared<Plan>();
+    plan->piece = piece;
     for (ir::ValueId id : l.graph().outputs)
       plan->output_names.push_back(l.graph().values[id].name);
     const Layouts assigned = assign_layouts(l);

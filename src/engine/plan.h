@@ -58,6 +58,8 @@ struct Plan {
   std::vector<StepInfo> info;
   std::vector<std::pair<int, std::string>> taps;  // slot -> kept value
   size_t weight_bytes = 0;
+  // A batch may be run in pieces of at least so many samples; 0: it may not (lower/samples.h).
+  int64_t piece = 0;
 
   int input_count() const { return static_cast<int>(inputs.size()); }
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -113,11 +115,64 @@ std::vector<Tensor> Session::run(std::span<const Tensor> inputs, const Tap& tap,
   if (inputs.size() != plan_->inputs.size())
     base::fail_input("E25", "the model has {} inputs, {} were given", plan_->inputs.size(),
                      inputs.size());
-  size_t input_bytes = 0;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    check_input(plan_->slots[plan_->inputs[i]], inputs[i]);
-    input_bytes += inputs[i].bytes();
+  for (size_t i = 0; i < inputs.size(); ++i) check_input(plan_->slots[plan_->inputs[i]], inputs[i]);
+  const int64_t count = tap || trace ? 1 : pieces(inputs);
+  return count > 1 ? run_pieces(inputs, count) : run_whole(inputs, tap, trace);
+}
+
+// Pieces to run `inputs` in: as many for each thread as for the others.
+int64_t Session::pieces(std::span<const Tensor> inputs) const {
+  if (plan_->piece == 0) return 1;
+  const int64_t batch = inputs[0].dim(0), threads = pool_->size();
+  for (const Tensor& t : inputs)
+    if (t.dim(0) != batch) return 1;
+  return batch / plan_->piece / threads * threads;
+}
+
+std::vector<Tensor> Session::run_pieces(std::span<const Tensor> inputs, int64_t count) const {
+  const int64_t batch = inputs[0].dim(0);
+  const auto begin_of = [&](int64_t piece) { return batch * piece / count; };
+  std::vector<std::vector<Tensor>> results(static_cast<size_t>(count));
+  std::vector<std::optional<Error>> errors(results.size());
+  pool_->parallel_for(count, 1, [&](int64_t first, int64_t last, int) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t begin = begin_of(i), size = begin_of(i + 1) - begin;
+      std::vector<Tensor> part;
+      for (const Tensor& whole : inputs) {
+        Dims dims = whole.dims();
+        dims[0] = size;
+        const size_t sample = whole.bytes() / static_cast<size_t>(batch);
+        part.emplace_back(whole.dtype(), std::move(dims), whole.buffer(),
+                          whole.offset() + static_cast<size_t>(begin) * sample);
+      }
+      try {
+        results[static_cast<size_t>(i)] = run_whole(part, {}, {});
+      } catch (Error& error) {
+        errors[static_cast<size_t>(i)] = std::move(error);
+      }
+    }
+  });
+  for (auto& error : errors)
+    if (error) throw *std::move(error);
+  std::vector<Tensor> outputs;
+  for (size_t o = 0; o < plan_->outputs.size(); ++o) {
+    Dims dims = results[0][o].dims();
+    dims[0] = batch;
+    Tensor whole = Tensor::empty(results[0][o].dtype(), std::move(dims));
+    std::byte* to = whole.raw_mutable();
+    for (const std::vector<Tensor>& result : results) {
+      std::memcpy(to, result[o].raw(), result[o].bytes());
+      to += result[o].bytes();
+    }
+    outputs.push_back(std::move(whole));
   }
+  return outputs;
+}
+
+std::vector<Tensor> Session::run_whole(std::span<const Tensor> inputs, const Tap& tap,
+                                       const Trace& trace) const {
+  size_t input_bytes = 0;
+  for (const Tensor& input : inputs) input_bytes += input.bytes();
   std::unique_ptr<State> state;
   {
     const std::lock_guard lock(mutex_);

@@ -39,7 +39,8 @@ class Session {
 
   const Plan& plan() const noexcept { return *plan_; }
   // inputs in the order of plan().inputs; checked against the declared types (E26 names input and
-  // shape).
+  // shape). A batch whose samples are independent runs in pieces, each by one thread, unless
+  // somebody looks on.
   std::vector<Tensor> run(std::span<const Tensor> inputs, const Tap& tap = {},
                           const Trace& trace = {}) const;
   size_t peak_bytes() const;  // largest activation memory of any run so far
@@ -50,6 +51,10 @@ class Session {
 
  private:
   struct State;
+  std::vector<Tensor> run_whole(std::span<const Tensor> inputs, const Tap& tap,
+                                const Trace& trace) const;
+  std::vector<Tensor> run_pieces(std::span<const Tensor> inputs, int64_t count) const;
+  int64_t pieces(std::span<const Tensor> inputs) const;
   std::shared_ptr<const Plan> plan_;
   SessionOptions options_;
   std::unique_ptr<runtime::ThreadPool> pool_;

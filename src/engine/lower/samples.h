@@ -1,0 +1,14 @@
+// Whether a model computes each sample of a batch by itself, so that a batch may be run in pieces:
+// small enough for the caches, one to a thread.
+#pragma once
+
+#include "ir/model.h"
+
+namespace tersor::engine {
+
+// Samples that a piece should have at least, 0 if the model's samples are not known to be
+// independent: all inputs have one symbolic first dimension, and every node keeps item n along its
+// first axis a function of item n of what it reads. Shapes of `model` are inferred.
+int64_t samples_of_a_piece(const ir::Model& model);
+
+}  // namespace tersor::engine
