@@ -140,6 +140,26 @@ std::byte* gather_pixel(const ConvShape& s, const std::byte* image, const std::b
   return to;
 }
 
+// Rows of lines that follow each other in memory, to `to`, each from a multiple of 64 bytes on. What
+// is written beyond a line is overwritten by the next one, or lies behind the row.
+void join_lines(const RowSource& source, int64_t m0, int rows, int element, const void** pointers,
+                std::byte* to) noexcept {
+  const ConvShape& s = *source.conv;
+  const int64_t pixel = s.pixel_stride() * element, bytes = s.c * element;
+  const int64_t line = s.dilation_h * s.w * pixel;
+  const int64_t pitch = (s.kh * bytes + RowSource::kLineBytes + 63) / 64 * 64;
+  const auto* data = static_cast<const std::byte*>(source.data);
+  PixelAt at(s, m0);
+  for (int i = 0; i < rows; ++i, to += pitch) {
+    const std::byte* from = data + ((at.image * s.h + at.oy * s.stride_h) * s.w +
+                                    at.ox * s.stride_w) * pixel;
+    pointers[i] = to;
+    for (int64_t ky = 0; ky < s.kh; ++ky)
+      std::memcpy(to + ky * bytes, from + ky * line, RowSource::kLineBytes);
+    at.advance(s, 1);
+  }
+}
+
 }  // namespace
 
 void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int element, int64_t offset,
@@ -150,6 +170,7 @@ void fill_rows(const RowSource& source, int64_t m0, int rows, int mr, int elemen
       pointers[i] = data + ((m0 + i) * source.stride + offset) * element;
     return;
   }
+  if (source.lines) return join_lines(source, m0, rows, element, pointers, gather);
   const ConvShape& s = *source.conv;
   const auto* padding = static_cast<const std::byte*>(source.padding);
   const int64_t image_bytes = s.h * s.w * s.pixel_stride() * element;

@@ -47,6 +47,7 @@ struct RowSource {
   const ConvShape* conv = nullptr;  // set: rows are output pixels of this convolution
   const void* padding = nullptr;    // conv->c / groups elements, all equal to the zero (zero point)
   bool im2col = false;              // gather positions into scratch; needs `flatten`ed weights
+  bool lines = false;               // see joined_lines
 
   static RowSource dense(const void* data, int64_t stride) noexcept {
     RowSource s;
@@ -63,6 +64,16 @@ struct RowSource {
     s.im2col = im2col;
     return s;
   }
+  // conv has kw 1 and no padding, and lines of c elements, at most kLineBytes; the kh lines of a
+  // pixel are one row of kh * c elements. kLineBytes may be read from where a line begins.
+  static RowSource joined_lines(const void* data, const ConvShape& conv) noexcept {
+    RowSource s;
+    s.data = data;
+    s.conv = &conv;
+    s.lines = true;
+    return s;
+  }
+  static constexpr int64_t kLineBytes = 32;
 };
 
 // Where the weights W[g][p][k][n] lie before packing: element strides, any sign and order. K and N

@@ -9,32 +9,38 @@ bool ConvLines::wanted(const kernels::ConvShape& s) {
   return s.groups == 1 && s.dilation_w == 1 && s.kw > 1 && s.c < 16;
 }
 
-ConvLines::ConvLines(const kernels::ConvShape& s, int64_t unit)
+ConvLines::ConvLines(const kernels::ConvShape& s, int64_t unit, bool join)
     : c_(s.c),
       oc_(s.oc),
       kh_(s.kh),
       kw_(s.kw),
-      row_((base::checked_mul(s.kw, s.c) + unit - 1) / unit * unit) {}
+      joined_(join && base::checked_mul(s.kw, s.c) <= kernels::RowSource::kLineBytes),
+      row_(base::checked_mul(s.kw, s.c)),
+      k_(base::checked_mul(joined_ ? kh_ : 1, row_)) {
+  k_ = (k_ + unit - 1) / unit * unit;
+  if (!joined_) row_ = k_;
+}
 
 kernels::MatrixLayout ConvLines::layout() const {
   kernels::MatrixLayout l;
-  l.positions = kh_;
-  l.k = row_;
+  l.positions = joined_ ? 1 : kh_;
+  l.k = k_;
   l.n = oc_;
   l.k_stride = 1;
-  l.position_stride = row_;
-  l.n_stride = kh_ * row_;
+  l.position_stride = k_;
+  l.n_stride = l.positions * k_;
   return l;
 }
 
 template <typename T>
 std::vector<T> ConvLines::weights(const T* w) const {
-  std::vector<T> out(static_cast<size_t>(oc_ * kh_ * row_));
+  const int64_t row = layout().n_stride;
+  std::vector<T> out(static_cast<size_t>(oc_ * row));
   for (int64_t n = 0; n < oc_; ++n)
     for (int64_t c = 0; c < c_; ++c)
       for (int64_t y = 0; y < kh_; ++y)
         for (int64_t x = 0; x < kw_; ++x)
-          out[static_cast<size_t>((n * kh_ + y) * row_ + x * c_ + c)] =
+          out[static_cast<size_t>(n * row + y * row_ + x * c_ + c)] =
               w[((n * c_ + c) * kh_ + y) * kw_ + x];
   return out;
 }
@@ -48,8 +54,10 @@ ConvLines::Padded ConvLines::pad(runtime::StepContext& context, const void* x,
   const int64_t w = (s.ow - 1) * s.stride_w + s.kw;
   const int64_t bytes = s.c * element, line = w * bytes;
   // The last row of all may end with what lies behind the image.
-  const int64_t excess = (row_ - s.kw * s.c) * element;
+  const int64_t excess =
+      joined_ ? kernels::RowSource::kLineBytes : (row_ - s.kw * s.c) * element;
   Padded p;
+  p.joined = joined_;
   p.memory = context.arena->make(DType::kUint8, {s.n * h * line + excess});
   std::byte* to = p.memory.raw_mutable();
   std::memset(to + s.n * h * line, 0, static_cast<size_t>(excess));

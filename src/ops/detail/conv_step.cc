@@ -119,7 +119,7 @@ struct FloatConv {
     ConvLines::Padded padded;
     if (lines) {
       padded = lines->pad(c, x.raw(), shape, common.zeros.data(), kernels::element_bytes(type));
-      a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
+      a = padded.source();
     }
     kernels::GemmF32Call call = common.call(c, a, dims);
     call.a_type = type;
@@ -200,7 +200,7 @@ struct ByteConv {
     ConvLines::Padded padded;
     if (lines) {
       padded = lines->pad(c, x.raw(), shape, pad, 1);
-      call.a = source_of(padded.memory.raw(), padded.shape, nullptr, false);
+      call.a = padded.source();
     }
     call.epilogue.residual = static_cast<const float*>(residual_of(form, c, dims));
     call.out_stride = call.epilogue.residual_stride = shape.oc;
@@ -440,8 +440,8 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
   // Zeros against the excess of a row are zeros only where the weights' zero point is 0. Magnitudes
   // have no excess.
   std::optional<ConvLines> lines;
-  const int64_t unit = kernels::select_gemm_u8s8({}, isa).magnitudes() ? 1 : 4;
-  if (ConvLines::wanted(shape) && no_zeros) lines.emplace(shape, unit);
+  const bool quads = !kernels::select_gemm_u8s8({}, isa).magnitudes();
+  if (ConvLines::wanted(shape) && no_zeros) lines.emplace(shape, quads ? 4 : 1, quads);
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);
