@@ -72,8 +72,7 @@ Run make_add(IsaSet isa, Arrays& v, int64_t n) {
 }
 Run make_byte_add(IsaSet isa, Arrays& v, int64_t n) {
   const auto& table = elementwise::byte_table(isa);
-  const auto f =
-      table.binary(elementwise::Binary::add, elementwise::Pattern::vector_vector);
+  const auto f = table.binary(elementwise::Binary::add, elementwise::Pattern::vector_vector);
   elementwise::ByteBinaryCall call{{0.02f, 128}, {0.03f, 120}, {0.035f, 124}};
   call.estimate = table.settle(elementwise::Binary::add, call);
   return [=, a = v.a.as<uint8_t>(), b = v.b.as<uint8_t>(), y = v.out<uint8_t>()] {

@@ -140,8 +140,8 @@ std::byte* gather_pixel(const ConvShape& s, const std::byte* image, const std::b
   return to;
 }
 
-// Rows of lines that follow each other in memory, to `to`, each from a multiple of 64 bytes on. What
-// is written beyond a line is overwritten by the next one, or lies behind the row.
+// Rows of lines that follow each other in memory, to `to`, each from a multiple of 64 bytes on.
+// What is written beyond a line is overwritten by the next one, or lies behind the row.
 void join_lines(const RowSource& source, int64_t m0, int rows, int element, const void** pointers,
                 std::byte* to) noexcept {
   const ConvShape& s = *source.conv;
@@ -151,8 +151,8 @@ void join_lines(const RowSource& source, int64_t m0, int rows, int element, cons
   const auto* data = static_cast<const std::byte*>(source.data);
   PixelAt at(s, m0);
   for (int i = 0; i < rows; ++i, to += pitch) {
-    const std::byte* from = data + ((at.image * s.h + at.oy * s.stride_h) * s.w +
-                                    at.ox * s.stride_w) * pixel;
+    const std::byte* from =
+        data + ((at.image * s.h + at.oy * s.stride_h) * s.w + at.ox * s.stride_w) * pixel;
     pointers[i] = to;
     for (int64_t ky = 0; ky < s.kh; ++ky)
       std::memcpy(to + ky * bytes, from + ky * line, RowSource::kLineBytes);

@@ -13,6 +13,7 @@ namespace tersor::kernels {
   namespace isa {                                                            \
   void dwconv_f32_##mr##x##block(const DwconvF32Tile& t, int rows) noexcept; \
   void dwconv_f32_line(const DwconvF32Line& t) noexcept;                     \
+  void dwconv_f32_slide(const DwconvF32Line& t) noexcept;                    \
   }
 #include "kernels/dwconv/rows_f32.inc"
 #undef ROW
@@ -24,12 +25,12 @@ namespace tersor::kernels {
 #define PAIRS(isa, mr, block)                                                  \
   namespace isa {                                                              \
   void dwconv_u8s8_##mr##x##block(const DwconvU8S8Tile& t, int rows) noexcept; \
-  void dwconv_u8s8_pairs_##block(const DwconvTwoRows& t) noexcept;               \
+  void dwconv_u8s8_pairs_##block(const DwconvTwoRows& t) noexcept;             \
   }
-#define SLIDE(isa, mr, block)                                       \
-  ROW(isa, mr, block)                                               \
-  namespace isa {                                                   \
-  void dwconv_u8s8_slide_##block(const DwconvTwoRows& t) noexcept;  \
+#define SLIDE(isa, mr, block)                                      \
+  ROW(isa, mr, block)                                              \
+  namespace isa {                                                  \
+  void dwconv_u8s8_slide_##block(const DwconvTwoRows& t) noexcept; \
   }
 #include "kernels/dwconv/rows_u8s8.inc"
 #undef ROW
@@ -39,9 +40,9 @@ namespace tersor::kernels {
 namespace {
 
 constexpr DwconvF32Row kF32Rows[] = {
-#define ROW(isa, mr, block, lanes)                                           \
-  {"dwconv_f32_" #isa "_" #mr "x" #block, base::Isa::isa,       mr,   block, \
-   isa::dwconv_f32_##mr##x##block,        isa::dwconv_f32_line, lanes},
+#define ROW(isa, mr, block, lanes)                                            \
+  {"dwconv_f32_" #isa "_" #mr "x" #block, base::Isa::isa,       mr,    block, \
+   isa::dwconv_f32_##mr##x##block,        isa::dwconv_f32_line, lanes, isa::dwconv_f32_slide},
 #include "kernels/dwconv/rows_f32.inc"
 #undef ROW
 };
@@ -107,6 +108,11 @@ bool has_line_kernel(const ConvShape& s) noexcept {
   return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1;
 }
 
+bool slides(const ConvShape& s) noexcept {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1;
+}
+
 template <typename Row>
 const Row& best(std::span<const Row> rows, base::IsaSet isa) noexcept {
   const Row* chosen = rows.data();
@@ -142,7 +148,7 @@ void pack(const DwconvF32Row& row, const ConvShape& s, const float* w, float* pa
 }
 
 size_t scratch_bytes(const DwconvF32Row& row, const ConvShape& s) noexcept {
-  return static_cast<size_t>(std::max(row.mr * s.positions(), s.kh * line_width(s, s.ow))) *
+  return static_cast<size_t>(std::max(row.mr * s.positions(), (s.kh + 1) * line_width(s, s.ow))) *
          sizeof(void*);
 }
 
@@ -165,16 +171,21 @@ void run_lines(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   l.bias = call.bias;
   l.min = call.min;
   l.max = call.max;
-  const int64_t piece = channel_piece(s, l.width, row.lanes, element);
+  l.below = nullptr;
+  const int64_t piece = channel_piece(s, l.width, row.lanes, element), line = s.ow * s.c * element;
+  const bool two_rows = slides(s);
   for (int64_t c = 0; c < s.c; c += piece) {
     l.piece = {c, std::min(c + piece, s.c)};
-    for (int64_t y = output_rows.begin; y < output_rows.end; ++y) {
+    for (int64_t y = output_rows.begin; y < output_rows.end;) {
+      const bool two = two_rows && y + 1 < output_rows.end && y % s.oh + 1 < s.oh;
       with_elements(call.type, call.in, [&]<typename T>(const T* in) {
-        find_columns(s, in, static_cast<const T*>(call.padding), y, s.kh, l.width,
-                     reinterpret_cast<const T**>(columns));
+        find_columns(s, in, static_cast<const T*>(call.padding), y, s.kh + (two_rows ? 1 : 0),
+                     l.width, reinterpret_cast<const T**>(columns));
       });
-      l.out = static_cast<std::byte*>(call.out) + y * s.ow * s.c * element;
-      row.line(l);
+      l.out = static_cast<std::byte*>(call.out) + y * line;
+      l.below = two ? static_cast<std::byte*>(l.out) + line : nullptr;
+      (two_rows ? row.slide : row.line)(l);
+      y += two ? 2 : 1;
     }
   }
 }

@@ -119,3 +119,53 @@ void any_dw_line(const DwconvF32Line& t) noexcept {
     return dw_line<S, T, 5, 2>(t);
   });
 }
+
+// Two rows of 3 x 3 windows of stride 1, one vector of channels: each column of four pixels is
+// loaded once. What it adds to the outputs x, x - 1 and x - 2 of a row are sums of their own, so
+// that no chain of additions is longer than three products.
+template <typename S, typename T>
+void dw_slide_rows(const DwconvF32Line& line) noexcept {
+  using F = typename S::f32;
+  const DwconvF32Line t = line;  // nothing that is stored can change it
+  const F low = S::set(t.min), high = S::set(t.max);
+  T* const rows[2] = {static_cast<T*>(t.out), static_cast<T*>(t.below)};
+  for (int64_t from = t.piece.begin; from < t.piece.end; from += S::kLanes) {
+    const int64_t c = from + S::kLanes <= t.channels ? from : t.channels - S::kLanes;
+    F weight[3][3];
+#pragma GCC unroll 9
+    for (int i = 0; i < 9; ++i) weight[i / 3][i % 3] = S::load(t.w + i * t.padded + c);
+    const F bias = t.bias ? S::load(t.bias + c) : S::set(0.0f);
+    F two[2] = {bias, bias}, one[2] = {bias, bias};  // sums of as many columns
+    const T* const* in = reinterpret_cast<const T* const*>(t.columns);
+    for (int64_t x = 0; x < t.width; ++x, ++in) {
+      F sum[2][3];
+#pragma GCC unroll 4
+      for (int y = 0; y < 4; ++y) {
+        const F column = S::load(in[y * t.width] + c);
+#pragma GCC unroll 2
+        for (int r = 0; r < 2; ++r) {
+          const int ky = y - r;
+          if (ky < 0 || ky > 2) continue;
+#pragma GCC unroll 3
+          for (int kx = 0; kx < 3; ++kx)
+            sum[r][kx] = ky == 0 && kx > 0
+                             ? S::mul(column, weight[0][kx])
+                             : S::fmadd(column, weight[ky][kx], ky ? sum[r][kx] : bias);
+        }
+      }
+#pragma GCC unroll 2
+      for (int r = 0; r < 2; ++r) {
+        if (x >= 2 && rows[r])
+          S::store(rows[r] + (x - 2) * t.channels + c,
+                   S::min(high, S::max(low, S::add(two[r], sum[r][2]))));
+        two[r] = S::add(one[r], sum[r][1]);
+        one[r] = sum[r][0];
+      }
+    }
+  }
+}
+
+template <typename S>
+void any_dw_slide(const DwconvF32Line& t) noexcept {
+  with_elements(t.type, t.out, [&]<typename T>(T*) { dw_slide_rows<S, T>(t); });
+}

@@ -30,11 +30,11 @@ std::vector<DwconvF32Row> f32_rows() {
   for (const DwconvF32Row& row : dwconv_f32_rows())
     if (here.has(row.isa)) rows.push_back(row);
   rows.push_back({"emu128", Isa::portable, 4, 4, emu::any_dw_tile<Emu<128>, 4, 1>,
-                  emu::any_dw_line<Emu<128>>, 4});
+                  emu::any_dw_line<Emu<128>>, 4, emu::any_dw_slide<Emu<128>>});
   rows.push_back({"emu256", Isa::portable, 4, 16, emu::any_dw_tile<Emu<256>, 4, 2>,
-                  emu::any_dw_line<Emu<256>>, 8});
+                  emu::any_dw_line<Emu<256>>, 8, emu::any_dw_slide<Emu<256>>});
   rows.push_back({"emu512", Isa::portable, 4, 32, emu::any_dw_tile<Emu<512>, 4, 2>,
-                  emu::any_dw_line<Emu<512>>, 16});
+                  emu::any_dw_line<Emu<512>>, 16, emu::any_dw_slide<Emu<512>>});
   return rows;
 }
 
@@ -43,15 +43,12 @@ std::vector<DwconvU8S8Row> u8s8_rows() {
   const base::IsaSet here = base::detect_isa();
   for (const DwconvU8S8Row& row : dwconv_u8s8_rows())
     if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back(
-      {"emu128", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, emu::any_dw_line<Emu<128>>,
-       nullptr, emu::any_dw_slide<Emu<128>>});
-  rows.push_back(
-      {"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, emu::any_dw_line<Emu<256>>,
-       nullptr, emu::any_dw_slide<Emu<256>>});
-  rows.push_back(
-      {"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>, emu::any_dw_line<Emu<512>>,
-       nullptr, emu::any_dw_slide<Emu<512>>});
+  rows.push_back({"emu128", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>,
+                  emu::any_dw_line<Emu<128>>, nullptr, emu::any_dw_slide<Emu<128>>});
+  rows.push_back({"emu256", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>,
+                  emu::any_dw_line<Emu<256>>, nullptr, emu::any_dw_slide<Emu<256>>});
+  rows.push_back({"emu512", Isa::portable, 2, 64, emu::any_dw_tile<Emu<512>, 2>,
+                  emu::any_dw_line<Emu<512>>, nullptr, emu::any_dw_slide<Emu<512>>});
   rows.push_back({"emu128_pairs", Isa::portable, 2, 16, emu::any_dw_tile<Emu<128>, 2>, nullptr,
                   emu::any_dw_pairs<Emu<128>>});
   rows.push_back({"emu256_pairs", Isa::portable, 2, 32, emu::any_dw_tile<Emu<256>, 2>, nullptr,

@@ -71,8 +71,8 @@ template <typename S, GemmOutput kKind>
 
 // Two by two outputs from column x of the output on, one block of channels.
 template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
-void dw_pairs_group(const DwconvTwoRows& t, const std::byte* packed, int64_t x, int64_t c,
-                    int64_t stored) noexcept {
+[[gnu::always_inline]] inline void dw_pairs_group(const DwconvTwoRows& t, const std::byte* packed,
+                                                  int64_t x, int64_t c, int64_t stored) noexcept {
   using W = typename S::s16;
   constexpr int kRows = kK + kStride, kTaps = (kK + 1) / 2, kWords = 4 * S::kLanes;
   const DwPairsBlock<S> block(packed);
@@ -122,7 +122,8 @@ void dw_pairs_group(const DwconvTwoRows& t, const std::byte* packed, int64_t x, 
 
 // The last group overlaps the one before: what is computed twice is the same.
 template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
-void dw_pairs_rows(const DwconvTwoRows& t) noexcept {
+void dw_pairs_rows(const DwconvTwoRows& rows) noexcept {
+  const DwconvTwoRows t = rows;  // nothing that is stored can change it
   constexpr int kChannels = DwPairsBlock<S>::kChannels;
   const int64_t last = t.common.channels - kChannels;
   for (int64_t x = 0; x < t.count; x += 2) {

@@ -32,8 +32,7 @@ template <typename S, bool kFlip, GemmOutput kKind, int kPhase, bool kStored = t
         sum = S::dot4(sum, quad[j], S::load_bytes(w + ((r * 3 + kx) * 4 + j) * kBytes));
       }
 #pragma GCC unroll 24
-  for (int i = 0; i < 24; ++i)
-    acc[i / 8][i / 4 % 2][i % 4] = S::keep(acc[i / 8][i / 4 % 2][i % 4]);
+  for (int i = 0; i < 24; ++i) acc[i / 8][i / 4 % 2][i % 4] = S::keep(acc[i / 8][i / 4 % 2][i % 4]);
   auto& done = acc[(kPhase + 1) % 3];
   if constexpr (kStored) {
     const int64_t at = (x - 2) * t.common.channels + c;

@@ -85,8 +85,7 @@ void byte_run(const void* a, const void* b, void* y, int64_t n,
   const auto* q = static_cast<const uint8_t*>(b);
   auto* to = static_cast<uint8_t*>(y);
   if constexpr (kPattern == Pattern::vector_vector && has_estimate(kBinaryOf<F>)) {
-    if (call.estimate.settled)
-      return byte_run_estimated<F, true>(p, q, to, n, e, call.estimate, 0);
+    if (call.estimate.settled) return byte_run_estimated<F, true>(p, q, to, n, e, call.estimate, 0);
     double error = 0;
     const ByteEstimate by = estimate_of(kBinaryOf<F>, e, error);
     if (error < kMostError) return byte_run_estimated<F, false>(p, q, to, n, e, by, error);

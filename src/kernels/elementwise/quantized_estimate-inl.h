@@ -39,7 +39,8 @@ template <typename S>
                              : S::load_codes(p));
 }
 
-// kSettled: the estimate holds for every pair of codes, and whether it is near a tie does not matter.
+// kSettled: the estimate holds for every pair of codes, and whether it is near a tie does not
+// matter.
 template <typename S, bool kSettled, typename Estimate>
 void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
                      float error, ExactRun exactly, Estimate estimate) noexcept {
@@ -105,15 +106,13 @@ void add_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, 
 }
 
 template <bool kSettled>
-void multiply_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n,
-                          const Exact& e, const ByteEstimate& by, double error,
-                          ExactRun exactly) noexcept {
+void multiply_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
+                          const ByteEstimate& by, double error, ExactRun exactly) noexcept {
   using S = Vectors;
   const auto factor = S::set(by.factor_a);
   const auto za = S::set(static_cast<float>(-e.left.zero));
   const auto zb = S::set(static_cast<float>(-e.right.zero));
-  run_by_estimate<S, kSettled>(a, b, y, n, e, static_cast<float>(error), exactly,
-                               [=](auto p, auto q) {
-                                 return S::mul(S::mul(S::add(p, za), S::add(q, zb)), factor);
-                               });
+  run_by_estimate<S, kSettled>(
+      a, b, y, n, e, static_cast<float>(error), exactly,
+      [=](auto p, auto q) { return S::mul(S::mul(S::add(p, za), S::add(q, zb)), factor); });
 }

@@ -112,9 +112,10 @@ template <typename S, int kVecs, int kRows, GemmOutput kKind>
 // until then is longer than the way from DRAM.
 constexpr int kFetchedAhead = 8192;
 
-// kRows rows of kVecs vectors of sums; W is packed kPitch vectors wide. kFlip: A is int8. In a last quad of fewer than four k the
-// rest of A counts as zero, and W is packed with zeros. kKind u8, s8: they leave from the registers
-// (two vectors of columns, all there, small scales, no row sums); otherwise they go to `sums`.
+// kRows rows of kVecs vectors of sums; W is packed kPitch vectors wide. kFlip: A is int8. In a last
+// quad of fewer than four k the rest of A counts as zero, and W is packed with zeros. kKind u8, s8:
+// they leave from the registers (two vectors of columns, all there, small scales, no row sums);
+// otherwise they go to `sums`.
 template <typename S, int kMr, int kVecs, int kPitch, int kRows, bool kFlip, GemmOutput kKind>
 void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
   using I = typename S::s32;
@@ -140,7 +141,7 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
       B column[kVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) column[v] = S::load_bytes(b + v * kBytes);
-      // The first tile of all meets panels that lie beyond L2.
+        // The first tile of all meets panels that lie beyond L2.
 #pragma GCC unroll 4
       for (int line = 0; line < kPitch * kBytes; line += 64)
         __builtin_prefetch(b + kFetchedAhead + line, 0, 2);

@@ -11,7 +11,7 @@ namespace tersor::kernels::avx512 {
 
 void winograd_transform_12x32(const WinogradBlock& b) noexcept { transform<simd::Avx512>(b); }
 void winograd_panel_12x32(const WinogradBlock& b, int64_t p) noexcept {
-  panel<simd::Avx512, 12, 2, 3>(b, p);
+  panel<simd::Avx512, 12, 2, 2>(b, p);
 }
 
 }  // namespace tersor::kernels::avx512

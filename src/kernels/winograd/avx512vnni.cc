@@ -11,7 +11,7 @@ namespace tersor::kernels::avx512vnni {
 
 void winograd_transform_14x32(const WinogradBlock& b) noexcept { transform<simd::Avx512Vnni>(b); }
 void winograd_panel_14x32(const WinogradBlock& b, int64_t p) noexcept {
-  panel<simd::Avx512Vnni, 14, 2, 3>(b, p);
+  panel<simd::Avx512Vnni, 14, 2, 2>(b, p);
 }
 
 }  // namespace tersor::kernels::avx512vnni

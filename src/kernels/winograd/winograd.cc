@@ -30,21 +30,22 @@ constexpr WinogradRow kRows[] = {
 #undef ROW
 };
 
-// Transformed weights of a chunk, and transformed pixels and products of a block, are to stay in
-// L2.
+// Transformed weights of a chunk are to stay in L2, and transformed pixels and products of a block,
+// too, unless that were so few tiles that transforming weights for them took longer.
 constexpr int64_t kChunkBytes = 160 << 10;
-constexpr int64_t kBlockBytes = 512 << 10;
+constexpr int64_t kBlockBytes = 768 << 10, kFewTiles = 64;
 
 int64_t chunk_channels(const WinogradWeights& w) noexcept {
-  const int64_t unit = w.row->channels;
-  const int64_t fit =
-      std::max<int64_t>(1, kChunkBytes / (12 * w.row->lines * w.row->nr * unit)) * unit;
-  return std::min(fit, w.padded_c());
+  // In units of channels, all chunks about as long.
+  const int64_t unit = w.row->channels, units = w.padded_c() / unit;
+  const int64_t fit = std::max<int64_t>(1, kChunkBytes / (12 * w.row->lines * w.row->nr * unit));
+  const int64_t chunks = std::max<int64_t>(1, (units + fit - 1) / fit);
+  return (units + chunks - 1) / chunks * unit;
 }
 
 int64_t block_tiles(const WinogradWeights& w, int64_t tiles) noexcept {
   const int64_t each = 36 * (w.padded_c() * 2 + w.row->nr * 4);
-  return block_of(tiles, kBlockBytes / each, w.row->mr);
+  return block_of(tiles, std::max(kBlockBytes / each, kFewTiles), w.row->mr);
 }
 
 size_t input_bytes(const WinogradWeights& w, int64_t tiles) noexcept {

@@ -54,8 +54,7 @@ ConvLines::Padded ConvLines::pad(runtime::StepContext& context, const void* x,
   const int64_t w = (s.ow - 1) * s.stride_w + s.kw;
   const int64_t bytes = s.c * element, line = w * bytes;
   // The last row of all may end with what lies behind the image.
-  const int64_t excess =
-      joined_ ? kernels::RowSource::kLineBytes : (row_ - s.kw * s.c) * element;
+  const int64_t excess = joined_ ? kernels::RowSource::kLineBytes : (row_ - s.kw * s.c) * element;
   Padded p;
   p.joined = joined_;
   p.memory = context.arena->make(DType::kUint8, {s.n * h * line + excess});

@@ -1,7 +1,7 @@
 // Convolutions of few channels (a stem): the pixels under one line of the kernel lie side by side
 // in a channels-last image, so that, once the padding is written out, they are one row of kw * c
-// elements. The kernel then has kh positions of long rows instead of kh * kw of very short ones; or,
-// joined, one of kh * kw * c elements, which is copied together for each tile.
+// elements. The kernel then has kh positions of long rows instead of kh * kw of very short ones;
+// or, joined, one of kh * kw * c elements, which is copied together for each tile.
 #pragma once
 
 #include <vector>

@@ -47,9 +47,15 @@ std::string against_winograd(const ConvShape& expected) {
   return fmt::format("; direct: Winograd does not pay at {}", place_of(expected));
 }
 
-// Output rows a task shall take.
-int64_t row_grain(const ConvShape& s, int threads) {
-  return std::max<int64_t>(1, s.n * s.oh / (4 * static_cast<int64_t>(threads)));
+// run(rows, worker) for all rows of the output of a depthwise convolution, spread over the pool: an
+// even number of them, since two together are cheaper than each alone.
+template <typename Run>
+void run_rows(runtime::StepContext& c, const ConvShape& s, Run&& run) {
+  const int64_t rows = s.n * s.oh, tasks = 4 * static_cast<int64_t>(c.pool->size());
+  c.pool->parallel_for((rows + 1) / 2, (rows / tasks + 1) / 2,
+                       [&](int64_t begin, int64_t end, int worker) {
+                         run(kernels::Range{2 * begin, std::min(2 * end, rows)}, worker);
+                       });
 }
 
 // run(tiles, panels, scratch) for all tiles of a Winograd form, spread over the pool;
@@ -167,11 +173,9 @@ struct FloatDepthwise {
     call.out = c.make(0, dtype_of(common.type), dims).raw_mutable();
     const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
     const auto* weights = reinterpret_cast<const float*>(packed->data());
-    c.pool->parallel_for(
-        shape.n * shape.oh, row_grain(shape, c.pool->size()),
-        [&](int64_t begin, int64_t end, int worker) {
-          kernels::run(*row, shape, weights, call, {begin, end}, scratch.of(worker));
-        });
+    run_rows(c, shape, [&](kernels::Range rows, int worker) {
+      kernels::run(*row, shape, weights, call, rows, scratch.of(worker));
+    });
   }
 };
 
@@ -261,13 +265,9 @@ struct ByteDepthwise {
     call.small_scales = small_scales;
     call.out = c.make(0, numbers.out, dims).raw_mutable();
     const WorkerScratch scratch(c, kernels::scratch_bytes(*row, shape));
-    // Two rows together are cheaper than each alone.
-    const int64_t rows = shape.n * shape.oh;
-    c.pool->parallel_for((rows + 1) / 2, (row_grain(shape, c.pool->size()) + 1) / 2,
-                         [&](int64_t begin, int64_t end, int worker) {
-                           kernels::run(*row, shape, packed->data(), call,
-                                        {2 * begin, std::min(2 * end, rows)}, scratch.of(worker));
-                         });
+    run_rows(c, shape, [&](kernels::Range rows, int worker) {
+      kernels::run(*row, shape, packed->data(), call, rows, scratch.of(worker));
+    });
   }
 };
 
@@ -372,10 +372,12 @@ runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, B
     const auto weights = kernels::pack(row, shape, w, memory->data());
     FloatWinograd<std::remove_const_t<decltype(weights)>> step{std::move(common), weights,
                                                                std::move(memory)};
-    return runtime::Bound{call_of(std::move(step)), row.name}.because(for_winograd(tiles, expected));
+    return runtime::Bound{call_of(std::move(step)), row.name}.because(
+        for_winograd(tiles, expected));
   };
   if (operands.type == kernels::FloatType::bf16 && isa.has(base::Isa::avx512bf16)) {
-    if (const auto* row = kernels::select_winograd_bf16(expected, isa)) return winograd(*row, kTiles2);
+    if (const auto* row = kernels::select_winograd_bf16(expected, isa))
+      return winograd(*row, kTiles2);
   } else if (const auto* row = kernels::select_winograd_f32(expected, isa)) {
     return winograd(*row, kTiles4);
   }
