@@ -66,24 +66,20 @@ namespace {
 #define DW_COLUMN(V, at, a) "movq 512(%1), %%rax\n" LOAD(V, at, a)
 #define DW_WIDENED(V, at, a) "movq 512(%1), %%rax\n" BROADCAST("vpmovzxbw", V, at, a)
 
-// Depthwise 3x3 of stride 1 in fp32, six outputs: three weights and eight columns a line.
-#define DW_FMA(V, w, sum) THREE("vfmadd231ps", V, w, 3, sum)
-#define DW_LINE(V) \
-  LOAD(V, 0, 0) LOAD(V, 128, 1) LOAD(V, 192, 2) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 0, 4) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 1, 4) DW_FMA(V, 0, 5) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 4) DW_FMA(V, 1, 5) DW_FMA(V, 0, 6) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 5) DW_FMA(V, 1, 6) DW_FMA(V, 0, 7) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 6) DW_FMA(V, 1, 7) DW_FMA(V, 0, 8) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 7) DW_FMA(V, 1, 8) DW_FMA(V, 0, 9) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 8) DW_FMA(V, 1, 9) \
-  DW_COLUMN(V, 64, 3) DW_FMA(V, 2, 9)
-#define DW_OUT(V, sum) \
-  THREE("vmaxps", V, 10, sum, sum) THREE("vminps", V, 11, sum, sum) STORE(V, sum)
-#define DW_SIX(V) \
-  LOAD(V, 0, 4) LOAD(V, 0, 5) LOAD(V, 0, 6) LOAD(V, 0, 7) LOAD(V, 0, 8) LOAD(V, 0, 9) \
-  DW_LINE(V) DW_LINE(V) DW_LINE(V) \
-  DW_OUT(V, 4) DW_OUT(V, 5) DW_OUT(V, 6) DW_OUT(V, 7) DW_OUT(V, 8) DW_OUT(V, 9)
+// Depthwise 3x3 of stride 1 in fp32, two rows: a column of four pixels gives three sums to each,
+// of three products; two more add up to an output.
+#define DW_MUL(V, w, sum) THREE("vmulps", V, w, 5, sum)
+#define DW_FMA(V, w, sum) THREE("vfmadd231ps", V, w, 5, sum)
+#define DW_THREE(OP, V, a, b, c) OP(V, 0, a) OP(V, 1, b) OP(V, 2, c)
+#define DW_OUT(V, two, one, a, b, c) \
+  THREE("vaddps", V, c, two, c) THREE("vmaxps", V, 3, c, c) THREE("vminps", V, 4, c, c) STORE(V, c) \
+  THREE("vaddps", V, b, one, two) "vmovaps %%" V #a ", %%" V #one "\n"
+#define DW_FLOATS(V) \
+  DW_COLUMN(V, 64, 5) DW_THREE(DW_MUL, V, 6, 7, 8) \
+  DW_COLUMN(V, 128, 5) DW_THREE(DW_FMA, V, 6, 7, 8) DW_THREE(DW_MUL, V, 9, 10, 11) \
+  DW_COLUMN(V, 192, 5) DW_THREE(DW_FMA, V, 6, 7, 8) DW_THREE(DW_FMA, V, 9, 10, 11) \
+  DW_COLUMN(V, 256, 5) DW_THREE(DW_FMA, V, 9, 10, 11) \
+  DW_OUT(V, 12, 13, 6, 7, 8) DW_OUT(V, 14, 15, 9, 10, 11)
 
 // Four vectors of sums, from a bias and to bytes.
 #define BIAS_4(V, a, b, c, d) LOAD(V, 0, a) LOAD(V, 0, b) LOAD(V, 0, c) LOAD(V, 0, d)
@@ -114,22 +110,16 @@ namespace {
   BIAS_4(V, 8, 9, 10, 11) BIAS_4(V, 12, 13, 14, 15) \
   DW_QUAD(V, op) DW_QUAD(V, op) DW_QUAD(V, op) \
   TO_BYTES(V, 8, 9, 10, 11) TO_BYTES(V, 12, 13, 14, 15)
-// ... four of two quads that share two columns.
-#define DW_QUADS(V, op) \
+// ... two rows of them from a zipped quad of a column, each with three sums in flight.
+#define DW_SLIDE(V, op) \
   DW_COLUMN(V, 0, 0) DW_COLUMN(V, 64, 1) DW_COLUMN(V, 128, 2) DW_COLUMN(V, 192, 3) \
-  DW_COLUMN(V, 256, 4) DW_COLUMN(V, 320, 5) \
-  DW_ZIP_BYTES(V, 0, 1, 6, 7) DW_ZIP_BYTES(V, 2, 3, 8, 9) DW_ZIP_BYTES(V, 4, 5, 10, 11) \
-  DW_ZIP_WORDS(V, 6, 7, 8, 9, 12, 13, 14, 15) \
-  DW_DOT_4(V, op, 12, 13, 14, 15, 16, 17, 18, 19) DW_DOT_4(V, op, 12, 13, 14, 15, 20, 21, 22, 23) \
-  DW_ZIP_WORDS(V, 8, 9, 10, 11, 0, 1, 2, 3) \
-  DW_DOT_4(V, op, 0, 1, 2, 3, 24, 25, 26, 27) DW_DOT_4(V, op, 0, 1, 2, 3, 28, 29, 30, 31)
-#define DW_FOUR(V, op) \
-  BIAS_4(V, 16, 17, 18, 19) BIAS_4(V, 20, 21, 22, 23) \
-  BIAS_4(V, 24, 25, 26, 27) BIAS_4(V, 28, 29, 30, 31) \
-  DW_QUADS(V, op) DW_QUADS(V, op) DW_QUADS(V, op) \
-  TO_BYTES(V, 16, 17, 18, 19) TO_BYTES(V, 20, 21, 22, 23) \
-  TO_BYTES(V, 24, 25, 26, 27) TO_BYTES(V, 28, 29, 30, 31)
-
+  DW_ZIP_BYTES(V, 0, 1, 4, 5) DW_ZIP_BYTES(V, 2, 3, 6, 7) \
+  DW_ZIP_WORDS(V, 4, 5, 6, 7, 0, 1, 2, 3) \
+  DW_DOT_4(V, op, 0, 1, 2, 3, 8, 9, 10, 11) DW_DOT_4(V, op, 0, 1, 2, 3, 12, 13, 14, 15) \
+  DW_DOT_4(V, op, 0, 1, 2, 3, 16, 17, 18, 19) DW_DOT_4(V, op, 0, 1, 2, 3, 20, 21, 22, 23) \
+  DW_DOT_4(V, op, 0, 1, 2, 3, 24, 25, 26, 27) DW_DOT_4(V, op, 0, 1, 2, 3, 28, 29, 30, 31) \
+  TO_BYTES(V, 8, 9, 10, 11) TO_BYTES(V, 12, 13, 14, 15) \
+  BIAS_4(V, 8, 9, 10, 11) BIAS_4(V, 12, 13, 14, 15)
 // ... in words, two by two outputs from four columns of two zipped pairs of pixels.
 #define DW_PAIR(V) \
   DW_WIDENED(V, 0, 0) DW_WIDENED(V, 64, 1) \
@@ -185,13 +175,13 @@ MIX_512(pairs_avx512, COLUMNS_2("zmm") ROWS_12(WORDS_ROW, "zmm"))
 MIX_256(pairs_avxvnni,
         COLUMNS_2("ymm") ROWS_6(FUSED_ROW, "ymm", "vpbroadcastd", "%{vex%} vpdpwssd"))
 MIX_512(pairs_avx512vnni, COLUMNS_2("zmm") ROWS_14(FUSED_ROW, "zmm", "vpbroadcastd", "vpdpwssd"))
-MIX_256(dw_fma_avx2, DW_SIX("ymm"))
-MIX_512(dw_fma_avx512, DW_SIX("zmm"))
+MIX_256(dw_fma_avx2, DW_FLOATS("ymm"))
+MIX_512(dw_fma_avx512, DW_FLOATS("zmm"))
 MIX_256(dw_pairs_avx2, DW_TWO_BY_TWO("ymm"))
 MIX_512(dw_pairs_avx512, DW_TWO_BY_TWO("zmm"))
-MIX_256(dw_quads_32, DW_TWO("ymm", "vpdpbusd"))
 MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
-MIX_512(dw_quads_64, DW_FOUR("zmm", "vpdpbusd"))
+MIX_512(dw_slide_32, DW_SLIDE("ymm", "vpdpbusd"))
+MIX_512(dw_slide_64, DW_SLIDE("zmm", "vpdpbusd"))
 
 // One vector; what was loaded is dropped.
 template <int kWidth>
@@ -253,13 +243,13 @@ constexpr Mix kMixes[] = {
     {"pairs", Isa::avx512, 12 * 32 * 2, pairs_avx512},
     {"pairs", Isa::avxvnni, 6 * 16 * 2, pairs_avxvnni},
     {"pairs", Isa::avx512vnni, 14 * 32 * 2, pairs_avx512vnni},
-    {"dw_fma", Isa::avx2, 6 * 9 * 8, dw_fma_avx2},
-    {"dw_fma", Isa::avx512, 6 * 9 * 16, dw_fma_avx512},
+    {"dw_fma", Isa::avx2, 2 * 9 * 8, dw_fma_avx2},
+    {"dw_fma", Isa::avx512, 2 * 9 * 16, dw_fma_avx512},
     {"dw_pairs", Isa::avx2, 4 * 9 * 16, dw_pairs_avx2},
     {"dw_pairs", Isa::avx512, 4 * 9 * 32, dw_pairs_avx512},
-    {"dw_quads_32", Isa::avxvnni, 2 * 9 * 32, dw_quads_avxvnni},
-    {"dw_quads_32", Isa::avx512vnni, 2 * 9 * 32, dw_quads_32},
-    {"dw_quads_64", Isa::avx512vnni, 4 * 9 * 64, dw_quads_64},
+    {"dw_quads", Isa::avxvnni, 2 * 9 * 32, dw_quads_avxvnni},
+    {"dw_slide_32", Isa::avx512vnni, 2 * 9 * 32, dw_slide_32},
+    {"dw_slide_64", Isa::avx512vnni, 2 * 9 * 64, dw_slide_64},
 };
 
 using Stream = void (*)(const std::byte*, std::byte*, int64_t) noexcept;

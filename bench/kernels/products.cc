@@ -39,8 +39,10 @@ constexpr Layer kLayers[] = {
     {"MobileNetV2", 14, 14, 96, 576},
     {"MobileNetV2", 14, 14, 576, 96},
     {"MobileNetV2", 7, 7, 320, 1280},
+    {"MobileNetV1", 56, 56, 128, 128, 3, 1, true},
     {"MobileNetV2", 112, 112, 32, 32, 3, 1, true},
     {"MobileNetV2", 56, 56, 144, 144, 3, 1, true},
+    {"MobileNetV2", 28, 28, 192, 192, 3, 1, true},
     {"MobileNetV2", 14, 14, 384, 384, 3, 1, true},
     {"MobileNetV2", 112, 112, 96, 96, 3, 2, true},
     {"BERT", 1, 128, 768, 768, 1, 1, false, true, kMiddle},
@@ -220,8 +222,9 @@ Candidate depthwise(const DwconvU8S8Row& row, const Bytes& work, uint8_t zero) {
   // The mixes are those of stride 1.
   const char* mix = s.stride_w > 1   ? ""
                     : row.pairs      ? "dw_pairs"
-                    : row.block > 32 ? "dw_quads_64"
-                                     : "dw_quads_32";
+                    : !row.slide     ? "dw_quads"
+                    : row.block > 32 ? "dw_slide_64"
+                                     : "dw_slide_32";
   return candidate(row, mix, products_of(s), [=, call = dw_call(*work)] {
     run(row, p->work->shape, p->weights.data(), call, {0, p->work->shape.oh}, p->scratch->data());
   });

@@ -16,7 +16,7 @@ void dwconv_f32_4x32(const DwconvF32Tile& t, int rows) noexcept {
 
 void dwconv_f32_line(const DwconvF32Line& t) noexcept { any_dw_line<simd::Avx512>(t); }
 
-void dwconv_f32_slide(const DwconvF32Line& t) noexcept { any_dw_slide<simd::Avx512>(t); }
+void dwconv_f32_slide(const DwconvF32Line& t) noexcept { any_dw_slide<simd::Avx512, 4>(t); }
 
 void dwconv_u8s8_2x64(const DwconvU8S8Tile& t, int rows) noexcept {
   any_dw_tile<simd::Avx512, 2>(t, rows);

@@ -9,7 +9,7 @@
 
 namespace tersor::kernels {
 
-#define ROW(isa, mr, block, lanes)                                           \
+#define ROW(isa, mr, block, lanes, most)                                       \
   namespace isa {                                                            \
   void dwconv_f32_##mr##x##block(const DwconvF32Tile& t, int rows) noexcept; \
   void dwconv_f32_line(const DwconvF32Line& t) noexcept;                     \
@@ -40,9 +40,9 @@ namespace tersor::kernels {
 namespace {
 
 constexpr DwconvF32Row kF32Rows[] = {
-#define ROW(isa, mr, block, lanes)                                            \
+#define ROW(isa, mr, block, lanes, most)                                        \
   {"dwconv_f32_" #isa "_" #mr "x" #block, base::Isa::isa,       mr,    block, \
-   isa::dwconv_f32_##mr##x##block,        isa::dwconv_f32_line, lanes, isa::dwconv_f32_slide},
+   isa::dwconv_f32_##mr##x##block,        isa::dwconv_f32_line, lanes, isa::dwconv_f32_slide, most},
 #include "kernels/dwconv/rows_f32.inc"
 #undef ROW
 };
@@ -148,7 +148,7 @@ void pack(const DwconvF32Row& row, const ConvShape& s, const float* w, float* pa
 }
 
 size_t scratch_bytes(const DwconvF32Row& row, const ConvShape& s) noexcept {
-  return static_cast<size_t>(std::max(row.mr * s.positions(), (s.kh + 1) * line_width(s, s.ow))) *
+  return static_cast<size_t>(std::max(row.mr * s.positions(), (s.kh + row.most_rows - 1) * line_width(s, s.ow))) *
          sizeof(void*);
 }
 
@@ -171,21 +171,20 @@ void run_lines(const DwconvF32Row& row, const ConvShape& s, const float* packed,
   l.bias = call.bias;
   l.min = call.min;
   l.max = call.max;
-  l.below = nullptr;
-  const int64_t piece = channel_piece(s, l.width, row.lanes, element), line = s.ow * s.c * element;
-  const bool two_rows = slides(s);
+  const int64_t piece = channel_piece(s, l.width, row.lanes, element);
+  const bool sliding = slides(s);
   for (int64_t c = 0; c < s.c; c += piece) {
     l.piece = {c, std::min(c + piece, s.c)};
-    for (int64_t y = output_rows.begin; y < output_rows.end;) {
-      const bool two = two_rows && y + 1 < output_rows.end && y % s.oh + 1 < s.oh;
+    for (int64_t y = output_rows.begin; y < output_rows.end; y += l.rows) {
+      // All of one image.
+      const int64_t left = std::min(output_rows.end - y, s.oh - y % s.oh);
+      l.rows = !sliding ? 1 : left >= row.most_rows ? row.most_rows : left >= 2 ? 2 : 1;
       with_elements(call.type, call.in, [&]<typename T>(const T* in) {
-        find_columns(s, in, static_cast<const T*>(call.padding), y, s.kh + (two_rows ? 1 : 0),
-                     l.width, reinterpret_cast<const T**>(columns));
+        find_columns(s, in, static_cast<const T*>(call.padding), y, s.kh + l.rows - 1, l.width,
+                     reinterpret_cast<const T**>(columns));
       });
-      l.out = static_cast<std::byte*>(call.out) + y * line;
-      l.below = two ? static_cast<std::byte*>(l.out) + line : nullptr;
-      (two_rows ? row.slide : row.line)(l);
-      y += two ? 2 : 1;
+      l.out = static_cast<std::byte*>(call.out) + y * s.ow * s.c * element;
+      (sliding ? row.slide : row.line)(l);
     }
   }
 }

@@ -52,7 +52,7 @@ struct DwconvF32Line {
   void* out;
   const float* bias;  // may be null
   float min, max;
-  void* below;  // `slide` only: the next row of outputs, or null; columns then has kh + 1 rows
+  int rows;     // `slide` only: so many rows of outputs, of which columns has all pixels
 };
 struct DwconvF32Row {
   const char* name;
@@ -61,7 +61,8 @@ struct DwconvF32Row {
   void (*tile)(const DwconvF32Tile&, int rows) noexcept;
   void (*line)(const DwconvF32Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= lanes
   int lanes;
-  void (*slide)(const DwconvF32Line&) noexcept;  // the same for 3 x 3, stride 1, two rows at once
+  void (*slide)(const DwconvF32Line&) noexcept;  // the same for 3 x 3, stride 1, in dense rows
+  int most_rows;  // that slide takes at once
 };
 std::span<const DwconvF32Row> dwconv_f32_rows() noexcept;  // best last
 const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept;

@@ -120,52 +120,77 @@ void any_dw_line(const DwconvF32Line& t) noexcept {
   });
 }
 
-// Two rows of 3 x 3 windows of stride 1, one vector of channels: each column of four pixels is
-// loaded once. What it adds to the outputs x, x - 1 and x - 2 of a row are sums of their own, so
+// kRows rows of 3 x 3 windows of stride 1, one vector of channels: each column of kRows + 2 pixels
+// is loaded once. What it adds to the outputs x, x - 1 and x - 2 of a row are sums of their own, so
 // that no chain of additions is longer than three products.
-template <typename S, typename T>
-void dw_slide_rows(const DwconvF32Line& line) noexcept {
+template <typename S, typename T, int kRows>
+struct DwSlideF32 {
   using F = typename S::f32;
-  const DwconvF32Line t = line;  // nothing that is stored can change it
-  const F low = S::set(t.min), high = S::set(t.max);
-  T* const rows[2] = {static_cast<T*>(t.out), static_cast<T*>(t.below)};
-  for (int64_t from = t.piece.begin; from < t.piece.end; from += S::kLanes) {
-    const int64_t c = from + S::kLanes <= t.channels ? from : t.channels - S::kLanes;
-    F weight[3][3];
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) weight[i / 3][i % 3] = S::load(t.w + i * t.padded + c);
-    const F bias = t.bias ? S::load(t.bias + c) : S::set(0.0f);
-    F two[2] = {bias, bias}, one[2] = {bias, bias};  // sums of as many columns
-    const T* const* in = reinterpret_cast<const T* const*>(t.columns);
-    for (int64_t x = 0; x < t.width; ++x, ++in) {
-      F sum[2][3];
+  const T* const* columns;
+  int64_t width, channels, c, line;
+  T* out;
+  F weight[3][3], bias, low, high;
+  F one[kRows], two[kRows];  // of each row, sums of as many columns
+
+  // Those of the outputs x - kFirst to x - kLast that exist.
+  template <int kFirst, int kLast>
+  [[gnu::always_inline]] inline void column(int64_t x) noexcept {
+    F sum[kRows][3];
+#pragma GCC unroll 6
+    for (int y = 0; y < kRows + 2; ++y) {
+      const F pixel = S::load(columns[y * width + x] + c);
 #pragma GCC unroll 4
-      for (int y = 0; y < 4; ++y) {
-        const F column = S::load(in[y * t.width] + c);
-#pragma GCC unroll 2
-        for (int r = 0; r < 2; ++r) {
-          const int ky = y - r;
-          if (ky < 0 || ky > 2) continue;
+      for (int r = 0; r < kRows; ++r) {
+        const int ky = y - r;
+        if (ky < 0 || ky > 2) continue;
 #pragma GCC unroll 3
-          for (int kx = 0; kx < 3; ++kx)
-            sum[r][kx] = ky == 0 && kx > 0
-                             ? S::mul(column, weight[0][kx])
-                             : S::fmadd(column, weight[ky][kx], ky ? sum[r][kx] : bias);
+        for (int kx = kFirst; kx <= kLast; ++kx) {
+          F& to = sum[r][kx];
+          to = ky == 0 && kx > 0 ? S::mul(pixel, weight[0][kx])
+                                 : S::fmadd(pixel, weight[ky][kx], ky == 0 ? bias : to);
         }
       }
-#pragma GCC unroll 2
-      for (int r = 0; r < 2; ++r) {
-        if (x >= 2 && rows[r])
-          S::store(rows[r] + (x - 2) * t.channels + c,
-                   S::min(high, S::max(low, S::add(two[r], sum[r][2]))));
-        two[r] = S::add(one[r], sum[r][1]);
-        one[r] = sum[r][0];
-      }
     }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      if constexpr (kLast == 2)
+        S::store(out + r * line + (x - 2) * channels + c,
+                 S::min(high, S::max(low, S::add(two[r], sum[r][2]))));
+      if constexpr (kFirst <= 1 && kLast >= 1) two[r] = S::add(one[r], sum[r][1]);
+      if constexpr (kFirst == 0) one[r] = sum[r][0];
+    }
+  }
+};
+
+template <typename S, typename T, int kRows>
+void dw_slide_rows(const DwconvF32Line& t) noexcept {
+  DwSlideF32<S, T, kRows> s;
+  s.columns = reinterpret_cast<const T* const*>(t.columns);
+  s.width = t.width;
+  s.channels = t.channels;
+  s.line = t.count * t.channels;
+  s.out = static_cast<T*>(t.out);
+  s.low = S::set(t.min);
+  s.high = S::set(t.max);
+  const int64_t end = t.piece.end, count = t.count;
+  for (int64_t from = t.piece.begin; from < end; from += S::kLanes) {
+    s.c = from + S::kLanes <= s.channels ? from : s.channels - S::kLanes;
+#pragma GCC unroll 9
+    for (int i = 0; i < 9; ++i) s.weight[i / 3][i % 3] = S::load(t.w + i * t.padded + s.c);
+    s.bias = t.bias ? S::load(t.bias + s.c) : S::set(0.0f);
+    s.template column<0, 0>(0);
+    s.template column<0, 1>(1);
+    for (int64_t x = 2; x < count; ++x) s.template column<0, 2>(x);
+    if (count > 1) s.template column<1, 2>(count);
+    s.template column<2, 2>(count + 1);
   }
 }
 
-template <typename S>
+template <typename S, int kMostRows>
 void any_dw_slide(const DwconvF32Line& t) noexcept {
-  with_elements(t.type, t.out, [&]<typename T>(T*) { dw_slide_rows<S, T>(t); });
+  with_elements(t.type, t.out, [&]<typename T>(T*) {
+    if (t.rows == 1) return dw_slide_rows<S, T, 1>(t);
+    if (t.rows == 2) return dw_slide_rows<S, T, 2>(t);
+    if constexpr (kMostRows > 2) dw_slide_rows<S, T, kMostRows>(t);
+  });
 }

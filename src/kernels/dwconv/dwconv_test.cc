@@ -30,11 +30,11 @@ std::vector<DwconvF32Row> f32_rows() {
   for (const DwconvF32Row& row : dwconv_f32_rows())
     if (here.has(row.isa)) rows.push_back(row);
   rows.push_back({"emu128", Isa::portable, 4, 4, emu::any_dw_tile<Emu<128>, 4, 1>,
-                  emu::any_dw_line<Emu<128>>, 4, emu::any_dw_slide<Emu<128>>});
+                  emu::any_dw_line<Emu<128>>, 4, emu::any_dw_slide<Emu<128>, 2>, 2});
   rows.push_back({"emu256", Isa::portable, 4, 16, emu::any_dw_tile<Emu<256>, 4, 2>,
-                  emu::any_dw_line<Emu<256>>, 8, emu::any_dw_slide<Emu<256>>});
+                  emu::any_dw_line<Emu<256>>, 8, emu::any_dw_slide<Emu<256>, 4>, 4});
   rows.push_back({"emu512", Isa::portable, 4, 32, emu::any_dw_tile<Emu<512>, 4, 2>,
-                  emu::any_dw_line<Emu<512>>, 16, emu::any_dw_slide<Emu<512>>});
+                  emu::any_dw_line<Emu<512>>, 16, emu::any_dw_slide<Emu<512>, 3>, 3});
   return rows;
 }
 

@@ -142,7 +142,7 @@ void any_dw_tile(const DwconvU8S8Tile& t, int rows) noexcept {
 // kGroups groups of neighbouring outputs of a line, one block of channels; the first `stored`
 // outputs are kept.
 template <typename S, int kKw, int kStride, bool kFlip, GemmOutput kKind, int kGroups>
-void dw_groups(const DwconvU8S8Line& t, const std::byte* block, int64_t x, int64_t c,
+[[gnu::always_inline]] inline void dw_groups(const DwconvU8S8Line& t, const std::byte* block, int64_t x, int64_t c,
                int64_t stored) noexcept {
   using I = typename S::s32;
   using B = typename S::bytes;
@@ -201,13 +201,14 @@ void dw_groups(const DwconvU8S8Line& t, const std::byte* block, int64_t x, int64
 
 // The last group overlaps the one before: what is computed twice is the same.
 template <typename S, int kKw, int kStride, bool kFlip, GemmOutput kKind>
-void dw_line(const DwconvU8S8Line& t) noexcept {
+void dw_line(const DwconvU8S8Line& line) noexcept {
+  const DwconvU8S8Line t = line;  // nothing that is stored can change it
   constexpr int kBytes = S::kBytes;
   constexpr int64_t kOutputs = dwconv_group(kKw, kStride, kBytes >= 64).outputs;
   constexpr int kGroups = kBytes >= 64 ? static_cast<int>(4 / kOutputs) : 1;
   constexpr int64_t kStep = kGroups * kOutputs;
   const int64_t last = t.common.channels - kBytes;
-  const auto blocks = [&](int64_t x, int64_t stored, auto groups) {
+  const auto blocks = [&](int64_t x, int64_t stored, auto groups) __attribute__((always_inline)) {
     const std::byte* block = t.common.packed + t.blocks.begin * t.common.block_bytes;
     for (int64_t b = t.blocks.begin; b < t.blocks.end; ++b, block += t.common.block_bytes)
       dw_groups<S, kKw, kStride, kFlip, kKind, groups.value>(

@@ -115,15 +115,14 @@ ByteEstimate settle_one(const ByteBinaryCall& call) noexcept {
   const ByteEstimate first = estimate_of(kBinaryOf<F>, e, error);
   if (!(error < kMostError)) return {};
   // What rounds to the wrong side of a tie is some roundings away from it: a little more or less of
-  // the estimate moves it.
-  constexpr int kTries = 9;
-  for (int i = 0; i < kTries; ++i) {
-    const auto step = static_cast<float>((i + 1) / 2 * (i % 2 ? 1 : -1));
+  // the constant or of a factor moves it.
+  const auto around = [](int i) { return static_cast<float>((i + 1) / 2 * (i % 2 ? 1 : -1)); };
+  constexpr bool kSum = kBinaryOf<F> != Binary::mul;
+  for (int i = 0; i < (kSum ? 81 : 9); ++i) {
     ByteEstimate by = first;
-    if constexpr (kBinaryOf<F> == Binary::mul)
-      by.factor_a *= 1 + step * 0x1p-23f;
-    else
-      by.constant += step * 0x1p-19f;
+    by.factor_a *= 1 + around(kSum ? i / 9 % 3 : i) * 0x1p-23f;
+    by.factor_b *= 1 + around(i / 27) * 0x1p-23f;
+    by.constant += around(i % 9) * 0x1p-19f;
     if (!holds<F>(e, by)) continue;
     by.settled = true;
     return by;
