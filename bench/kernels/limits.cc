@@ -73,7 +73,7 @@ namespace {
 #define DW_THREE(OP, V, a, b, c) OP(V, 0, a) OP(V, 1, b) OP(V, 2, c)
 #define DW_OUT(V, two, one, a, b, c) \
   THREE("vaddps", V, c, two, c) THREE("vmaxps", V, 3, c, c) THREE("vminps", V, 4, c, c) STORE(V, c) \
-  THREE("vaddps", V, b, one, two) "vmovaps %%" V #a ", %%" V #one "\n"
+  THREE("vaddps", V, b, one, two) THREE("vaddps", V, 3, a, one)
 #define DW_FLOATS(V) \
   DW_COLUMN(V, 64, 5) DW_THREE(DW_MUL, V, 6, 7, 8) \
   DW_COLUMN(V, 128, 5) DW_THREE(DW_FMA, V, 6, 7, 8) DW_THREE(DW_MUL, V, 9, 10, 11) \

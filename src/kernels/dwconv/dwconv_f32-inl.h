@@ -146,8 +146,7 @@ struct DwSlideF32 {
 #pragma GCC unroll 3
         for (int kx = kFirst; kx <= kLast; ++kx) {
           F& to = sum[r][kx];
-          to = ky == 0 && kx > 0 ? S::mul(pixel, weight[0][kx])
-                                 : S::fmadd(pixel, weight[ky][kx], ky == 0 ? bias : to);
+          to = ky == 0 ? S::mul(pixel, weight[0][kx]) : S::fmadd(pixel, weight[ky][kx], to);
         }
       }
     }
@@ -157,7 +156,7 @@ struct DwSlideF32 {
         S::store(out + r * line + (x - 2) * channels + c,
                  S::min(high, S::max(low, S::add(two[r], sum[r][2]))));
       if constexpr (kFirst <= 1 && kLast >= 1) two[r] = S::add(one[r], sum[r][1]);
-      if constexpr (kFirst == 0) one[r] = sum[r][0];
+      if constexpr (kFirst == 0) one[r] = S::add(sum[r][0], bias);
     }
   }
 };
@@ -180,6 +179,7 @@ void dw_slide_rows(const DwconvF32Line& t) noexcept {
     s.bias = t.bias ? S::load(t.bias + s.c) : S::set(0.0f);
     s.template column<0, 0>(0);
     s.template column<0, 1>(1);
+#pragma GCC unroll 2
     for (int64_t x = 2; x < count; ++x) s.template column<0, 2>(x);
     if (count > 1) s.template column<1, 2>(count);
     s.template column<2, 2>(count + 1);
