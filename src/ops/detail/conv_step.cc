@@ -271,6 +271,26 @@ struct ByteDepthwise {
   }
 };
 
+// Tiles of many images share the transformed weights: Winograd pays for batches where it does not for
+// one image.
+struct ByteConvByBatch {
+  ByteConv direct;
+  ByteWinograd tiles;
+  int64_t from;  // images
+
+  void operator()(runtime::StepContext& c) const {
+    const Dims& in = c.in(direct.form.x).dims();
+    !in.empty() && in[0] >= from ? tiles(c) : direct(c);
+  }
+};
+
+// The least batch for which Winograd is the choice, 0 if it is not a small one.
+int64_t winograd_batch(ConvShape expected, base::IsaSet isa) {
+  for (expected.n = 2; expected.n <= 8; ++expected.n)
+    if (kernels::select_winograd(expected, isa)) return expected.n;
+  return 0;
+}
+
 template <typename Step>
 runtime::Call call_of(Step step) {
   return [step = std::make_shared<const Step>(std::move(step))](runtime::StepContext& c) {
@@ -422,21 +442,31 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
     }
   }
   const bool no_zeros = numbers.w_signed && numbers.zw.empty();  // of the weights
+  const ConvShape expected = form.expected_shape();
+  const auto in_tiles = [&](const kernels::WinogradRow& row, ByteNumbers own) {
+    auto memory = Buffer::allocate(kernels::winograd_packed_bytes(row, shape));
+    std::vector<int32_t> sums(static_cast<size_t>(shape.oc));
+    const auto weights =
+        kernels::winograd_pack(row, shape, reinterpret_cast<const int8_t*>(weight.raw()),
+                               reinterpret_cast<int8_t*>(memory->data()), sums.data());
+    return ByteWinograd{form, weights, std::move(memory),
+                        ByteEpilogue(std::move(own), std::move(sums)),
+                        std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
+  };
+  std::optional<ByteWinograd> tiles;  // for batches
+  int64_t batch = 0;
   std::string direct;
   if (no_zeros && !form.zero_point) {
-    const ConvShape expected = form.expected_shape();
-    direct = against_winograd(expected);
-    if (const auto* row = kernels::select_winograd(expected, isa)) {
-      auto memory = Buffer::allocate(kernels::winograd_packed_bytes(*row, shape));
-      std::vector<int32_t> sums(static_cast<size_t>(shape.oc));
-      const auto weights =
-          kernels::winograd_pack(*row, shape, reinterpret_cast<const int8_t*>(weight.raw()),
-                                 reinterpret_cast<int8_t*>(memory->data()), sums.data());
-      ByteWinograd step{form, weights, std::move(memory),
-                        ByteEpilogue(std::move(numbers), std::move(sums)),
-                        std::vector<uint8_t>(static_cast<size_t>(shape.c), pad)};
-      return runtime::Bound{call_of(std::move(step)), row->name, true}.because(
+    if (const auto* row = kernels::select_winograd(expected, isa))
+      return runtime::Bound{call_of(in_tiles(*row, std::move(numbers))), row->name, true}.because(
           for_winograd(kTiles4, expected) + "; exact in 16 and 32 bits");
+    direct = against_winograd(expected);
+    if (form.expected.size() == 4 && form.expected[0] < 0) batch = winograd_batch(expected, isa);
+    if (batch > 0) {
+      ConvShape many = expected;
+      many.n = batch;
+      tiles = in_tiles(*kernels::select_winograd(many, isa), numbers);
+      direct += fmt::format(" for fewer than {} images", batch);
     }
   }
   // Zeros against the excess of a row are zeros only where the weights' zero point is 0. Magnitudes
@@ -451,6 +481,10 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
   const std::string why = why_exact(*product.weights.row) + direct;
   ByteConv step{form, std::move(product), layout.flatten, lines,
                 std::vector<uint8_t>(static_cast<size_t>(shape.group_inputs()), pad)};
+  if (tiles)
+    return runtime::Bound{call_of(ByteConvByBatch{std::move(step), *std::move(tiles), batch}), name,
+                          true}
+        .because(why);
   return runtime::Bound{call_of(std::move(step)), name, true}.because(why);
 }
 
