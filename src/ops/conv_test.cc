@@ -107,6 +107,32 @@ TEST(ConvBind, HalvesOfKnownSizeRunByWinograd) {
   }
 }
 
+// 7x7 of 64 channels: with VNNI one image is convolved directly, several by Winograd.
+TEST(ConvBind, BytesOfBatchesEqualTheDefinition) {
+  Random r(9);
+  const Attributes attributes = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}};
+  const Tensor w = r.bytes({64, 64, 3, 3}, DType::kInt8);
+  const QuantParams qx = r.params(DType::kUint8, 1, -1, true);
+  const QuantParams qw{{0.01F}, {0}, -1}, qy{{qx.scales[0] * 20}, {100}, -1};
+  for (int64_t images : {1, 2, 5}) {
+    const Tensor x = r.bytes({images, 64, 7, 7}, DType::kUint8);
+    const Tensor want =
+        run("QLinearConv", 21,
+            {x, scale_tensor(qx), zero_tensor(qx, DType::kUint8), w, scale_tensor(qw),
+             zero_tensor(qw, DType::kInt8), scale_tensor(qy), zero_tensor(qy, DType::kUint8)},
+            attributes)[0];
+    StepCase c{.op = "Conv", .attributes = attributes};
+    c.inputs = {{x, qx}, {w, qw, true}};
+    c.out = DType::kUint8;
+    c.out_quant = qy;
+    c.channels_last = true;
+    c.out_dims = {-1, 64, 7, 7};
+    for (base::Isa isa : machine_isas())
+      expect_same(run_step(c, isa, 2), want,
+                  std::to_string(images) + " images " + std::string(base::name(isa)));
+  }
+}
+
 TEST(ConvBind, BytesEqualTheDefinition) {
   Random r(2);
   for (int i = 0; i < 80; ++i) {
