@@ -72,7 +72,7 @@ class Compiler {
   std::shared_ptr<Plan> attempt() {
     Lowering l{options_, constraints_, source_, {}};
     ops::infer_shapes(l.model);
-    const int64_t piece = depth_ == 0 ? samples_of_a_piece(l.model) : 0;
+    const PieceSizes piece = depth_ == 0 ? piece_sizes(l.model) : PieceSizes{};
     if (options_.fuse) {
       fuse_clip(l);
       fuse_bias(l);

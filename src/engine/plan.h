@@ -49,6 +49,11 @@ struct Step {
   int info = -1;                     // index into Plan::info
 };
 
+// Of a batch that may be run in pieces (lower/samples.h), in samples; 0: it may not.
+struct PieceSizes {
+  int64_t least = 0, best = 0;
+};
+
 struct Plan {
   std::vector<Slot> slots;
   std::vector<std::pair<int, Tensor>> constants;  // slots filled before the first step
@@ -58,8 +63,7 @@ struct Plan {
   std::vector<StepInfo> info;
   std::vector<std::pair<int, std::string>> taps;  // slot -> kept value
   size_t weight_bytes = 0;
-  // A batch may be run in pieces of at least so many samples; 0: it may not (lower/samples.h).
-  int64_t piece = 0;
+  PieceSizes piece;
 
   int input_count() const { return static_cast<int>(inputs.size()); }
 };

@@ -122,11 +122,12 @@ std::vector<Tensor> Session::run(std::span<const Tensor> inputs, const Tap& tap,
 
 // Pieces to run `inputs` in: as many for each thread as for the others.
 int64_t Session::pieces(std::span<const Tensor> inputs) const {
-  if (plan_->piece == 0) return 1;
+  if (plan_->piece.least == 0) return 1;
   const int64_t batch = inputs[0].dim(0), threads = pool_->size();
   for (const Tensor& t : inputs)
     if (t.dim(0) != batch) return 1;
-  return batch / plan_->piece / threads * threads;
+  const int64_t count = batch / plan_->piece.best / threads * threads;
+  return count > 0 ? count : batch / plan_->piece.least >= threads ? threads : 1;
 }
 
 std::vector<Tensor> Session::run_pieces(std::span<const Tensor> inputs, int64_t count) const {

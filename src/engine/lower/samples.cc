@@ -176,9 +176,9 @@ int64_t elements_of_a_sample(const ir::Type& type) {
 
 }  // namespace
 
-int64_t samples_of_a_piece(const ir::Model& model) {
+PieceSizes piece_sizes(const ir::Model& model) {
   const ir::Graph& g = model.graph;
-  if (!g.captures.empty() || !Independence(g).holds()) return 0;
+  if (!g.captures.empty() || !Independence(g).holds()) return {};
   int64_t macs = 0, weights = 0, results = 0;
   for (const ir::Node& node : g.nodes) {
     const int64_t products = ops::multiply_accumulates(g, node);
@@ -188,10 +188,11 @@ int64_t samples_of_a_piece(const ir::Model& model) {
   for (const ir::Value& v : g.values)
     if (v.constant) weights += v.constant->count();
   // Work that makes the calls of all steps small; and weights, which each piece reads again, should
-  // not be more than what it computes.
+  // not be much more than what it computes.
   constexpr int64_t kWork = 50'000'000;
-  if (macs <= 0 || results <= 0) return 0;
-  return std::max((kWork + macs - 1) / macs, weights / results);
+  if (macs <= 0 || results <= 0) return {};
+  const int64_t enough = (kWork + macs - 1) / macs;
+  return {std::max(enough, weights / results), std::max(enough, 2 * weights / results)};
 }
 
 }  // namespace tersor::engine
