@@ -1,6 +1,6 @@
 // The loops of lut. No include guard.
 
-inline void bytes(const uint8_t* entries, const uint8_t* x, uint8_t* y, int64_t n) noexcept {
+inline void one_by_one(const uint8_t* entries, const uint8_t* x, uint8_t* y, int64_t n) noexcept {
   int64_t i = 0;
   for (; i + 8 <= n; i += 8) {
     uint64_t in, out = 0;
@@ -17,4 +17,4 @@ inline void floats(const float* entries, const uint8_t* x, float* y, int64_t n) 
   for (int64_t i = 0; i < n; ++i) y[i] = entries[x[i]];
 }
 
-constexpr Table make_table(base::Isa isa) noexcept { return {isa, bytes, floats}; }
+constexpr Table make_table(base::Isa isa, Bytes bytes) noexcept { return {isa, bytes, floats}; }

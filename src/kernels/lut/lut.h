@@ -8,10 +8,11 @@
 
 namespace tersor::kernels::lut {
 
+using Bytes = void (*)(const uint8_t* entries, const uint8_t* x, uint8_t* y, int64_t n) noexcept;
 struct Table {
   base::Isa isa;
   // y[i] = entries[x[i]]; y may be x.
-  void (*bytes)(const uint8_t* entries, const uint8_t* x, uint8_t* y, int64_t n) noexcept;
+  Bytes bytes;
   void (*floats)(const float* entries, const uint8_t* x, float* y, int64_t n) noexcept;
 };
 const Table& table(base::IsaSet isa) noexcept;

@@ -27,6 +27,21 @@ TEST(Lut, LooksUpEveryByte) {
     }
 }
 
+TEST(Lut, LooksUpEveryCodeInEveryPlace) {
+  const auto entries = random_codes<uint8_t>(256, 5);
+  for (base::IsaSet cap : caps())
+    for (int64_t n : {64, 65, 127, 256, 1021})
+      for (int first = 0; first < 256; ++first) {
+        std::vector<uint8_t> x(static_cast<size_t>(n) + 2, 7), want = x;
+        for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+          x[i + 1] = static_cast<uint8_t>(static_cast<size_t>(first) + i);
+          want[i + 1] = entries[x[i + 1]];
+        }
+        table(cap).bytes(entries.data(), x.data() + 1, x.data() + 1, n);
+        ASSERT_EQ(x, want) << n << " from " << first;
+      }
+}
+
 TEST(Lut, BuildsTables) {
   uint8_t entries[256];
   build_requantize({0.1f, 3, false}, {0.1f, -125, true}, entries);

@@ -2,9 +2,8 @@
 #include "kernels/lut/lut.h"
 namespace tersor::kernels::lut::portable {
 
-constexpr int kVectorBytes = 16;
 #include "kernels/lut/lut-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::portable);
+extern constexpr Table kTable = make_table(base::Isa::portable, one_by_one);
 
 }  // namespace tersor::kernels::lut::portable
 #include "kernels/loops/end.h"
