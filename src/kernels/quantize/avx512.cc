@@ -1,5 +1,16 @@
-#include "kernels/loops/begin_avx512.h"
+#include "simd/avx512.h"
+
 #include "kernels/quantize/quantize.h"
+#include "simd/begin_avx512.h"
+namespace tersor::kernels::quantize::avx512 {
+using Vectors = simd::Avx512;
+#include "kernels/quantize/dequantize-inl.h"
+}  // namespace tersor::kernels::quantize::avx512
+// One bracket ends before the other begins.
+// clang-format off
+#include "simd/end.h"
+#include "kernels/loops/begin_avx512.h"
+// clang-format on
 namespace tersor::kernels::quantize::avx512 {
 
 constexpr int kVectorBytes = 64;

@@ -55,7 +55,9 @@ template <typename T>
 
 template <typename T>
 void dequantize_run(const T* x, float* y, int64_t n, float scale, int32_t zero) noexcept {
-  for (int64_t i = 0; i < n; ++i) y[i] = real(x[i], zero, scale);
+  int64_t i = 0;
+  if constexpr (sizeof(T) == 1) i = dequantize_vectors<Vectors>(x, y, n, scale, zero);
+  for (; i < n; ++i) y[i] = real(x[i], zero, scale);
 }
 
 template <typename T>
