@@ -7,8 +7,11 @@ namespace tersor::kernels::elementwise::avx2 {
 using Vectors = simd::Avx2;
 #include "kernels/elementwise/quantized_estimate-inl.h"
 }  // namespace tersor::kernels::elementwise::avx2
-#include "kernels/loops/begin_avx2.h"
+// One bracket ends before the other begins.
+// clang-format off
 #include "simd/end.h"
+#include "kernels/loops/begin_avx2.h"
+// clang-format on
 namespace tersor::kernels::elementwise::avx2 {
 
 #include "kernels/elementwise/quantized_binary-inl.h"

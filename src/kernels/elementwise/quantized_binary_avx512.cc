@@ -7,8 +7,11 @@ namespace tersor::kernels::elementwise::avx512 {
 using Vectors = simd::Avx512;
 #include "kernels/elementwise/quantized_estimate-inl.h"
 }  // namespace tersor::kernels::elementwise::avx512
-#include "kernels/loops/begin_avx512.h"
+// One bracket ends before the other begins.
+// clang-format off
 #include "simd/end.h"
+#include "kernels/loops/begin_avx512.h"
+// clang-format on
 namespace tersor::kernels::elementwise::avx512 {
 
 #include "kernels/elementwise/quantized_binary-inl.h"
