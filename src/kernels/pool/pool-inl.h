@@ -14,6 +14,8 @@ struct Strided {
   const T* operator[](int64_t i) const noexcept { return x + i * stride; }
 };
 
+constexpr int kRowsAtOnce = 4;  // 3x3 is 1 + 4 + 4
+
 // One block of kBlock channels from channel c on: fold of the rows into L.
 template <int kBlock, typename T, typename R, typename F>
 [[gnu::always_inline]] inline void fold_rows(const R& rows, int64_t count, int64_t c, T* out,
@@ -21,11 +23,21 @@ template <int kBlock, typename T, typename R, typename F>
   using L = Lanes<T, kBlock>;
   L acc, row;
   acc.load(rows[0] + c);
-  for (int64_t i = 1; i < count; ++i) {
+  const auto step = [&](int64_t i) __attribute__((always_inline)) {
     row.load(rows[i] + c);
 #pragma GCC unroll 16
-    for (int p = 0; p < L::kParts; ++p) acc.v[p] = f(acc.v[p], row.v[p]);
+    for (int p = 0; p < L::kParts; ++p) {
+      acc.v[p] = f(acc.v[p], row.v[p]);
+      if constexpr (L::kPart >= 16)
+        asm("" : "+x"(acc.v[p]));  // one after the other: a tree takes more registers
+    }
+  };
+  int64_t i = 1;
+  for (; i + kRowsAtOnce <= count; i += kRowsAtOnce) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kRowsAtOnce; ++j) step(i + j);
   }
+  for (; i < count; ++i) step(i);
   acc.store(out);
 }
 
@@ -51,12 +63,11 @@ struct Sum {
   }
 };
 
-// The last block of a kind may overlap the one before: it writes the same values again.
+// Channels from c on, fewer than 64. The last block of a kind may overlap the one before: it writes
+// the same values again. Apart, so that whole blocks, a short loop, need no registers saved.
 template <typename T, typename R, typename F>
-[[gnu::always_inline]] inline void fold_channels(const R& rows, int64_t count, int64_t channels,
-                                                 T* y, F f) noexcept {
-  int64_t c = 0;
-  for (; c + 64 <= channels; c += 64) fold_rows<64>(rows, count, c, y + c, f);
+[[gnu::noinline]] void fold_rest(R rows, int64_t count, int64_t c, int64_t channels, T* y,
+                                 F f) noexcept {
   for (; c + 16 <= channels; c += 16) fold_rows<16>(rows, count, c, y + c, f);
   if (c == channels) return;
   if (channels >= 16) return fold_rows<16>(rows, count, channels - 16, y + channels - 16, f);
@@ -69,6 +80,13 @@ template <typename T, typename R, typename F>
     for (int64_t i = 1; i < count; ++i) acc = f(acc, rows[i][c]);
     y[c] = acc;
   }
+}
+template <typename T, typename R, typename F>
+[[gnu::always_inline]] inline void fold_channels(const R& rows, int64_t count, int64_t channels,
+                                                 T* y, F f) noexcept {
+  int64_t c = 0;
+  for (; c + 64 <= channels; c += 64) fold_rows<64>(rows, count, c, y + c, f);
+  if (c < channels) fold_rest(rows, count, c, channels, y, f);
 }
 
 inline void max_f32(const float* const* rows, int64_t count, int64_t channels, float* y) noexcept {
