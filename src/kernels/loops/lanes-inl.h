@@ -51,7 +51,7 @@ template <typename V, typename F>
                        f);
   else if constexpr (kLanes == 8)
     return fold_vector(
-      f(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)), f);
+        f(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)), f);
   else {
     static_assert(kLanes == 4);
     const V pairs = f(v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
@@ -84,4 +84,42 @@ template <typename T, typename F, typename G>
     acc.store(lanes);
   }
   for (int j = 0; i < n; ++i, ++j) lanes[j] = g(lanes[j], x[i]);
+}
+
+// The same in 64 lanes as long as there are as many elements, so that few sums wait for each other;
+// all lanes begin with `start`. f takes vectors and scalars, and `join` combines two results of it.
+// What fold16 makes of the lanes is the result: a chain of its own, best not between two rows.
+template <typename T, typename F, typename J>
+[[gnu::always_inline]] inline Lanes<T, 16> fold_to_16(const T* x, int64_t n, T start, F f,
+                                                      J join) noexcept {
+  using Wide = Lanes<T, 64>;
+  constexpr int kParts = Lanes<T, 16>::kParts;
+  Lanes<T, 16> acc, part;
+  acc.set(start);
+  int64_t i = 0;
+  if (n >= 64) {
+    Wide sums, parts;
+    sums.set(start);
+    for (; i + 64 <= n; i += 64) {
+      parts.load(x + i);
+#pragma GCC unroll 16
+      for (int p = 0; p < Wide::kParts; ++p) sums.v[p] = f(sums.v[p], parts.v[p]);
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < kParts; ++p)
+      acc.v[p] = join(join(sums.v[p], sums.v[p + kParts]),
+                      join(sums.v[p + 2 * kParts], sums.v[p + 3 * kParts]));
+  }
+  for (; i + 16 <= n; i += 16) {
+    part.load(x + i);
+#pragma GCC unroll 4
+    for (int p = 0; p < kParts; ++p) acc.v[p] = f(acc.v[p], part.v[p]);
+  }
+  if (i < n) {
+    T lanes[16];
+    acc.store(lanes);
+    for (int j = 0; i < n; ++i, ++j) lanes[j] = f(lanes[j], x[i]);
+    acc.load(lanes);
+  }
+  return acc;
 }
