@@ -17,37 +17,38 @@ struct Sum {
 
 using Lanes16 = Lanes<float, 16>;
 
-// The exponentials of n elements of x times `scale` less `top` to y, added to `lanes`; y may be x.
-[[gnu::always_inline]] inline void exponentials(const float* x, float scale, float top, float* y,
-                                                int64_t n, float* lanes) noexcept {
-  Lanes16 sums, part;
+// The fewer than 16 elements that are left.
+[[gnu::noinline]] inline void exponentials_left(const float* x, float scale, float top, float* y,
+                                                int64_t n, Lanes16& sums) noexcept {
+  float lanes[16];
+  sums.store(lanes);
+  for (int64_t i = 0; i < n; ++i) lanes[i] += y[i] = exp_from_below(fused(x[i], scale, -top));
   sums.load(lanes);
+}
+
+// The exponentials of n elements of x times `scale` less `top` to y, added to `all`; y may be x.
+[[gnu::always_inline]] inline void exponentials(const float* x, float scale, float top, float* y,
+                                                int64_t n, Lanes16& all) noexcept {
+  using Vector = Lanes16::Vector;
+  const Vector factor = Vector{} + scale, below = Vector{} - top;
   int64_t i = 0;
+  Lanes16 sums = all, part;
   for (; i + 16 <= n; i += 16) {
     part.load(x + i);
 #pragma GCC unroll 4
     for (int p = 0; p < Lanes16::kParts; ++p) {
-      part.v[p] = exp_from_below(part.v[p] * scale - top);
+      part.v[p] = exp_from_below(fused(part.v[p], factor, below));
       sums.v[p] += part.v[p];
     }
     part.store(y + i);
   }
-  sums.store(lanes);
-  for (int j = 0; i < n; ++i, ++j) lanes[j] += y[i] = exp_from_below(x[i] * scale - top);
-}
-
-[[gnu::always_inline]] inline float folded(const float* lanes, auto f) noexcept {
-  Lanes16 all;
-  all.load(lanes);
-  return fold16(all, f);
+  all = sums;
+  if (i < n) exponentials_left(x + i, scale, top, y + i, n - i, all);
 }
 
 // Ignores NaN: the differences to it bring them back.
-[[gnu::always_inline]] inline float largest(const float* x, int64_t n) noexcept {
-  float lanes[16];
-  for (float& l : lanes) l = -__builtin_inff();
-  fold_lanes(x, n, lanes, Larger{}, Larger{});
-  return folded(lanes, Larger{});
+[[gnu::always_inline]] inline Lanes16 largest(const float* x, int64_t n) noexcept {
+  return fold_to_16(x, n, -__builtin_inff(), Larger{}, Larger{});
 }
 
 // Rows are taken some at a time, so that the ends of their sums do not wait for each other.
@@ -65,16 +66,18 @@ template <typename Prepare>
   for (int64_t r = 0, end; r < rows; r = end, y += kRowsAtOnce * n) {
     end = r + kRowsAtOnce < rows ? r + kRowsAtOnce : rows;
     Row from[kRowsAtOnce];
+    Lanes16 lanes[kRowsAtOnce];
     float top[kRowsAtOnce];
-    for (int64_t i = r; i < end; ++i) {
-      from[i - r] = prepare(i);
-      top[i - r] = largest(from[i - r].x, n) * from[i - r].scale;
-    }
     for (int64_t i = 0; i < end - r; ++i) {
-      float lanes[16] = {};
-      exponentials(from[i].x, from[i].scale, top[i], y + i * n, n, lanes);
-      top[i] = 1.0f / folded(lanes, Sum{});
+      from[i] = prepare(r + i);
+      lanes[i] = largest(from[i].x, n);
     }
+    for (int64_t i = 0; i < end - r; ++i) top[i] = fold16(lanes[i], Larger{}) * from[i].scale;
+    for (int64_t i = 0; i < end - r; ++i) {
+      lanes[i].set(0.0f);
+      exponentials(from[i].x, from[i].scale, top[i], y + i * n, n, lanes[i]);
+    }
+    for (int64_t i = 0; i < end - r; ++i) top[i] = 1.0f / fold16(lanes[i], Sum{});
     for (int64_t i = 0; i < end - r; ++i) {
       const float factor = top[i];
       float* out = y + i * n;
@@ -126,13 +129,14 @@ inline void log_softmax(const float* x, float* y, int64_t rows, int64_t n) noexc
   constexpr int64_t kPiece = 256;
   float piece[kPiece];
   for (int64_t r = 0; r < rows; ++r, x += n, y += n) {
-    const float top = largest(x, n);
-    float lanes[16] = {};
+    const float top = fold16(largest(x, n), Larger{});
+    Lanes16 sums;
+    sums.set(0.0f);
     for (int64_t i = 0; i < n; i += kPiece) {
       const int64_t some = n - i < kPiece ? n - i : kPiece;
-      exponentials(x + i, 1.0f, top, piece, some, lanes);
+      exponentials(x + i, 1.0f, top, piece, some, sums);
     }
-    const float shift = log_f(folded(lanes, Sum{}));
+    const float shift = log_f(fold16(sums, Sum{}));
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - top) - shift;
   }
