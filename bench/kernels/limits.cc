@@ -1,5 +1,6 @@
 #include "limits.h"
 
+#include <cmath>
 #include <memory>
 
 #include "memory.h"
@@ -136,6 +137,130 @@ namespace {
   DW_INNER(V) DW_INNER(V) DW_OUTER(V) DW_OUTER(V) \
   TO_BYTES(V, 8, 9, 12, 13) TO_BYTES(V, 10, 11, 14, 15)
 
+// Plain loops: elements go through all passes over them in a step.
+#define SUM_LOADED(op, V, at, a) WITH_LOADED(op, V, at, a, a)
+
+// Four vectors of int32 to one of bytes within bounds, in order.
+#define JOIN_256 "vpermd %%ymm0, %%ymm15, %%ymm0\n"
+#define JOIN_512 "vpermd %%zmm0, %%zmm15, %%zmm0\n"
+#define JOINED(V, join) \
+  THREE("vpackssdw", V, 1, 0, 0) THREE("vpackssdw", V, 3, 2, 2) \
+  THREE("vpaddsw", V, 14, 0, 0) THREE("vpaddsw", V, 14, 2, 2) \
+  THREE("vpackuswb", V, 2, 0, 0) join \
+  THREE("vpmaxub", V, 13, 0, 0) THREE("vpminub", V, 12, 0, 0) STORE(V, 0)
+
+// A quotient, not above the highest code; the lowest one is minded in bytes.
+#define QUOTIENT(V, at, a) \
+  LOAD(V, at, a) THREE("vdivps", V, 11, a, a) THREE("vminps", V, a, 10, a) \
+  TWO("vcvtps2dq", V, a, a)
+#define QUANTIZE(V, join) \
+  QUOTIENT(V, 0, 0) QUOTIENT(V, 64, 1) QUOTIENT(V, 128, 2) QUOTIENT(V, 192, 3) JOINED(V, join)
+#define CODE(V, at, a) BROADCAST("vpmovzxbd", V, at, a)
+#define REAL(V, at, a) \
+  CODE(V, at, a) THREE("vpsubd", V, 4, a, a) TWO("vcvtdq2ps", V, a, a) \
+  THREE("vmulps", V, 5, a, a) STORE(V, a)
+#define DEQUANTIZE(V) REAL(V, 0, 0) REAL(V, 64, 1) REAL(V, 128, 2) REAL(V, 192, 3)
+#define ADD_CODES(V, at, a) \
+  CODE(V, at, a) TWO("vcvtdq2ps", V, a, a) CODE(V, at, 4) TWO("vcvtdq2ps", V, 4, 4) \
+  THREE("vfmadd213ps", V, 5, 6, a) THREE("vfmadd231ps", V, 4, 7, a) TWO("vcvtps2dq", V, a, a)
+#define ADD_BYTES(V, join) \
+  ADD_CODES(V, 0, 0) ADD_CODES(V, 64, 1) ADD_CODES(V, 128, 2) ADD_CODES(V, 192, 3) JOINED(V, join)
+
+// Two vectors of bytes among 32 entries, 128 apart, by vpshufb; joined by bits 4 to 6.
+#define LOOKED_UP(x, turned, a) \
+  "vpshufb %%ymm" #x ", %%ymm0, %%ymm" #a "\nvpshufb %%ymm" #turned ", %%ymm1, %%ymm15\n" \
+  "vpor %%ymm15, %%ymm" #a ", %%ymm" #a "\n"
+#define ENTRIES(a, b) \
+  "vbroadcasti128 (%1), %%ymm0\nvbroadcasti128 128(%1), %%ymm1\n" \
+  LOOKED_UP(2, 4, a) LOOKED_UP(3, 5, b)
+#define CHOSEN(bit, a, b) "vpblendvb %%ymm" #bit ", %%ymm" #b ", %%ymm" #a ", %%ymm" #a "\n"
+#define CHOSEN_2(bit, other, a, b, c, d) CHOSEN(bit, a, b) CHOSEN(other, c, d)
+#define LOOK_UP_256 \
+  LOAD("ymm", 0, 2) LOAD("ymm", 64, 3) \
+  THREE("vpxor", "ymm", 2, 2, 4) THREE("vpxor", "ymm", 3, 3, 5) \
+  "vpsllw $3, %%ymm2, %%ymm6\nvpsllw $3, %%ymm3, %%ymm7\n" \
+  ENTRIES(8, 9) ENTRIES(10, 11) CHOSEN_2(6, 7, 8, 10, 9, 11) \
+  ENTRIES(10, 11) ENTRIES(12, 13) CHOSEN_2(6, 7, 10, 12, 11, 13) \
+  "vpsllw $2, %%ymm2, %%ymm14\nvpsllw $2, %%ymm3, %%ymm15\n" CHOSEN_2(14, 15, 8, 10, 9, 11) \
+  ENTRIES(10, 11) ENTRIES(12, 13) CHOSEN_2(6, 7, 10, 12, 11, 13) \
+  ENTRIES(12, 13) ENTRIES(14, 15) CHOSEN_2(6, 7, 12, 14, 13, 15) \
+  "vpsllw $2, %%ymm2, %%ymm14\nvpsllw $2, %%ymm3, %%ymm15\n" CHOSEN_2(14, 15, 10, 12, 11, 13) \
+  "vpsllw $1, %%ymm2, %%ymm14\nvpsllw $1, %%ymm3, %%ymm15\n" CHOSEN_2(14, 15, 8, 10, 9, 11) \
+  STORE("ymm", 8) STORE("ymm", 9)
+// A vector of bytes among 128 words by vpermi2w, even and odd ones; bit 0 chooses in the word.
+#define WORDS_OF(count, at, a) \
+  "vpsrlw $" #count ", %%zmm0, %%zmm" #at "\nvmovdqa64 %%zmm" #at ", %%zmm" #a "\n" \
+  "vpermi2w %%zmm11, %%zmm10, %%zmm" #a "\nvpermi2w %%zmm13, %%zmm12, %%zmm" #at "\n" \
+  "vmovdqu16 %%zmm" #at ", %%zmm" #a "%{%%k1%}\n"
+#define LOOK_UP_512 \
+  LOAD("zmm", 0, 0) "vptestmw %%zmm14, %%zmm0, %%k1\n" WORDS_OF(1, 2, 3) \
+  "vpmovw2m %%zmm0, %%k1\n" WORDS_OF(9, 4, 5) "vptestmb %%zmm14, %%zmm0, %%k2\n" \
+  "vmovdqa64 %%zmm3, %%zmm6\nvpshufb %%zmm15, %%zmm5, %%zmm6%{%%k3%}\n" \
+  "vpshufb %%zmm15, %%zmm3, %%zmm5%{%%k4%}\nvmovdqu8 %%zmm5, %%zmm6%{%%k2%}\n" STORE("zmm", 6)
+
+// The largest of nine pixels, the address of each of which is loaded, too.
+#define PIXEL(V) "movq 512(%1), %%rax\nvpmaxub (%1,%%rax), %%" V "0, %%" V "0\n"
+#define NINE_PIXELS(V) \
+  "movq 512(%1), %%rax\nvmovups (%1,%%rax), %%" V "0\n" \
+  PIXEL(V) PIXEL(V) PIXEL(V) PIXEL(V) PIXEL(V) PIXEL(V) PIXEL(V) PIXEL(V) STORE(V, 0)
+
+// Some vectors side by side; K is a constant in a register, P one of a polynomial, in memory where
+// registers are few.
+#define P_256 "128(%1)"
+#define K_256 "%%ymm14"
+#define K_512 "%%zmm31"
+#define VECTORS_2(M, V, K) M(V, K, 0, 1, 2, 3, 4) M(V, K, 5, 6, 7, 8, 9)
+#define VECTORS_3(M, V, K) VECTORS_2(M, V, K) M(V, K, 10, 11, 12, 13, 14)
+#define WITH_K(op, V, K, a, b) op " " K ", %%" V #a ", %%" V #b "\n"
+#define FIRST_TERMS(V, K, b, a) "vmovups " K ", %%" V #a "\n" WITH_K("vfmadd231ps", V, K, b, a)
+#define NEXT_TERM(V, K, b, a) WITH_K("vfmadd213ps", V, K, b, a)
+
+// x / 2 * (1 + erf), erf of |x| as a quotient of polynomials p and q, with the sign of x.
+#define GELU_BEGIN(V, K, x, v, s, p, q) \
+  LOAD(V, 0, x) WITH_K("vmulps", V, K, x, v) WITH_K("vandps", V, K, v, v) \
+  WITH_K("vpminud", V, K, v, v) THREE("vmulps", V, v, v, s)
+#define GELU_FIRST(V, K, x, v, s, p, q) FIRST_TERMS(V, K, s, p) FIRST_TERMS(V, K, s, q)
+#define GELU_BOTH(V, K, x, v, s, p, q) NEXT_TERM(V, K, s, p) NEXT_TERM(V, K, s, q)
+#define GELU_P(V, K, x, v, s, p, q) NEXT_TERM(V, K, s, p)
+#define GELU_QUOTIENT(V, K, x, v, s, p, q) \
+  THREE("vmulps", V, v, p, p) THREE("vdivps", V, q, p, p) WITH_K("vpminud", V, K, p, p)
+#define GELU_SIGN_256(V, K, x, v, s, p, q) WITH_K("vandps", V, K, x, v) THREE("vorps", V, v, p, p)
+#define GELU_SIGN_512(V, K, x, v, s, p, q) \
+  "vpternlogd $0xf8, " K ", %%" V #x ", %%" V #p "\n"
+#define GELU_END(V, K, x, v, s, p, q) \
+  WITH_K("vmulps", V, K, x, x) THREE("vfmadd213ps", V, x, p, x) STORE(V, x)
+#define GELU(EACH, V, K, P, sign) \
+  EACH(GELU_BEGIN, V, K) EACH(GELU_FIRST, V, P) EACH(GELU_BOTH, V, P) EACH(GELU_BOTH, V, P) \
+  EACH(GELU_BOTH, V, P) EACH(GELU_P, V, P) EACH(GELU_P, V, P) EACH(GELU_QUOTIENT, V, K) \
+  EACH(sign, V, K) EACH(GELU_END, V, K)
+
+// Softmax: the largest; e to the difference, by a polynomial and a power of two, and the sum; the
+// product. Each of some rows.
+#define SOFTMAX_BEGIN(V, K, x, shifted, n, p, top) \
+  SUM_LOADED("vmaxps", V, 0, top) LOAD(V, 64, x) THREE("vsubps", V, 15, x, x) \
+  WITH_K("vmaxps", V, K, x, x) \
+  FIRST_TERMS(V, K, x, shifted) "vsubps " K ", %%" V #shifted ", %%" V #n "\n" \
+  WITH_K("vfmadd231ps", V, K, n, x) WITH_K("vfmadd231ps", V, K, n, x)
+#define SOFTMAX_FIRST(V, K, x, shifted, n, p, top) FIRST_TERMS(V, K, x, p)
+#define SOFTMAX_NEXT(V, K, x, shifted, n, p, top) NEXT_TERM(V, K, x, p)
+#define SOFTMAX_END(V, K, x, shifted, n, p, top) \
+  "vpslld $23, %%" V #shifted ", %%" V #shifted "\n" THREE("vmulps", V, shifted, p, p) \
+  THREE("vaddps", V, p, top, top) STORE(V, p) LOAD(V, 128, n) THREE("vmulps", V, 15, n, n) \
+  STORE(V, n)
+#define SOFTMAX(EACH, V, K, P) \
+  EACH(SOFTMAX_BEGIN, V, K) EACH(SOFTMAX_FIRST, V, P) EACH(SOFTMAX_NEXT, V, P) \
+  EACH(SOFTMAX_NEXT, V, P) EACH(SOFTMAX_NEXT, V, P) EACH(SOFTMAX_NEXT, V, P) \
+  EACH(SOFTMAX_NEXT, V, P) EACH(SOFTMAX_END, V, K)
+
+// Layer normalization: the sum; that of the squares around the mean; the product.
+#define LAYERNORM(V, a, b) \
+  SUM_LOADED("vaddps", V, 0, a) \
+  LOAD(V, 64, 0) THREE("vsubps", V, 2, 0, 0) THREE("vmulps", V, 0, 0, 0) \
+  THREE("vaddps", V, 0, b, b) \
+  LOAD(V, 128, 1) THREE("vsubps", V, 2, 1, 1) THREE("vmulps", V, 3, 1, 1) STORE(V, 1)
+#define LAYERNORM_4(V) \
+  LAYERNORM(V, 8, 12) LAYERNORM(V, 9, 13) LAYERNORM(V, 10, 14) LAYERNORM(V, 11, 15)
+
 #define REGISTERS_256                                                                      \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
@@ -182,6 +307,22 @@ MIX_512(dw_pairs_avx512, DW_TWO_BY_TWO("zmm"))
 MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
 MIX_512(dw_slide_32, DW_SLIDE("ymm", "vpdpbusd"))
 MIX_512(dw_slide_64, DW_SLIDE("zmm", "vpdpbusd"))
+MIX_256(quantize_avx2, QUANTIZE("ymm", JOIN_256))
+MIX_512(quantize_avx512, QUANTIZE("zmm", JOIN_512))
+MIX_256(dequantize_avx2, DEQUANTIZE("ymm"))
+MIX_512(dequantize_avx512, DEQUANTIZE("zmm"))
+MIX_256(add_bytes_avx2, ADD_BYTES("ymm", JOIN_256))
+MIX_512(add_bytes_avx512, ADD_BYTES("zmm", JOIN_512))
+MIX_256(look_up_avx2, LOOK_UP_256)
+MIX_512(look_up_avx512, LOOK_UP_512)
+MIX_256(nine_pixels_avx2, NINE_PIXELS("ymm"))
+MIX_512(nine_pixels_avx512, NINE_PIXELS("zmm"))
+MIX_256(gelu_avx2, GELU(VECTORS_2, "ymm", K_256, P_256, GELU_SIGN_256))
+MIX_512(gelu_avx512, GELU(VECTORS_3, "zmm", K_512, K_512, GELU_SIGN_512))
+MIX_256(softmax_avx2, SOFTMAX(VECTORS_2, "ymm", K_256, P_256))
+MIX_512(softmax_avx512, SOFTMAX(VECTORS_3, "zmm", K_512, K_512))
+MIX_256(layernorm_avx2, LAYERNORM_4("ymm"))
+MIX_512(layernorm_avx512, LAYERNORM_4("zmm"))
 
 // One vector; what was loaded is dropped.
 template <int kWidth>
@@ -229,7 +370,8 @@ struct Mix {
   double products;
   void (*run)(int64_t steps, const void* lines) noexcept;
 };
-// The numbers are products of a step: rows x columns x products of a lane.
+// The numbers are products of a step: rows x columns x products of a lane; or, from `quantize` on,
+// elements of it.
 constexpr Mix kMixes[] = {
     {"fma", Isa::avx2, 6 * 16, fma_avx2},
     {"fma", Isa::avx512, 14 * 32, fma_avx512},
@@ -250,6 +392,22 @@ constexpr Mix kMixes[] = {
     {"dw_quads", Isa::avxvnni, 2 * 9 * 32, dw_quads_avxvnni},
     {"dw_slide_32", Isa::avx512vnni, 2 * 9 * 32, dw_slide_32},
     {"dw_slide_64", Isa::avx512vnni, 2 * 9 * 64, dw_slide_64},
+    {"quantize", Isa::avx2, 32, quantize_avx2},
+    {"quantize", Isa::avx512, 64, quantize_avx512},
+    {"dequantize", Isa::avx2, 32, dequantize_avx2},
+    {"dequantize", Isa::avx512, 64, dequantize_avx512},
+    {"add_bytes", Isa::avx2, 32, add_bytes_avx2},
+    {"add_bytes", Isa::avx512, 64, add_bytes_avx512},
+    {"look_up", Isa::avx2, 64, look_up_avx2},
+    {"look_up", Isa::avx512, 64, look_up_avx512},
+    {"nine_pixels", Isa::avx2, 32, nine_pixels_avx2},
+    {"nine_pixels", Isa::avx512, 64, nine_pixels_avx512},
+    {"gelu", Isa::avx2, 16, gelu_avx2},
+    {"gelu", Isa::avx512, 48, gelu_avx512},
+    {"softmax", Isa::avx2, 16, softmax_avx2},
+    {"softmax", Isa::avx512, 48, softmax_avx512},
+    {"layernorm", Isa::avx2, 32, layernorm_avx2},
+    {"layernorm", Isa::avx512, 64, layernorm_avx512},
 };
 
 using Stream = void (*)(const std::byte*, std::byte*, int64_t) noexcept;
@@ -271,7 +429,7 @@ constexpr StreamForm kStreams[] = {stream_form<1, 1>(), stream_form<2, 1>(), str
 std::function<void()> make_mix(std::string_view form, Isa isa, double products) {
   for (const Mix& mix : kMixes) {
     if (mix.form != form || mix.isa != isa) continue;
-    const auto steps = static_cast<int64_t>(products / mix.products) + 1;
+    const auto steps = static_cast<int64_t>(std::ceil(products / mix.products));
     return [&mix, steps] {
       alignas(64) static std::byte lines[1024];
       mix.run(steps, lines);

@@ -10,10 +10,10 @@
 
 namespace tersor::bench_kernels {
 
-// The mix `form` of an instruction set, repeated for about so many products. A mix holds what a
-// step of the kernel's inner loop cannot do without: loads and broadcasts of both operands,
-// products, sums, and, for the short sums of depthwise, the way in and out. Null where there is
-// none: what a compiler makes of `portable` is its own.
+// The mix `form` of an instruction set, repeated for about so many products, or elements of a plain
+// loop. A mix holds what a step of the kernel's inner loop cannot do without: loads and broadcasts
+// of both operands, products, sums, and, for the short sums of depthwise, the way in and out. Null
+// where there is none: what a compiler makes of `portable` is its own.
 std::function<void()> make_mix(std::string_view form, base::Isa isa, double products);
 
 // Loads `in` bytes and stores `out` bytes of arrays of its own in vectors of the instruction set,

@@ -1,5 +1,7 @@
 // Families of plain loops, which memory bounds where arithmetic does not: each build, in arrays of
 // the size of each level of memory.
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
 
@@ -39,9 +41,10 @@ struct Family {
   int in, out;  // bytes of an element
   Isa (*build)(IsaSet);
   Run (*make)(IsaSet, Arrays&, int64_t n);
+  const char* mix = "";  // where the loop computes
 };
 
-constexpr int64_t kSoftmaxRow = 128, kLayernormRow = 768, kPoolChannels = 64, kWindow = 9;
+constexpr int64_t kSoftmaxRow = 128, kLayernormRow = 768, kPoolChannels = 256, kWindow = 9;
 constexpr int64_t kUnit = 1536;  // every n is a multiple of it, and it of the numbers above
 
 template <auto kTable>
@@ -106,16 +109,16 @@ Run make_max_pool(IsaSet isa, Arrays& v, int64_t n) {
 }
 
 constexpr Family kFamilies[] = {
-    {"quantize_u8", 4, 1, build_of<quantize::table>, make_quantize},
-    {"dequantize_u8", 1, 4, build_of<quantize::table>, make_dequantize},
-    {"add_u8", 2, 1, build_of<elementwise::byte_table>, make_byte_add},
-    {"lut_u8", 1, 1, build_of<lut::table>, make_lut},
-    {"max_pool_u8", kWindow, 1, build_of<pool::table>, make_max_pool},
+    {"quantize_u8", 4, 1, build_of<quantize::table>, make_quantize, "quantize"},
+    {"dequantize_u8", 1, 4, build_of<quantize::table>, make_dequantize, "dequantize"},
+    {"add_u8", 2, 1, build_of<elementwise::byte_table>, make_byte_add, "add_bytes"},
+    {"lut_u8", 1, 1, build_of<lut::table>, make_lut, "look_up"},
+    {"max_pool_u8", kWindow, 1, build_of<pool::table>, make_max_pool, "nine_pixels"},
     {"add_f32", 8, 4, build_of<elementwise::table>, make_add},
     {"relu_f32", 4, 4, build_of<elementwise::table>, make_unary<elementwise::Unary::relu>},
-    {"gelu_f32", 4, 4, build_of<elementwise::table>, make_unary<elementwise::Unary::gelu>},
-    {"softmax_f32", 4, 4, build_of<softmax::table>, make_softmax},
-    {"layernorm_f32", 4, 4, build_of<layernorm::table>, make_layernorm},
+    {"gelu_f32", 4, 4, build_of<elementwise::table>, make_unary<elementwise::Unary::gelu>, "gelu"},
+    {"softmax_f32", 4, 4, build_of<softmax::table>, make_softmax, "softmax"},
+    {"layernorm_f32", 4, 4, build_of<layernorm::table>, make_layernorm, "layernorm"},
 };
 
 struct Level {
@@ -140,6 +143,33 @@ std::vector<IsaSet> builds(const Family& f, IsaSet isa) {
   return sets;
 }
 
+double nanoseconds(const Run& run) {
+  constexpr int kTurns = 5;
+  constexpr double kTurn = 3e4;
+  double best = 1e18;
+  int64_t repeats = 1;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int64_t i = 0; i < repeats; ++i) run();
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+    best = std::min(best, took.count() / static_cast<double>(repeats));
+    repeats = std::max<int64_t>(1, static_cast<int64_t>(kTurn / best));
+  }
+  return best;
+}
+
+// Both bound a row: the slower one is its limit.
+struct Limit {
+  Run run;
+  const char* name;
+};
+Limit limit_of(const Family& f, Isa build, int64_t n) {
+  Run stream = make_stream(build, n * f.in, n * f.out);
+  Run mix = make_mix(f.mix, build, static_cast<double>(n));
+  if (!mix || (stream && nanoseconds(stream) > nanoseconds(mix))) return {stream, "stream"};
+  return {mix, f.mix};
+}
+
 Case stream_case(const Family& f, const Level& level, IsaSet isa) {
   const int64_t n = std::max<int64_t>(level.bytes / (f.in + f.out) / kUnit, 1) * kUnit;
   const int64_t in = n * f.in, out = n * f.out;
@@ -158,8 +188,9 @@ Case stream_case(const Family& f, const Level& level, IsaSet isa) {
          !level.far};
   for (const IsaSet& set : builds(f, isa)) {
     const Isa build = f.build(set);
-    c.candidates.push_back({row_name(f, build), build, f.make(set, *arrays, n),
-                            make_stream(build, in, out), "stream"});
+    const Limit limit = limit_of(f, build, n);
+    c.candidates.push_back(
+        {row_name(f, build), build, f.make(set, *arrays, n), limit.run, limit.name});
   }
   return c;
 }
