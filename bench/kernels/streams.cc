@@ -44,8 +44,8 @@ struct Family {
   const char* mix = "";  // where the loop computes
 };
 
-constexpr int64_t kSoftmaxRow = 128, kLayernormRow = 768, kPoolChannels = 256, kWindow = 9;
-constexpr int64_t kUnit = 1536;  // every n is a multiple of it, and it of the numbers above
+constexpr int64_t kSoftmaxRow = 1024, kLayernormRow = 1024, kPoolChannels = 256, kWindow = 9;
+constexpr int64_t kUnit = 4096;  // every n is a multiple of it, and it of the numbers above
 
 template <auto kTable>
 Isa build_of(IsaSet isa) {
