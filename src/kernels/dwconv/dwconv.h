@@ -52,7 +52,7 @@ struct DwconvF32Line {
   void* out;
   const float* bias;  // may be null
   float min, max;
-  int rows;     // `slide` only: so many rows of outputs, of which columns has all pixels
+  int rows;  // `slide` only: so many rows of outputs, of which columns has all pixels
 };
 struct DwconvF32Row {
   const char* name;
@@ -62,7 +62,7 @@ struct DwconvF32Row {
   void (*line)(const DwconvF32Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= lanes
   int lanes;
   void (*slide)(const DwconvF32Line&) noexcept;  // the same for 3 x 3, stride 1, in dense rows
-  int most_rows;  // that slide takes at once
+  int most_rows;                                 // that slide takes at once
 };
 std::span<const DwconvF32Row> dwconv_f32_rows() noexcept;  // best last
 const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept;
@@ -151,7 +151,7 @@ struct DwconvU8S8Row {
   void (*tile)(const DwconvU8S8Tile&, int rows) noexcept;
   void (*line)(const DwconvU8S8Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= block
   void (*pairs)(const DwconvTwoRows&) noexcept = nullptr;  // in place of line
-  void (*slide)(const DwconvTwoRows&) noexcept = nullptr;  // in place of line for 3 x 3, stride 1
+  void (*slide)(const DwconvTwoRows&) noexcept = nullptr;  // in place of line for 3 x 3
 };
 std::span<const DwconvU8S8Row> dwconv_u8s8_rows() noexcept;  // best last
 const DwconvU8S8Row& select_dwconv_u8s8(int64_t channels, base::IsaSet isa) noexcept;

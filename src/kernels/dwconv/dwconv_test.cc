@@ -200,7 +200,8 @@ TEST(Dwconv, SelectsByInstructionSet) {
   EXPECT_STREQ("dwconv_u8s8_avx512_pairs_2x64",
                select_dwconv_u8s8(64, base::up_to(Isa::avx512)).name);
   const base::IsaSet vnni = base::up_to(Isa::avx512vnni);
-  EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x64", select_dwconv_u8s8(96, vnni).name);
+  EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x64", select_dwconv_u8s8(144, vnni).name);
+  EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x32", select_dwconv_u8s8(96, vnni).name);
   EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x32", select_dwconv_u8s8(32, vnni).name);
   EXPECT_STREQ("dwconv_u8s8_avx512vnni_2x32", select_dwconv_u8s8(8, vnni).name);
 }

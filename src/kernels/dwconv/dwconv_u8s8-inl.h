@@ -142,8 +142,8 @@ void any_dw_tile(const DwconvU8S8Tile& t, int rows) noexcept {
 // kGroups groups of neighbouring outputs of a line, one block of channels; the first `stored`
 // outputs are kept.
 template <typename S, int kKw, int kStride, bool kFlip, GemmOutput kKind, int kGroups>
-[[gnu::always_inline]] inline void dw_groups(const DwconvU8S8Line& t, const std::byte* block, int64_t x, int64_t c,
-               int64_t stored) noexcept {
+[[gnu::always_inline]] inline void dw_groups(const DwconvU8S8Line& t, const std::byte* block,
+                                             int64_t x, int64_t c, int64_t stored) noexcept {
   using I = typename S::s32;
   using B = typename S::bytes;
   constexpr int kBytes = S::kBytes;

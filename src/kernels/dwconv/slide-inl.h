@@ -67,12 +67,72 @@ void dw_slide_block(const DwconvTwoRows& rows, const std::byte* block, int64_t c
   if (x + 1 < t.width) dw_slide_column<S, kFlip, kKind, 0>(t, block, acc, x + 1, c);
 }
 
+// Stride 2: an even column ends one output of each row, which leaves, and begins the next.
+enum class DwColumn : uint8_t { first, odd, even, last };
+template <typename S, bool kFlip, GemmOutput kKind, DwColumn kColumn>
+[[gnu::always_inline]] inline void dw_slide_column2(const DwconvTwoRows& t, const std::byte* block,
+                                                    typename S::s32 (&acc)[2][4], int64_t x,
+                                                    int64_t c) noexcept {
+  using B = typename S::bytes;
+  constexpr int kBytes = S::kBytes;
+  asm volatile("" : "+r"(block));
+  const B flip = S::set_quads(0x80808080u);
+  const auto* bias = reinterpret_cast<const int32_t*>(block);
+  const std::byte* w = block + 3 * 4 * kBytes;
+  const uint8_t* const* in = t.columns + x;
+#pragma GCC unroll 2
+  for (int r = 0; r < 2; ++r) {
+    B a[4], quad[4];
+#pragma GCC unroll 3
+    for (int y = 0; y < 3; ++y) {
+      a[y] = S::load_bytes(in[(2 * r + y) * t.width] + c);
+      if constexpr (kFlip) a[y] = S::bit_xor(a[y], flip);
+    }
+    a[3] = a[2];  // against weights of 0
+    S::zip4(a, quad);
+    const auto add = [&](int kx) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j)
+        acc[r][j] = S::dot4(acc[r][j], quad[j], S::load_bytes(w + (kx * 4 + j) * kBytes));
+    };
+    if constexpr (kColumn == DwColumn::odd) add(1);
+    if constexpr (kColumn == DwColumn::even || kColumn == DwColumn::last) {
+      add(2);
+      DwconvU8S8Tile row = t.common;
+      row.out = t.out[r];
+      if (row.out)
+        dw_finish<S, kKind>(row, block, acc[r], (x / 2 - 1) * t.common.channels + c, kBytes);
+    }
+    if constexpr (kColumn == DwColumn::first || kColumn == DwColumn::even) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) acc[r][j] = S::load(bias + j * S::kLanes);
+      add(0);
+    }
+  }
+}
+
+template <typename S, bool kFlip, GemmOutput kKind>
+void dw_slide_block2(const DwconvTwoRows& rows, const std::byte* block, int64_t c) noexcept {
+  const DwconvTwoRows t = rows;  // nothing that is stored can change it
+  typename S::s32 acc[2][4];
+  dw_slide_column2<S, kFlip, kKind, DwColumn::first>(t, block, acc, 0, c);
+  for (int64_t o = 1; o < t.count; ++o) {
+    dw_slide_column2<S, kFlip, kKind, DwColumn::odd>(t, block, acc, 2 * o - 1, c);
+    dw_slide_column2<S, kFlip, kKind, DwColumn::even>(t, block, acc, 2 * o, c);
+  }
+  dw_slide_column2<S, kFlip, kKind, DwColumn::odd>(t, block, acc, 2 * t.count - 1, c);
+  dw_slide_column2<S, kFlip, kKind, DwColumn::last>(t, block, acc, 2 * t.count, c);
+}
+
 template <typename S, bool kFlip, GemmOutput kKind>
 void dw_slide_rows(const DwconvTwoRows& t) noexcept {
   const int64_t last = t.common.channels - S::kBytes;
-  for (int64_t b = t.blocks.begin; b < t.blocks.end; ++b)
-    dw_slide_block<S, kFlip, kKind>(t, t.common.packed + b * t.common.block_bytes,
-                                    b * S::kBytes < last ? b * S::kBytes : last);
+  for (int64_t b = t.blocks.begin; b < t.blocks.end; ++b) {
+    const std::byte* block = t.common.packed + b * t.common.block_bytes;
+    const int64_t c = b * S::kBytes < last ? b * S::kBytes : last;
+    t.stride == 1 ? dw_slide_block<S, kFlip, kKind>(t, block, c)
+                  : dw_slide_block2<S, kFlip, kKind>(t, block, c);
+  }
 }
 
 template <typename S>

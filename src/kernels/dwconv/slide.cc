@@ -8,31 +8,35 @@
 namespace tersor::kernels::dw_slide {
 namespace {
 
-constexpr int64_t kVectors = 3 * 4 + 2 * 3 * 4;  // of a block: constants and weights
+// At stride 1 the two rows of outputs have weights of their own.
+int64_t sets(const ConvShape& s) noexcept { return s.stride_w == 1 ? 2 : 1; }
 
-int64_t block_bytes(const DwconvU8S8Row& row) noexcept { return kVectors * row.block; }
+int64_t block_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
+  return (3 * 4 + sets(s) * 3 * 4) * row.block;  // constants and weights
+}
 
 // Blocks whose weights stay in L1 together with the lines of the input.
 int64_t piece_of(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
   constexpr int64_t kWeightBytes = 16 << 10;
   const int64_t lines = channel_piece(s, line_width(s, s.ow), row.block, 1) / row.block;
-  return std::max<int64_t>(1, std::min(lines, kWeightBytes / block_bytes(row)));
+  return std::max<int64_t>(1, std::min(lines, kWeightBytes / block_bytes(row, s)));
 }
 
 }  // namespace
 
 bool fits(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  return row.slide && s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 &&
-         s.dilation_h == 1 && s.dilation_w == 1 && s.c >= row.block;
+  return row.slide && s.kh == 3 && s.kw == 3 && s.stride_h == s.stride_w &&
+         (s.stride_w == 1 || s.stride_w == 2) && s.dilation_h == 1 && s.dilation_w == 1 &&
+         s.c >= row.block;
 }
 
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  return static_cast<size_t>(blocks(s.c, row.block) * block_bytes(row));
+  return static_cast<size_t>(blocks(s.c, row.block) * block_bytes(row, s));
 }
 
 void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const DwconvU8S8Constants& k,
           std::byte* packed) noexcept {
-  const int64_t block = row.block, bytes = block_bytes(row);
+  const int64_t block = row.block, bytes = block_bytes(row, s);
   const int32_t a_zero = k.za + (k.a_signed ? 128 : 0);
   std::memset(packed, 0, dw_slide::packed_bytes(row, s));
   for (int64_t b = 0; b < blocks(s.c, block); ++b, packed += bytes) {
@@ -48,7 +52,7 @@ void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const Dwc
         for (int64_t kx = 0; kx < 3; ++kx) {
           const int32_t value = weight(w, k, 9, c, ky * 3 + kx);
           sum -= static_cast<uint32_t>(a_zero * value);
-          for (int64_t r = 0; r < 2; ++r)
+          for (int64_t r = 0; r < sets(s); ++r)
             weights[((r * 3 + kx) * block + place) * 4 + ky + r] = static_cast<int8_t>(value);
         }
       bias[place] = static_cast<int32_t>(sum);
@@ -59,7 +63,7 @@ void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const Dwc
 }
 
 size_t scratch_bytes(const ConvShape& s) noexcept {
-  return static_cast<size_t>(4 * line_width(s, s.ow)) * sizeof(void*);
+  return static_cast<size_t>((3 + s.stride_h) * line_width(s, s.ow)) * sizeof(void*);
 }
 
 void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
@@ -67,11 +71,11 @@ void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& com
   const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
   DwconvTwoRows t;
   t.common = common;
-  t.common.block_bytes = block_bytes(row);
+  t.common.block_bytes = block_bytes(row, s);
   t.columns = columns;
   t.width = line_width(s, s.ow);
   t.k = 3;
-  t.stride = 1;
+  t.stride = static_cast<int>(s.stride_w);
   t.count = s.ow;
   const int64_t all = blocks(s.c, row.block), piece = piece_of(row, s);
   for (int64_t b = 0; b < all; b += piece) {

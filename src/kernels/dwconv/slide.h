@@ -1,9 +1,10 @@
-// The form `slide` of u8s8 dwconv for windows of 3 x 3, stride 1: each column of the input, four
-// rows of it, is zipped to quads once, for two rows of outputs and the three of each that read it.
-// Packed, per block of channels (the bytes of a vector; the last block overlaps the one before it
-// so as to be whole), in the order of the verb zip4: int32 folded bias, f32 scale, f32 fbias of
-// each channel; weights [output row][kx][4 vectors], taps 0 1 2 - for the upper row of outputs and
-// - 0 1 2 for the lower one.
+// The form `slide` of u8s8 dwconv for windows of 3 x 3: each column of the input is zipped to quads
+// of rows once, for two rows of outputs and all of each that read it. At stride 1 both rows read
+// one quad of four rows, at stride 2 each has a quad of three. Packed, per block of channels (the
+// bytes of a vector; the last block overlaps the one before it so as to be whole), in the order of
+// the verb zip4: int32 folded bias, f32 scale, f32 fbias of each channel; weights [set][kx][4
+// vectors], at stride 1 one set of taps 0 1 2 - for the upper row of outputs and one of - 0 1 2 for
+// the lower, at stride 2 one of 0 1 2 -.
 #pragma once
 
 #include "kernels/dwconv/dwconv.h"
