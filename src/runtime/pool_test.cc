@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "runtime/tasks.h"
 
 namespace tersor::runtime {
 namespace {
@@ -65,6 +70,38 @@ TEST(ThreadPool, ParkedWorkersComeBack) {
     pool.parallel_for(
         8, 1, [&](int64_t begin, int64_t end, int) { done += static_cast<int>(end - begin); });
     ASSERT_EQ(done, 8);
+  }
+}
+
+TEST(Tasks, RunOnceEach) {
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (int64_t count : {0, 1, 2, 40}) {
+      std::vector<std::atomic<int>> seen(static_cast<size_t>(count));
+      run_tasks(pool, count, [&](int64_t i, int thread) {
+        ASSERT_LT(thread, threads);
+        ++seen[static_cast<size_t>(i)];
+      });
+      for (const auto& n : seen) ASSERT_EQ(n, 1);
+    }
+  }
+}
+
+TEST(Tasks, TheFirstThatThrowsIsHeard) {
+  ThreadPool pool(3);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<std::atomic<int>> seen(50);
+    try {
+      run_tasks(pool, 50, [&](int64_t i, int) {
+        ++seen[static_cast<size_t>(i)];
+        if (i >= 20) throw std::runtime_error(std::to_string(i));
+      });
+      FAIL();
+    } catch (const std::runtime_error& e) {
+      EXPECT_STREQ(e.what(), "20");
+    }
+    for (size_t i = 0; i <= 20; ++i) EXPECT_EQ(seen[i], 1);
+    EXPECT_LT(std::ranges::count(seen, 1, [](const auto& n) { return n.load(); }), 50);
   }
 }
 
