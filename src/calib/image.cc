@@ -41,7 +41,7 @@ bool has_image_name(const std::filesystem::path& path) {
   return end == ".jpg" || end == ".jpeg" || end == ".png";
 }
 
-Image to_gray(const Image& image) {
+Image to_gray(Image image) {
   if (image.channels == 1) return image;
   Image gray{image.width, image.height, 1, {}};
   gray.pixels.resize(image.pixels.size() / 3);
@@ -53,7 +53,7 @@ Image to_gray(const Image& image) {
   return gray;
 }
 
-Image to_rgb(const Image& image) {
+Image to_rgb(Image image) {
   if (image.channels == 3) return image;
   Image rgb{image.width, image.height, 3, {}};
   rgb.pixels.resize(image.pixels.size() * 3);
@@ -62,7 +62,7 @@ Image to_rgb(const Image& image) {
   return rgb;
 }
 
-Image center_crop(const Image& image, int width, int height) {
+Image center_crop(Image image, int width, int height) {
   if (image.width == width && image.height == height) return image;
   // The offset of the picture inside the result (negative: it is cut); half to even where it is
   // cut, down where it is padded.

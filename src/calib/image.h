@@ -28,13 +28,13 @@ Image read_image(const std::filesystem::path& path);
 // True if the file name ends as those of pictures do.
 bool has_image_name(const std::filesystem::path& path);
 
-Image to_gray(const Image& image);  // (19595 R + 38470 G + 7471 B + 2^15) >> 16, as Pillow
-Image to_rgb(const Image& image);   // gray repeated
+Image to_gray(Image image);  // (19595 R + 38470 G + 7471 B + 2^15) >> 16, as Pillow
+Image to_rgb(Image image);   // gray repeated
 
 // Bit for bit Pillow's resize(BILINEAR): a triangle filter as wide as the scale, horizontal then
 // vertical, weights of 22 fractional bits, rounded to 8 bits between the passes. Sides > 0.
-Image resize_bilinear(const Image& image, int width, int height);
+Image resize_bilinear(Image image, int width, int height);
 // As torchvision's center_crop: centred (half to even), black where the picture is smaller.
-Image center_crop(const Image& image, int width, int height);
+Image center_crop(Image image, int width, int height);
 
 }  // namespace tersor::calib

@@ -314,13 +314,13 @@ Size resized(const Resize& r, const Image& image) {
 
 Tensor apply(const Pipeline& p, Image image) {
   const auto count = p.mean.size();
-  image = p.channels == Channels::kGray ? to_gray(image) : to_rgb(image);
+  image = p.channels == Channels::kGray ? to_gray(std::move(image)) : to_rgb(std::move(image));
   if (p.resize) {
     const Size size = resized(*p.resize, image);
-    image = resize_bilinear(image, size.width, size.height);
+    image = resize_bilinear(std::move(image), size.width, size.height);
   }
-  if (p.crop) image = center_crop(image, p.crop->width, p.crop->height);
-  if (count == 3) image = to_rgb(image);
+  if (p.crop) image = center_crop(std::move(image), p.crop->width, p.crop->height);
+  if (count == 3) image = to_rgb(std::move(image));
 
   // Every pixel value has its result.
   std::vector<std::array<float, 256>> table(count);

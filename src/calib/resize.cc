@@ -90,7 +90,7 @@ Image vertical(const Image& image, int height) {
 
 }  // namespace
 
-Image resize_bilinear(const Image& image, int width, int height) {
+Image resize_bilinear(Image image, int width, int height) {
   if (width <= 0 || height <= 0 || image.width <= 0 || image.height <= 0)
     base::fail_input("E23", "a picture of {} x {} cannot be resized to {} x {}", image.width,
                      image.height, width, height);
@@ -98,8 +98,8 @@ Image resize_bilinear(const Image& image, int width, int height) {
     if (static_cast<uint64_t>(width) * static_cast<uint64_t>(between) > limits::kImagePixels)
       base::fail(ErrorKind::kLimit, "E60", "a picture of {} x {} is over the limit of {} pixels",
                  width, between, limits::kImagePixels);
-  Image out = width == image.width ? image : horizontal(image, width);
-  return height == out.height ? out : vertical(out, height);
+  if (width != image.width) image = horizontal(image, width);
+  return height == image.height ? std::move(image) : vertical(image, height);
 }
 
 }  // namespace tersor::calib
