@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "calib/test_support.h"
+#include "engine/plan.h"
 #include "ops/testing_graph.h"
 
 namespace tersor::calib {
@@ -73,6 +74,35 @@ TEST(Collect, SeesWhatTheReferencesGiveForAnyBatch) {
         EXPECT_NEAR(means[k], want_means[k], tolerance) << name;
     }
   }
+}
+
+TEST(Collect, DoesNotDependOnThreads) {
+  // Of independent samples: each thread has some of them, also where their number is odd.
+  const ir::Model m = residual_model();
+  ASSERT_GT(engine::compile(m)->piece, 0);
+  const std::map<std::string, int> points{{"x", 1}, {"c1", 1}, {"sum", 0}, {"y", -1}};
+  for (int count : {1, 2, 18, 35}) {
+    const Memory memory = pictures(count);
+    const stats::Statistics one = run(m, points, memory, {.threads = 1, .batch = 1}).statistics;
+    for (int threads : {2, 3, 5})
+      for (int64_t batch : {1, 4, 16})
+        EXPECT_EQ(run(m, points, memory, {.threads = threads, .batch = batch}).statistics, one)
+            << count << " " << threads << " " << batch;
+  }
+}
+
+TEST(Collect, KeepsTogetherWhatIsNotIndependent) {
+  // The mean is over the samples of a batch: a fixed one.
+  Builder b;
+  const auto x = b.input("x", {4, 2});
+  const auto mean = b.op("ReduceMean", {x}, "mean");
+  b.last().set("axes", std::vector<int64_t>{0});
+  const ir::Model m = b.finish({b.op("Sub", {x, mean}, "y")});
+  Memory memory;
+  for (int i = 0; i < 8; ++i)
+    memory.push_back({{"x", random_tensor({1, 2}, static_cast<unsigned>(i))}});
+  const stats::Statistics one = run(m, {{"y", 0}}, memory, {.threads = 1}).statistics;
+  EXPECT_EQ(run(m, {{"y", 0}}, memory, {.threads = 2}).statistics, one);
 }
 
 TEST(Collect, TakesMeansOnlyWhereAsked) {
@@ -156,7 +186,7 @@ TEST(Collect, StopsWhenAsked) {
   const ir::Model m = residual_model();
   for (int64_t stop : {0, 1, 17}) {
     std::vector<int64_t> seen;
-    CollectOptions options;
+    CollectOptions options{.threads = 2};
     options.advance = [&](int64_t done, int64_t total) {
       EXPECT_EQ(total, 40);
       seen.push_back(done);
