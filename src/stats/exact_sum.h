@@ -1,7 +1,9 @@
 // A sum that depends on what was added only: not on the order, nor on how parts were merged.
 #pragma once
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 namespace tersor::stats {
 
@@ -33,8 +35,27 @@ class ExactSum {
   static constexpr double kUnit = 0x1p64, kNumberLimit = 0x1p40, kSumLimit = 0x1p62;
 
   void add_limited(double v, double limit) noexcept {
-    lost_ = lost_ || !(std::fabs(v) < limit) ||
-            __builtin_add_overflow(units_, static_cast<Units>(std::nearbyint(v * kUnit)), &units_);
+    lost_ =
+        lost_ || !(std::fabs(v) < limit) || __builtin_add_overflow(units_, units_of(v), &units_);
+  }
+  // v * 2^64 rounded half to even, for |v| < 2^62.
+  static Units units_of(double v) noexcept {
+    constexpr int kFraction = 52, kBias = 1023, kUnitBits = 64;
+    const auto bits = std::bit_cast<uint64_t>(v);
+    const int exponent = static_cast<int>(bits >> kFraction & 0x7ff);
+    // |v| = whole * 2^(exponent - kBias - kFraction); what is subnormal rounds to 0 anyway.
+    uint64_t whole = (bits & ((uint64_t{1} << kFraction) - 1)) | uint64_t{1} << kFraction;
+    const int shift = exponent - kBias - kFraction + kUnitBits;
+    Units units = 0;
+    if (shift >= 0) {
+      units = static_cast<Units>(whole) << shift;
+    } else if (shift >= -kFraction - 1) {
+      const uint64_t rest = whole & ((uint64_t{1} << -shift) - 1),
+                     half = uint64_t{1} << (-shift - 1);
+      whole >>= -shift;
+      units = static_cast<Units>(whole + (rest > half || (rest == half && (whole & 1) != 0)));
+    }
+    return bits >> 63 ? -units : units;
   }
 
   Units units_ = 0;

@@ -225,6 +225,29 @@ TEST(ExactSum, DependsOnWhatWasAddedOnly) {
   }
 }
 
+TEST(ExactSum, RoundsToItsUnitHalfToEven) {
+  constexpr double kUnit = 0x1p-64;
+  const std::pair<double, double> cases[] = {{0.5, 0},
+                                             {0x1.0000000000001p-1, 1},
+                                             {0.75, 1},
+                                             {1.5, 2},
+                                             {2.5, 2},
+                                             {0x1p-20, 0},
+                                             {0x1.8p52, 0x1.8p52},
+                                             {0x1p51 + 0.5, 0x1p51},
+                                             {0x1p100, 0x1p100},
+                                             {3, 3}};
+  for (const auto& [given, kept] : cases)
+    for (double sign : {1.0, -1.0}) {
+      ExactSum sum;
+      sum.add(sign * given * kUnit);
+      EXPECT_EQ(sum.value(), sign * kept * kUnit) << given;
+    }
+  ExactSum least;
+  least.add(5e-324);
+  EXPECT_EQ(least, ExactSum());
+}
+
 TEST(ChannelMeans, AddUpExactlyOverSamples) {
   constexpr int64_t kChannels = 5, kInner = 300;
   std::vector<std::vector<float>> samples;

@@ -22,17 +22,16 @@ std::vector<float> corrected_bias(const ir::Node& node, const Tensor& weight, co
     return {};
   const int64_t taps = outputs * inputs > 0 ? weight.count() / (outputs * inputs) : 0;
   const auto w = weight.data<float>(), r = rounded.data<float>();
+  const auto step = static_cast<size_t>(transposed ? outputs : taps);  // to the next input
   std::vector<float> out;
   for (int64_t m = 0; m < outputs; ++m) {
     const int64_t first = m / (outputs / groups) * inputs;
     double shift = 0;
-    for (int64_t c = 0; c < inputs; ++c) {
+    auto i = static_cast<size_t>(transposed ? m : m * inputs * taps);
+    for (int64_t c = 0; c < inputs; ++c, i += step) {
       double error = 0;
-      for (int64_t t = 0; t < taps; ++t) {
-        const auto i =
-            static_cast<size_t>(transposed ? c * outputs + m : (m * inputs + c) * taps + t);
-        error += static_cast<double>(r[i]) - static_cast<double>(w[i]);
-      }
+      for (size_t t = 0; t < static_cast<size_t>(taps); ++t)
+        error += static_cast<double>(r[i + t]) - static_cast<double>(w[i + t]);
       shift += error * mean[static_cast<size_t>(first + c)];
     }
     const double b = bias ? tensor::as_double(*bias, m) : 0.0;

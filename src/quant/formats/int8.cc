@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "kernels/quantize/quantize.h"
+#include "stats/min_max.h"
 
 namespace tersor::quant {
 namespace {
@@ -50,6 +51,19 @@ template <typename Visit>
 void each_run(const Around& around, Visit&& visit) {
   for (int64_t run = 0; run < around.before * around.size; ++run)
     visit(static_cast<size_t>(run % around.size), run * around.after, around.after);
+}
+
+// NaN counts as 0.
+float largest_magnitude(std::span<const float> values) {
+  constexpr size_t kFew = 64;
+  if (values.size() >= kFew) {
+    stats::MinMax range;
+    range.add(values);
+    if (range.finite() == range.count) return std::max(-range.min, range.max);
+  }
+  float most = 0;
+  for (float v : values) most = std::max(most, std::fabs(v));
+  return most;
 }
 
 template <typename Code>
@@ -138,8 +152,11 @@ Format symmetric_weights(const Tensor& weight, int axis, DType dtype) {
   const Around around(weight.dims(), axis);
   std::vector<float> largest(static_cast<size_t>(around.size), 0.0F);
   const auto w = weight.data<float>();
-  around.each(
-      [&](size_t slice, size_t i) { largest[slice] = std::max(largest[slice], std::fabs(w[i])); });
+  each_run(around, [&](size_t slice, int64_t from, int64_t n) {
+    largest[slice] =
+        std::max(largest[slice],
+                 largest_magnitude(w.subspan(static_cast<size_t>(from), static_cast<size_t>(n))));
+  });
   Format f{.dtype = dtype, .params = {.scales = {}, .zero_points = {}, .axis = axis}, .range = {}};
   const auto most = static_cast<float>(weight_codes(dtype).high);
   for (float m : largest) {
