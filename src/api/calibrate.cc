@@ -38,8 +38,9 @@ std::string Statistics::settings() const { return impl_->statistics.settings; }
 std::string Statistics::data() const { return impl_->statistics.data; }
 
 CalibrateResult calibrate(const Model& model, const Data& data, const CalibrateOptions& options) {
-  const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
-                                              options.requantize, quant::find_target("any"));
+  const api::Prepared prepared =
+      api::prepare(model, options.per_channel, options.equalize, options.requantize,
+                   options.threads, quant::find_target("any"));
   api::Gathered gathered =
       api::gather(model, prepared, data, options, api::all_points(prepared.model));
   CalibrateResult result(wrap(std::move(gathered.statistics)));

@@ -46,12 +46,12 @@ quant::Equalize parse_equalize(const std::string& text) {
 }  // namespace
 
 Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
-                 const quant::Target& target, DType weights) {
+                 int threads, const quant::Target& target, DType weights) {
   const quant::Equalize mode = parse_equalize(equalize);
   Prepared p;
   p.model = float_model(model, requantize);
   fetch_anew(p.model);
-  quant::check_weights(p.model);
+  quant::check_weights(p.model, threads);
   passes::Options simplify;
   simplify.min_opset = weights == DType::kInt4 ? kFourBitOpset : kPerChannelOpset;
   p.report = passes::simplify(p.model, simplify);
@@ -63,9 +63,9 @@ Prepared prepare(const Model& model, bool per_channel, const std::string& equali
             p.model.opset(), simplify.min_opset, tensor::name(weights),
             p.report.notes.empty() ? "an operator changed its meaning" : p.report.notes[0]));
   quant::check_opset(p.model, target);
-  quant::check_weights(p.model);
+  quant::check_weights(p.model, threads);
   p.equalizable = quant::equalizable(p.model);
-  p.equalized = quant::equalize(p.model, mode, per_channel);
+  p.equalized = quant::equalize(p.model, mode, per_channel, threads);
   p.settings = fmt::format("equalize={}{}{}", equalize,
                            mode == quant::Equalize::kOff ? ""
                            : per_channel                 ? " per-channel"

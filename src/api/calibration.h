@@ -33,7 +33,7 @@ struct Prepared {
 // E30, E32; E14 weights that are not finite. `target` may refuse the opset, which is one that has
 // `weights`.
 Prepared prepare(const Model& model, bool per_channel, const std::string& equalize, bool requantize,
-                 const quant::Target& target, DType weights = DType::kInt8);
+                 int threads, const quant::Target& target, DType weights = DType::kInt8);
 
 // Gives back what deferred weights take until they are looked at again: of a model that is not
 // shared.

@@ -49,8 +49,9 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   quant::Recipe recipe = api::recipe_of(options, data);
   // Meanwhile, on the other core.
   const auto hashed = std::async(std::launch::async, [&model] { model.sha256(); });
-  const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
-                                              options.requantize, *recipe.target, recipe.weights);
+  const api::Prepared prepared =
+      api::prepare(model, options.per_channel, options.equalize, options.requantize,
+                   options.threads, *recipe.target, recipe.weights);
   QuantizeResult result(model, api::wrap(prepared.model));
   result.equalizable = prepared.equalizable;
   for (const quant::Equalized& e : prepared.equalized)

@@ -98,7 +98,8 @@ quant::Recipe recipe_of(const QuantizeOptions& settled, const Data& data) {
 quant::Decisions decide(const Prepared& prepared, const stats::Statistics& statistics,
                         const quant::Recipe& recipe, const Data& data,
                         const QuantizeOptions& options) {
-  quant::Decisions decisions = quant::decide(prepared.model, statistics, recipe);
+  quant::Decisions decisions =
+      quant::decide(prepared.model, statistics, recipe, nullptr, options.threads);
   if (recipe.learns()) learn_rounding(prepared, recipe, data, options, decisions);
   return decisions;
 }

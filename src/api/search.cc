@@ -269,8 +269,9 @@ Sensitivity sensitivity(const Model& model, const Data& data, const QuantizeOpti
                         int64_t samples) {
   const QuantizeOptions options = given.settled();
   const quant::Recipe recipe = api::recipe_of(options, data);
-  const api::Prepared prepared = api::prepare(model, options.per_channel, options.equalize,
-                                              options.requantize, *recipe.target, recipe.weights);
+  const api::Prepared prepared =
+      api::prepare(model, options.per_channel, options.equalize, options.requantize,
+                   options.threads, *recipe.target, recipe.weights);
   api::Gathered gathered = api::gather(model, prepared, data, options, recipe);
   const stats::Statistics statistics =
       api::chosen(gathered.statistics, model, prepared, recipe, false, false);

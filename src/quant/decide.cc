@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "quant/analysis.h"
 #include "quant/formats/int8.h"
 #include "quant/formats/saturation.h"
+#include "runtime/tasks.h"
 #include "stats/difference.h"
 
 namespace tersor::quant {
@@ -114,8 +116,9 @@ class Decider {
     for (const NodeDecision& d : known->nodes) known_nodes_[d.output] = &d;
   }
 
-  Decisions run() {
+  Decisions run(int threads) {
     Decisions d;
+    std::vector<std::pair<const ir::Node*, size_t>> weighted;  // the second: in `d.nodes`
     d.target = recipe_.target;
     for (size_t v = 0; v < a_.stored.size(); ++v)
       if (a_.stored[v]) {
@@ -137,9 +140,18 @@ class Decider {
                             .codes = {},
                             .weight_sqnr_db = {},
                             .bias = {}};
-      if (role.weighted && role.quantized) add_weight(node, d, decision);
+      if (role.weighted && role.quantized) weighted.emplace_back(&node, d.nodes.size());
       d.nodes.push_back(std::move(decision));
     }
+    // The large ones first, so that threads end at about the same time.
+    std::ranges::stable_sort(weighted, std::greater(), [&](const auto& w) {
+      return g_.constant(w.first->inputs[1])->count();
+    });
+    runtime::ThreadPool pool(threads);
+    runtime::run_tasks(pool, static_cast<int64_t>(weighted.size()), [&](int64_t i, int) {
+      const auto& [node, at] = weighted[static_cast<size_t>(i)];
+      add_weight(*node, d, d.nodes[at]);
+    });
     return d;
   }
 
@@ -214,8 +226,8 @@ std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe) 
 }
 
 Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe,
-                 const Decisions* known) {
-  return Decider(model, statistics, recipe, known).run();
+                 const Decisions* known, int threads) {
+  return Decider(model, statistics, recipe, known).run(threads);
 }
 
 WeightBytes weight_bytes(const ir::Graph& graph, const ir::Node& node, const NodeDecision& decision,
@@ -233,25 +245,29 @@ WeightBytes weight_bytes(const ir::Graph& graph, const ir::Node& node, const Nod
   return {before, after};
 }
 
-void check_weights(const ir::Model& model) {
+void check_weights(const ir::Model& model, int threads) {
   const ir::Graph& g = model.graph;
+  std::vector<std::pair<const ir::Node*, ir::ValueId>> weights;
   for (const ir::Node& node : g.nodes) {
     const ops::Operator* op = ops::find(node.domain, node.op, model.opset(node.domain));
     if (!op || op->traits.quant != ops::QuantClass::kWeighted) continue;
-    for (size_t i = 1; i < node.inputs.size(); ++i) {
-      const Tensor* t = g.constant(node.inputs[i]);
-      if (!t || t->dtype() != DType::kFloat32) continue;
-      const auto at = stats::first_non_finite(t->data<float>());
-      if (!at) continue;
-      Error error(ErrorKind::kInput, "E14",
-                  fmt::format("weight {} is not finite at element {}",
-                              base::quoted(g.values[node.inputs[i]].name), *at),
-                  "the model is damaged, or its training diverged: export it again");
-      error.add_frame(
-          fmt::format("node {} ({})", base::quoted(node.name), base::printable(node.op)));
-      throw error;
-    }
+    for (size_t i = 1; i < node.inputs.size(); ++i)
+      if (const Tensor* t = g.constant(node.inputs[i]); t && t->dtype() == DType::kFloat32)
+        weights.emplace_back(&node, node.inputs[i]);
   }
+  runtime::ThreadPool pool(threads);
+  runtime::run_tasks(pool, static_cast<int64_t>(weights.size()), [&](int64_t i, int) {
+    const auto& [node, id] = weights[static_cast<size_t>(i)];
+    const auto at = stats::first_non_finite(g.constant(id)->data<float>());
+    if (!at) return;
+    Error error(
+        ErrorKind::kInput, "E14",
+        fmt::format("weight {} is not finite at element {}", base::quoted(g.values[id].name), *at),
+        "the model is damaged, or its training diverged: export it again");
+    error.add_frame(
+        fmt::format("node {} ({})", base::quoted(node->name), base::printable(node->op)));
+    throw error;
+  });
 }
 
 int64_t quantize_nodes(const ir::Model& model) {

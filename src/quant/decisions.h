@@ -66,9 +66,10 @@ std::map<std::string, int> points(const ir::Model& model, const Recipe& recipe);
 // `model`: simplified, with types inferred. Pure: no data is touched, nothing runs. A value without
 // statistics stays in float, and so does what depends on it. `known`: decisions by the same
 // statistics and a recipe that differs in `keep` and `left` alone; what they say of a value or of
-// weights is taken over instead of being computed again.
+// weights is taken over instead of being computed again. The threads (0: one per core) change
+// nothing.
 Decisions decide(const ir::Model& model, const stats::Statistics& statistics, const Recipe& recipe,
-                 const Decisions* known = nullptr);
+                 const Decisions* known = nullptr, int threads = 1);
 // The model with QuantizeLinear and DequantizeLinear as the decisions say: every value of
 // `activations` is quantized once, to `<name>_q`, and dequantized for each reader of its own;
 // weights are int8 or int4 and biases int32 initializers. Needs opset 21 for int4, 13 where weights
@@ -83,7 +84,7 @@ WeightBytes weight_bytes(const ir::Graph& graph, const ir::Node& node, const Nod
                          const Target& target);
 
 // E14 (kInput) if weights of a layer that could be quantized are not all finite; names the tensor.
-void check_weights(const ir::Model& model);
+void check_weights(const ir::Model& model, int threads = 1);
 
 // True if the model holds QuantizeLinear, DequantizeLinear or an operator that computes on
 // quantized values; counts them.

@@ -415,6 +415,21 @@ TEST(Apply, QuantizesOnceAndDequantizesForEachReader) {
   EXPECT_GE(stats::sqnr_db(a[0].data<float>(), b[0].data<float>()), 25);
 }
 
+TEST(Decide, DoesNotDependOnThreads) {
+  const ir::Model m = residual_model();
+  Recipe recipe = minmax();
+  recipe.bias_correct = true;
+  const stats::Statistics seen = observe(m, points(m, recipe), {2, 3, 8, 8});
+  const Decisions one = decide(m, seen, recipe), many = decide(m, seen, recipe, nullptr, 3);
+  ASSERT_EQ(many.nodes.size(), one.nodes.size());
+  for (size_t i = 0; i < one.nodes.size(); ++i) {
+    EXPECT_EQ(many.nodes[i].output, one.nodes[i].output);
+    EXPECT_EQ(many.nodes[i].weight, one.nodes[i].weight);
+    EXPECT_EQ(many.nodes[i].weight_sqnr_db, one.nodes[i].weight_sqnr_db);
+    EXPECT_EQ(many.nodes[i].bias, one.nodes[i].bias);
+  }
+}
+
 TEST(Apply, GivesProductsZeroPointsOfTheirOwn) {
   Builder b;
   ir::ValueId x = b.input("x", {4, 8});
@@ -518,13 +533,13 @@ TEST(CheckWeights, NamesTheTensor) {
   ir::Model m = residual_model();
   for (ir::Value& v : m.graph.values)
     if (v.name == "c2_b") v.constant = Tensor::of<float>({4}, {0, 1, NAN, 3});
-  try {
-    check_weights(m);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), "E14");
-    EXPECT_NE(e.sentence().find("c2_b"), std::string::npos);
-  }
+  for (int threads : {1, 2}) try {
+      check_weights(m, threads);
+      FAIL();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), "E14");
+      EXPECT_NE(e.sentence().find("c2_b"), std::string::npos);
+    }
 }
 
 TEST(ObservablePart, EndsBeforeUnknownOperators) {

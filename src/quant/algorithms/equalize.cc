@@ -5,9 +5,11 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <mutex>
 #include <span>
 
 #include "quant/algorithms/seams.h"
+#include "runtime/pool.h"
 
 namespace tersor::quant {
 namespace {
@@ -25,54 +27,92 @@ double median(std::vector<double> v) {
   return *middle;
 }
 
+// body(begin, end) for parts of `count` items of `each` numbers, which the threads share.
+template <typename Body>
+void in_parts(runtime::ThreadPool& pool, int64_t count, int64_t each, const Body& body) {
+  constexpr int64_t kWorthwhile = 1 << 14;
+  pool.parallel_for(count, kWorthwhile / std::max<int64_t>(each, 1),
+                    [&](int64_t begin, int64_t end, int) { body(begin, end); });
+}
+
 // The weights of one operator, summed up over taps: [outputs, inputs of a group].
 struct Norms {
   int64_t outputs = 0, inputs = 0, inputs_per_output = 0, outputs_per_group = 0;
-  std::vector<float> square, largest;
 
-  explicit Norms(const WeightView& view, int64_t spread = 1) {
+  // Refers to the weights.
+  Norms(const WeightView& view, runtime::ThreadPool& pool, int64_t spread = 1) {
     outputs = view.outputs;
     inputs = view.inputs / spread;
     inputs_per_output = view.inputs_per_output / spread;
     outputs_per_group = view.outputs / view.groups;
-    square.assign(static_cast<size_t>(outputs * inputs_per_output), 0.0F);
-    largest = square;
-    const auto w = view.weight->data<float>();
+    const bool outputs_first = view.form == WeightView::Form::kOutputsFirst;
+    // Taps, and inputs that count as one, are neighbours.
+    const int64_t neighbours = view.taps * spread;
+    const float* w = view.weight->data<float>().data();
+    if (outputs_first && neighbours == 1) {
+      single_ = w;
+      return;
+    }
+    square_.assign(static_cast<size_t>(outputs * inputs_per_output), 0.0F);
+    largest_ = square_;
+    const auto add = [&](size_t at, const float* run, int64_t count) {
+      float sum = square_[at], most = largest_[at];
+      for (int64_t i = 0; i < count; ++i) {
+        sum += run[i] * run[i];
+        most = std::max(most, std::fabs(run[i]));
+      }
+      square_[at] = sum;
+      largest_[at] = most;
+    };
+    if (outputs_first) {
+      in_parts(pool, outputs, inputs_per_output * neighbours, [&](int64_t begin, int64_t end) {
+        for (int64_t at = begin * inputs_per_output; at < end * inputs_per_output; ++at)
+          add(static_cast<size_t>(at), w + at * neighbours, neighbours);
+      });
+      return;
+    }
     view.each_run([&](size_t first, size_t count, int64_t out, int64_t in) {
       const int64_t within = in / spread % inputs_per_output;
-      const auto at = static_cast<size_t>(out * inputs_per_output + within);
-      float sum = square[at], most = largest[at];
-      for (size_t i = first; i < first + count; ++i) {
-        sum += w[i] * w[i];
-        most = std::max(most, std::fabs(w[i]));
-      }
-      square[at] = sum;
-      largest[at] = most;
+      add(static_cast<size_t>(out * inputs_per_output + within), w + first,
+          static_cast<int64_t>(count));
     });
   }
+  double square(size_t i) const {
+    return static_cast<double>(single_ ? single_[i] * single_[i] : square_[i]);
+  }
+  double largest(size_t i) const {
+    return static_cast<double>(single_ ? std::fabs(single_[i]) : largest_[i]);
+  }
+  int64_t first_input(int64_t out) const { return out / outputs_per_group * inputs_per_output; }
   // visit(element, input channel) of one output.
   template <typename F>
   void each(int64_t out, F&& visit) const {
-    const int64_t first = out / outputs_per_group * inputs_per_output;
+    const int64_t first = first_input(out);
     for (int64_t c = 0; c < inputs_per_output; ++c)
       visit(static_cast<size_t>(out * inputs_per_output + c), static_cast<size_t>(first + c));
   }
+
+ private:
+  const float* single_ = nullptr;  // the weights themselves, where there is nothing to sum up
+  std::vector<float> square_, largest_;
 };
 
 // About the largest number that each channel of a seam holds. The numbers that enter `first` have
 // the magnitudes `in`, up to a common factor that is unknown: such that a channel's spread is about
 // its bias, as a BatchNormalization makes it.
 std::vector<double> magnitudes(const Seam& seam, const WeightView& first,
-                               const std::vector<double>& in) {
-  const Norms norms(first);
+                               const std::vector<double>& in, runtime::ThreadPool& pool) {
+  const Norms norms(first, pool);
   std::vector<double> spread(static_cast<size_t>(first.outputs), 0.0), ratios, out;
-  for (int64_t o = 0; o < norms.outputs; ++o) {
-    double sum = 0;
-    norms.each(o, [&](size_t i, size_t c) {
-      sum += static_cast<double>(norms.square[i]) * (in.empty() ? 1.0 : in[c] * in[c]);
-    });
-    spread[static_cast<size_t>(o)] = std::sqrt(sum);
-  }
+  in_parts(pool, norms.outputs, norms.inputs_per_output, [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o) {
+      double sum = 0;
+      norms.each(o, [&](size_t i, size_t c) {
+        sum += norms.square(i) * (in.empty() ? 1.0 : in[c] * in[c]);
+      });
+      spread[static_cast<size_t>(o)] = std::sqrt(sum);
+    }
+  });
   const auto bias = [&](size_t o) {
     return first.bias ? static_cast<double>(first.bias->data<float>()[o]) : 0.0;
   };
@@ -99,27 +139,35 @@ void raise_least(std::vector<double>& v) {
 class Pair {
  public:
   Pair(const Seam& seam, const WeightView& first, const WeightView& second,
-       std::vector<double> held, bool per_channel)
+       std::vector<double> held, bool per_channel, runtime::ThreadPool& pool)
       : seam_(seam),
         first_(first),
-        second_(second, seam.spread),
+        pool_(pool),
+        second_(second, pool, seam.spread),
         taps_(static_cast<double>(second.taps * seam.spread)),
         held_(std::move(held)),
         per_channel_(per_channel) {
     raise_least(held_);
     // How much each channel matters to the outputs, as a share of their power.
     weight_.assign(held_.size(), 0.0);
-    for (int64_t o = 0; o < second_.outputs; ++o) {
-      double signal = 0;
-      second_.each(o, [&](size_t i, size_t c) {
-        signal += static_cast<double>(second_.square[i]) * held_[c] * held_[c];
-      });
-      signal_.push_back(signal);
-      if (!(signal > 0)) continue;
-      second_.each(o, [&](size_t i, size_t c) {
-        weight_[c] += static_cast<double>(second_.square[i]) / signal;
-      });
-    }
+    signal_.assign(static_cast<size_t>(second_.outputs), 0.0);
+    in_parts(pool_, second_.outputs, second_.inputs_per_output, [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o)
+        second_.each(o, [&](size_t i, size_t c) {
+          signal_[static_cast<size_t>(o)] += second_.square(i) * held_[c] * held_[c];
+        });
+    });
+    // Each thread has some of the inputs of every group.
+    in_parts(pool_, second_.inputs_per_output, second_.outputs, [&](int64_t begin, int64_t end) {
+      for (int64_t o = 0; o < second_.outputs; ++o) {
+        const double signal = signal_[static_cast<size_t>(o)];
+        if (!(signal > 0)) continue;
+        const auto row = static_cast<size_t>(o * second_.inputs_per_output);
+        double* weight = weight_.data() + second_.first_input(o);
+        for (int64_t k = begin; k < end; ++k)
+          weight[k] += second_.square(row + static_cast<size_t>(k)) / signal;
+      }
+    });
     for (double& w : weight_) w = std::sqrt(w);
     raise_least(weight_);
   }
@@ -136,21 +184,30 @@ class Pair {
       power += now * now;
     }
     const double step = top / 255;
-    double all = 0, largest_of_all = 0;
+    std::vector<double> squares(signal_.size()), largest(signal_.size());
+    in_parts(pool_, second_.outputs, second_.inputs_per_output, [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) {
+        double sum = 0, most = 0;
+        second_.each(o, [&](size_t i, size_t c) {
+          sum += second_.square(i) * up[c] * up[c];
+          most = std::max(most, second_.largest(i) * up[c]);
+        });
+        squares[static_cast<size_t>(o)] = sum;
+        largest[static_cast<size_t>(o)] = most;
+      }
+    });
+    const double largest_of_all = std::ranges::max(largest);
+    double all = 0, entering = 0;
     int64_t counted = 0;
-    for (int64_t o = 0; o < second_.outputs && !per_channel_; ++o)
-      largest_of_all = std::max(largest_of_all, largest(o, up));
-    for (int64_t o = 0; o < second_.outputs; ++o) {
-      const double signal = signal_[static_cast<size_t>(o)];
-      if (!(signal > 0)) continue;
-      double squares = 0, entering = 0;
-      second_.each(o, [&](size_t i, size_t c) {
-        squares += static_cast<double>(second_.square[i]) * up[c] * up[c];
-        entering += power_of[c];
-      });
-      const double weight_step = (per_channel_ ? largest(o, up) : largest_of_all) / 127;
-      all +=
-          (step * step * squares * kPeak + weight_step * weight_step * taps_ * entering) / signal;
+    for (size_t o = 0; o < signal_.size(); ++o) {
+      if (static_cast<int64_t>(o) % second_.outputs_per_group == 0) {
+        entering = 0;
+        second_.each(static_cast<int64_t>(o), [&](size_t, size_t c) { entering += power_of[c]; });
+      }
+      if (!(signal_[o] > 0)) continue;
+      const double weight_step = (per_channel_ ? largest[o] : largest_of_all) / 127;
+      all += (step * step * squares[o] * kPeak + weight_step * weight_step * taps_ * entering) /
+             signal_[o];
       ++counted;
     }
     return counted ? all / static_cast<double>(counted) + own_cost(shift) : 0;
@@ -183,24 +240,17 @@ class Pair {
   bool fixed(size_t c) const {
     return !seam_.bound.empty() && !(seam_.bound[c] <= static_cast<double>(seam_.ceiling));
   }
-  double largest(int64_t out, const std::vector<double>& up) const {
-    double most = 0;
-    second_.each(out, [&](size_t i, size_t c) {
-      most = std::max(most, static_cast<double>(second_.largest[i]) * up[c]);
-    });
-    return most;
-  }
   // Of the weights of `first`, where they share one scale.
   double own_cost(const std::vector<int>& shift) const {
     if (per_channel_) return 0;
-    const Norms norms(first_);
+    const Norms norms(first_, pool_);
     double top = 0, all = 0;
     std::vector<double> square(shift.size(), 0.0);
     for (int64_t o = 0; o < norms.outputs; ++o)
       norms.each(o, [&](size_t i, size_t) {
         const auto out = static_cast<size_t>(o);
-        top = std::max(top, std::ldexp(static_cast<double>(norms.largest[i]), -shift[out]));
-        square[out] += std::ldexp(static_cast<double>(norms.square[i]), -2 * shift[out]);
+        top = std::max(top, std::ldexp(norms.largest(i), -shift[out]));
+        square[out] += std::ldexp(norms.square(i), -2 * shift[out]);
       });
     const double step = top / 127;
     const double count = static_cast<double>(norms.inputs_per_output * first_.taps);
@@ -213,6 +263,7 @@ class Pair {
   static constexpr double kPeak = 9;
   const Seam& seam_;
   const WeightView& first_;
+  runtime::ThreadPool& pool_;
   Norms second_;
   double taps_;
   std::vector<double> held_, weight_, signal_;
@@ -244,11 +295,14 @@ class Exponents {
 // Of each channel of a seam: before it, of the weights and bias of `first`, behind it of `second`.
 class SeamExponents {
  public:
-  SeamExponents(const Seam& seam, const WeightView& w1, const WeightView& w2)
+  SeamExponents(const Seam& seam, const WeightView& w1, const WeightView& w2,
+                runtime::ThreadPool& pool)
       : first_(static_cast<size_t>(seam.channels)), second_(first_) {
     const auto a = w1.weight->data<float>(), b = w2.weight->data<float>();
     // Mostly, all numbers are far from where floats end.
-    if (allows_all(a) && allows_all(b) && (!w1.bias || allows_all(w1.bias->data<float>()))) return;
+    if (allows_all(a, pool) && allows_all(b, pool) &&
+        (!w1.bias || allows_all(w1.bias->data<float>(), pool)))
+      return;
     w1.each([&](size_t i, int64_t out, int64_t) { first_[static_cast<size_t>(out)].add(a[i]); });
     w2.each([&](size_t i, int64_t, int64_t in) {
       second_[static_cast<size_t>(in / seam.spread)].add(b[i]);
@@ -261,16 +315,30 @@ class SeamExponents {
   }
 
  private:
-  static bool allows_all(std::span<const float> values) {
-    constexpr uint32_t kZero = 0x7fffffff;
-    uint32_t least = kZero, most = 0;  // bits of magnitudes: they are ordered as these
-    for (float v : values) {
-      const uint32_t bits = std::bit_cast<uint32_t>(v) & kZero;
-      least = std::min(least, bits ? bits : kZero);
-      most = std::max(most, bits);
-    }
+  static bool allows_all(std::span<const float> values, runtime::ThreadPool& pool) {
+    // Bits of magnitudes: they are ordered as these.
+    constexpr int32_t kMost = 0x7fffffff;
+    int32_t least = kMost, most = 0;
+    std::mutex mutex;
+    in_parts(pool, static_cast<int64_t>(values.size()), 1, [&](int64_t begin, int64_t end) {
+      constexpr int64_t kLanes = 8;
+      std::array<int32_t, kLanes> low, high{};
+      low.fill(kMost);
+      const auto look = [&](int64_t i, size_t lane) {
+        const int32_t bits = std::bit_cast<int32_t>(values[static_cast<size_t>(i)]) & kMost;
+        low[lane] = std::min(low[lane], bits ? bits : kMost);
+        high[lane] = std::max(high[lane], bits);
+      };
+      int64_t i = begin;
+      for (; i + kLanes <= end; i += kLanes)
+        for (size_t lane = 0; lane < kLanes; ++lane) look(i + static_cast<int64_t>(lane), lane);
+      for (; i < end; ++i) look(i, 0);
+      const std::lock_guard lock(mutex);
+      least = std::min(least, std::ranges::min(low));
+      most = std::max(most, std::ranges::max(high));
+    });
     // Exponents as stored; a fraction has 23 bits.
-    constexpr uint32_t kRoom = kLargestShift + 23;
+    constexpr int32_t kRoom = kLargestShift + 23;
     return least >> 23 > kRoom && (most >> 23) + kLargestShift < 255;
   }
 
@@ -284,8 +352,8 @@ Tensor copy_of(const Tensor& t) {
 
 class Equalizer {
  public:
-  Equalizer(ir::Model& model, Equalize how, bool per_channel)
-      : model_(model), g_(model.graph), how_(how), per_channel_(per_channel) {}
+  Equalizer(ir::Model& model, Equalize how, bool per_channel, int threads)
+      : model_(model), g_(model.graph), how_(how), per_channel_(per_channel), pool_(threads) {}
 
   std::vector<Equalized> run() {
     std::vector<Equalized> done;
@@ -301,14 +369,14 @@ class Equalizer {
     const auto first = weight_view(g_, g_.nodes[seam.first]),
                second = weight_view(g_, g_.nodes[seam.second]);
     const auto known = held_.find(seam.first);
-    std::vector<double> held =
-        magnitudes(seam, *first, known == held_.end() ? std::vector<double>{} : known->second);
-    const Pair pair(seam, *first, *second, held, per_channel_);
+    std::vector<double> held = magnitudes(
+        seam, *first, known == held_.end() ? std::vector<double>{} : known->second, pool_);
+    const Pair pair(seam, *first, *second, held, per_channel_, pool_);
     const std::vector<int> nothing(held.size(), 0);
     std::vector<int> best = nothing;
     const double before = pair.cost(nothing);
     double after = before;
-    const SeamExponents exponents(seam, *first, *second);
+    const SeamExponents exponents(seam, *first, *second, pool_);
     for (double share : {0.5, 0.75, 1.0, 0.25}) {
       std::vector<int> shift = pair.shifts(share);
       keep_exact(exponents, shift);
@@ -382,14 +450,15 @@ class Equalizer {
   ir::Graph& g_;
   Equalize how_;
   bool per_channel_;
+  runtime::ThreadPool pool_;
   std::map<ir::NodeId, std::vector<double>> held_;  // magnitudes that enter a node
 };
 
 }  // namespace
 
-std::vector<Equalized> equalize(ir::Model& model, Equalize how, bool per_channel) {
+std::vector<Equalized> equalize(ir::Model& model, Equalize how, bool per_channel, int threads) {
   if (how == Equalize::kOff) return {};
-  return Equalizer(model, how, per_channel).run();
+  return Equalizer(model, how, per_channel, threads).run();
 }
 
 int64_t equalizable(const ir::Model& model) {

@@ -35,8 +35,8 @@ struct Equalized {
 
 // Rewrites weights and biases of pairs of operators, and renames the values between them, which
 // are other numbers then. `model`: simplified, with types inferred. Only pairs in its main graph,
-// joined by values that have one reader.
-std::vector<Equalized> equalize(ir::Model& model, Equalize how, bool per_channel);
+// joined by values that have one reader. The threads (0: one per core) change nothing.
+std::vector<Equalized> equalize(ir::Model& model, Equalize how, bool per_channel, int threads = 1);
 // Pairs that equalize() looks at.
 int64_t equalizable(const ir::Model& model);
 

@@ -120,6 +120,9 @@ TEST(Equalize, KeepsTheBitsThroughHomogeneousOperators) {
     EXPECT_LT(row_spread(weight_of(e, "c1")), 8) << c.name;
     EXPECT_GT(row_spread(weight_of(m, "c1")), 256) << c.name;
     expect_same_bits(m, e, {2, 3, 9, 9});
+    ir::Model other = m;
+    EXPECT_EQ(equalize(other, Equalize::kAuto, true, 3)[0].gain_db, done[0].gain_db);
+    expect_same_bits(m, other, {2, 3, 9, 9});
     EXPECT_EQ(e.graph.find("c1"), ir::kNone);  // its numbers are others now
     EXPECT_NE(e.graph.find("c2"), ir::kNone);
   }
