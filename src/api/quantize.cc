@@ -47,8 +47,6 @@ void judge_by_score(const Search& search, Comparison& comparison) {
 QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOptions& given) {
   const QuantizeOptions options = given.settled();
   quant::Recipe recipe = api::recipe_of(options, data);
-  // Meanwhile, on the other core.
-  const auto hashed = std::async(std::launch::async, [&model] { model.sha256(); });
   const api::Prepared prepared =
       api::prepare(model, options.per_channel, options.equalize, options.requantize,
                    options.threads, *recipe.target, recipe.weights);
@@ -61,6 +59,8 @@ QuantizeResult quantize(const Model& model, const Data& data, const QuantizeOpti
   result.nodes_before = prepared.report.nodes_before;
   result.nodes_after = prepared.report.nodes_after;
 
+  // While the plan is made, which takes one core.
+  const auto hashed = std::async(std::launch::async, [&model] { model.sha256(); });
   api::Gathered gathered = api::gather(model, prepared, data, options, recipe);
   const stats::Statistics statistics =
       api::chosen(gathered.statistics, model, prepared, recipe, options.partial, false);
