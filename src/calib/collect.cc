@@ -22,7 +22,7 @@ class Sizes {
  public:
   Sizes(const engine::Plan& plan, int64_t threads, int64_t most)
       : budget_(kActivationBytes + plan.weight_bytes / kShareOfWeights),
-        piece_(plan.piece),
+        piece_(plan.piece.least),
         threads_(threads),
         most_(most) {}
 

@@ -79,7 +79,7 @@ TEST(Collect, SeesWhatTheReferencesGiveForAnyBatch) {
 TEST(Collect, DoesNotDependOnThreads) {
   // Of independent samples: each thread has some of them, also where their number is odd.
   const ir::Model m = residual_model();
-  ASSERT_GT(engine::compile(m)->piece, 0);
+  ASSERT_GT(engine::compile(m)->piece.least, 0);
   const std::map<std::string, int> points{{"x", 1}, {"c1", 1}, {"sum", 0}, {"y", -1}};
   for (int count : {1, 2, 18, 35}) {
     const Memory memory = pictures(count);
