@@ -11,9 +11,11 @@
 namespace tersor {
 
 struct SessionOptions {
-  int threads = 1;          // 0: one per core
-  uint64_t max_memory = 0;  // bytes of activations; 0: 4 x weights and inputs, at least 1 GiB
-  bool integers = true;     // false: Q/DQ pairs run as written and all else in float
+  int threads = 1;  // 0: one per core
+  // Bytes of activations, of each piece of a batch that run() makes; 0: 4 x weights and inputs, at
+  // least 1 GiB.
+  uint64_t max_memory = 0;
+  bool integers = true;  // false: Q/DQ pairs run as written and all else in float
 };
 
 // One step of a plan.
@@ -42,7 +44,8 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  // All outputs by name. E26 names an input of the wrong type or shape.
+  // All outputs by name. E26 names an input of the wrong type or shape. A batch of samples that the
+  // model keeps apart may run in pieces, as many at once as there are threads.
   Tensors run(const Tensors& inputs) const;
   // For models of one input.
   Tensors run(const Tensor& input) const;

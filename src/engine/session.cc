@@ -155,6 +155,12 @@ std::vector<Tensor> Session::run_pieces(std::span<const Tensor> inputs, int64_t 
   });
   for (auto& error : errors)
     if (error) throw *std::move(error);
+  {
+    const std::lock_guard lock(mutex_);
+    size_t together = 0;
+    for (const auto& state : idle_) together += state->arena.peak();
+    peak_ = std::max(peak_, together);
+  }
   std::vector<Tensor> outputs;
   for (size_t o = 0; o < plan_->outputs.size(); ++o) {
     Dims dims = results[0][o].dims();
