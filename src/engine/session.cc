@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <optional>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "engine/convert_layout.h"
+#include "runtime/tasks.h"
 
 namespace tersor::engine {
 
@@ -134,27 +134,18 @@ std::vector<Tensor> Session::run_pieces(std::span<const Tensor> inputs, int64_t 
   const int64_t batch = inputs[0].dim(0);
   const auto begin_of = [&](int64_t piece) { return batch * piece / count; };
   std::vector<std::vector<Tensor>> results(static_cast<size_t>(count));
-  std::vector<std::optional<Error>> errors(results.size());
-  pool_->parallel_for(count, 1, [&](int64_t first, int64_t last, int) {
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t begin = begin_of(i), size = begin_of(i + 1) - begin;
-      std::vector<Tensor> part;
-      for (const Tensor& whole : inputs) {
-        Dims dims = whole.dims();
-        dims[0] = size;
-        const size_t sample = whole.bytes() / static_cast<size_t>(batch);
-        part.emplace_back(whole.dtype(), std::move(dims), whole.buffer(),
-                          whole.offset() + static_cast<size_t>(begin) * sample);
-      }
-      try {
-        results[static_cast<size_t>(i)] = run_whole(part, {}, {});
-      } catch (Error& error) {
-        errors[static_cast<size_t>(i)] = std::move(error);
-      }
+  runtime::run_tasks(*pool_, count, [&](int64_t i, int) {
+    const int64_t begin = begin_of(i), size = begin_of(i + 1) - begin;
+    std::vector<Tensor> part;
+    for (const Tensor& whole : inputs) {
+      Dims dims = whole.dims();
+      dims[0] = size;
+      const size_t sample = whole.bytes() / static_cast<size_t>(batch);
+      part.emplace_back(whole.dtype(), std::move(dims), whole.buffer(),
+                        whole.offset() + static_cast<size_t>(begin) * sample);
     }
+    results[static_cast<size_t>(i)] = run_whole(part, {}, {});
   });
-  for (auto& error : errors)
-    if (error) throw *std::move(error);
   {
     const std::lock_guard lock(mutex_);
     size_t together = 0;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ops/cost.h"
+#include "ops/operator.h"
 
 namespace tersor::engine {
 namespace {
@@ -57,13 +58,14 @@ const Names kBroadcast{"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "PRelu",
 // Of pixels and constant weights.
 const Names kConvolution{"Conv", "ConvTranspose", "QLinearConv", "ConvInteger"};
 // Along an axis that must not be the first.
-const Names kAlongAxis{"Softmax", "LogSoftmax", "LayerNormalization", "Concat", "ArgMax"};
+const Names kAlongAxis{"Softmax", "LogSoftmax", "LayerNormalization", "ArgMax"};
 // To other dimensions, the first of which inference found to be the same.
 const Names kReshapes{"Reshape", "Squeeze", "Unsqueeze", "Flatten"};
 
 class Independence {
  public:
-  explicit Independence(const ir::Graph& graph) : g_(graph), shared_(graph.values.size()) {
+  explicit Independence(const ir::Model& model)
+      : model_(model), g_(model.graph), shared_(g_.values.size()) {
     for (size_t v = 0; v < g_.values.size(); ++v) shared_[v] = g_.values[v].constant.has_value();
   }
 
@@ -90,9 +92,8 @@ class Independence {
  private:
   // A node of constants: the same for all samples.
   bool shares(const ir::Node& node) {
-    if (!ir::subgraphs(node).empty() || node.op.starts_with("Random") || node.op == "Bernoulli" ||
-        node.op == "Multinomial")
-      return false;
+    const ops::Operator* op = ops::find(node.domain, node.op, model_.opset(node.domain));
+    if (!op || !op->deterministic || !ir::subgraphs(node).empty()) return false;
     if (!std::ranges::all_of(node.inputs,
                              [&](ir::ValueId id) { return id == ir::kNone || shared_[id]; }))
       return false;
@@ -162,6 +163,7 @@ class Independence {
     return false;
   }
 
+  const ir::Model& model_;
   const ir::Graph& g_;
   std::vector<char> shared_;
   std::optional<ir::Dim> batch_;
@@ -178,7 +180,7 @@ int64_t elements_of_a_sample(const ir::Type& type) {
 
 PieceSizes piece_sizes(const ir::Model& model) {
   const ir::Graph& g = model.graph;
-  if (!g.captures.empty() || !Independence(g).holds()) return {};
+  if (!g.captures.empty() || !Independence(model).holds()) return {};
   int64_t macs = 0, weights = 0, results = 0;
   for (const ir::Node& node : g.nodes) {
     const int64_t products = ops::multiply_accumulates(g, node);

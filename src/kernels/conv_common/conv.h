@@ -40,6 +40,17 @@ struct ConvShape {
 // weights are packed.
 bool wants_im2col(int64_t group_inputs, int64_t positions) noexcept;
 
+// Asks for kBytes of packed weights some way behind `at`, what is being multiplied: the first rows
+// of all meet weights that lie beyond L2, and what is left of the time until then is longer than
+// the way from DRAM.
+template <int kBytes>
+[[gnu::always_inline]] inline void fetch_ahead(const void* at) noexcept {
+  constexpr int kAhead = 8192;
+#pragma GCC unroll 4
+  for (int line = 0; line < kBytes; line += 64)
+    __builtin_prefetch(static_cast<const char*>(at) + kAhead + line, 0, 2);
+}
+
 // Where the rows A[p][m] lie. `data` and `padding` point to elements of the family's type.
 struct RowSource {
   const void* data = nullptr;

@@ -59,20 +59,56 @@ inline int64_t zip_place(int64_t x, int64_t block) noexcept {
   return x % 16 / 4 * (block / 4) + x / 16 * 4 + x % 4;
 }
 
+// k x k, the same stride of 1 or 2 both ways, no dilation.
+inline bool square_window(const ConvShape& s, int64_t k) noexcept {
+  return s.kh == k && s.kw == k && s.stride_h == s.stride_w &&
+         (s.stride_w == 1 || s.stride_w == 2) && s.dilation_h == 1 && s.dilation_w == 1;
+}
+
+// How a form that takes two rows of outputs at once has packed its weights and reads its pixels.
+struct TwoRowsLayout {
+  int64_t channels, block_bytes;  // of a block
+  int64_t width;                  // columns of the input that a row of outputs reads
+  int64_t weight_bytes;           // of blocks that stay in L1 together with the lines of the input
+};
+
+// Rows of the input that two rows of outputs read.
+inline int64_t rows_of_two(const ConvShape& s) noexcept { return s.kh + s.stride_h; }
+
+inline size_t two_rows_scratch_bytes(const ConvShape& s, int64_t width) noexcept {
+  return static_cast<size_t>(rows_of_two(s) * width) * sizeof(void*);
+}
+
 // kernel(t) for `rows` of the output two by two, the second missing at the end of an image or of
-// `rows`. `columns` has room for k + stride rows of t.width; the rest of `t` is filled in.
-inline void run_two_rows(DwconvTwoRows& t, const ConvShape& s, const DwconvU8S8Call& call,
-                         Range rows, const uint8_t** columns,
+// `rows`.
+inline void run_two_rows(const TwoRowsLayout& layout, const ConvShape& s,
+                         const DwconvU8S8Tile& common, const DwconvU8S8Call& call, Range rows,
+                         std::byte* scratch,
                          void (*kernel)(const DwconvTwoRows&) noexcept) noexcept {
-  const int64_t line = s.ow * s.c * element_bytes(call.kind);
-  for (int64_t y = rows.begin; y < rows.end;) {
-    const bool two = y + 1 < rows.end && y % s.oh + 1 < s.oh;
-    find_columns(s, static_cast<const uint8_t*>(call.in), static_cast<const uint8_t*>(call.padding),
-                 y, t.k + t.stride, t.width, columns);
-    t.out[0] = static_cast<std::byte*>(call.out) + y * line;
-    t.out[1] = two ? t.out[0] + line : nullptr;
-    kernel(t);
-    y += two ? 2 : 1;
+  const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
+  DwconvTwoRows t;
+  t.common = common;
+  t.common.block_bytes = layout.block_bytes;
+  t.columns = columns;
+  t.width = layout.width;
+  t.k = static_cast<int>(s.kw);
+  t.stride = static_cast<int>(s.stride_w);
+  t.count = s.ow;
+  const int64_t lines = channel_piece(s, layout.width, layout.channels, 1) / layout.channels;
+  const int64_t piece =
+      std::max<int64_t>(1, std::min(lines, layout.weight_bytes / layout.block_bytes));
+  const int64_t all = blocks(s.c, layout.channels), line = s.ow * s.c * element_bytes(call.kind);
+  for (int64_t b = 0; b < all; b += piece) {
+    t.blocks = {b, std::min(b + piece, all)};
+    for (int64_t y = rows.begin; y < rows.end;) {
+      const bool two = y + 1 < rows.end && y % s.oh + 1 < s.oh;
+      find_columns(s, static_cast<const uint8_t*>(call.in),
+                   static_cast<const uint8_t*>(call.padding), y, rows_of_two(s), t.width, columns);
+      t.out[0] = static_cast<std::byte*>(call.out) + y * line;
+      t.out[1] = two ? t.out[0] + line : nullptr;
+      kernel(t);
+      y += two ? 2 : 1;
+    }
   }
 }
 

@@ -115,10 +115,7 @@ bool has_line_kernel(const ConvShape& s) noexcept {
   return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1;
 }
 
-bool slides(const ConvShape& s) noexcept {
-  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
-         s.dilation_w == 1;
-}
+bool slides(const ConvShape& s) noexcept { return square_window(s, 3) && s.stride_w == 1; }
 
 template <typename Row>
 const Row& best(std::span<const Row> rows, base::IsaSet isa) noexcept {

@@ -22,23 +22,10 @@ int64_t block_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
 // Columns of the input that a row of outputs reads, two at least.
 int64_t width(const ConvShape& s) noexcept { return line_width(s, std::max<int64_t>(s.ow, 2)); }
 
-// Rows of the input that two rows of outputs read.
-int64_t rows_read(const ConvShape& s) noexcept { return s.kh + s.stride_h; }
-
-// Blocks whose weights stay in L1 together with the lines of the input.
-int64_t piece_of(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  constexpr int64_t kWeightBytes = 12 << 10;
-  const int64_t unit = channels_of(row);
-  const int64_t lines = channel_piece(s, width(s), unit, 1) / unit;
-  return std::max<int64_t>(1, std::min(lines, kWeightBytes / block_bytes(row, s)));
-}
-
 }  // namespace
 
 bool fits(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  return row.pairs && s.kh == s.kw && (s.kw == 3 || s.kw == 5) && s.stride_h == s.stride_w &&
-         (s.stride_w == 1 || s.stride_w == 2) && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.c >= channels_of(row);
+  return row.pairs && (square_window(s, 3) || square_window(s, 5)) && s.c >= channels_of(row);
 }
 
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
@@ -76,26 +63,13 @@ void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const Dwc
   }
 }
 
-size_t scratch_bytes(const ConvShape& s) noexcept {
-  return static_cast<size_t>(rows_read(s) * width(s)) * sizeof(void*);
-}
+size_t scratch_bytes(const ConvShape& s) noexcept { return two_rows_scratch_bytes(s, width(s)); }
 
 void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
          const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
-  const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
-  DwconvTwoRows t;
-  t.common = common;
-  t.common.block_bytes = block_bytes(row, s);
-  t.columns = columns;
-  t.width = width(s);
-  t.k = static_cast<int>(s.kw);
-  t.stride = static_cast<int>(s.stride_w);
-  t.count = s.ow;
-  const int64_t all = blocks(s.c, channels_of(row)), piece = piece_of(row, s);
-  for (int64_t b = 0; b < all; b += piece) {
-    t.blocks = {b, std::min(b + piece, all)};
-    run_two_rows(t, s, call, output_rows, columns, row.pairs);
-  }
+  constexpr int64_t kWeightBytes = 12 << 10;
+  run_two_rows({channels_of(row), block_bytes(row, s), width(s), kWeightBytes}, s, common, call,
+               output_rows, scratch, row.pairs);
 }
 
 }  // namespace tersor::kernels::dw_pairs

@@ -15,19 +15,10 @@ int64_t block_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
   return (3 * 4 + sets(s) * 3 * 4) * row.block;  // constants and weights
 }
 
-// Blocks whose weights stay in L1 together with the lines of the input.
-int64_t piece_of(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  constexpr int64_t kWeightBytes = 16 << 10;
-  const int64_t lines = channel_piece(s, line_width(s, s.ow), row.block, 1) / row.block;
-  return std::max<int64_t>(1, std::min(lines, kWeightBytes / block_bytes(row, s)));
-}
-
 }  // namespace
 
 bool fits(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
-  return row.slide && s.kh == 3 && s.kw == 3 && s.stride_h == s.stride_w &&
-         (s.stride_w == 1 || s.stride_w == 2) && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.c >= row.block;
+  return row.slide && square_window(s, 3) && s.c >= row.block;
 }
 
 size_t packed_bytes(const DwconvU8S8Row& row, const ConvShape& s) noexcept {
@@ -63,25 +54,14 @@ void pack(const DwconvU8S8Row& row, const ConvShape& s, const void* w, const Dwc
 }
 
 size_t scratch_bytes(const ConvShape& s) noexcept {
-  return static_cast<size_t>((3 + s.stride_h) * line_width(s, s.ow)) * sizeof(void*);
+  return two_rows_scratch_bytes(s, line_width(s, s.ow));
 }
 
 void run(const DwconvU8S8Row& row, const ConvShape& s, const DwconvU8S8Tile& common,
          const DwconvU8S8Call& call, Range output_rows, std::byte* scratch) noexcept {
-  const auto** columns = reinterpret_cast<const uint8_t**>(scratch);
-  DwconvTwoRows t;
-  t.common = common;
-  t.common.block_bytes = block_bytes(row, s);
-  t.columns = columns;
-  t.width = line_width(s, s.ow);
-  t.k = 3;
-  t.stride = static_cast<int>(s.stride_w);
-  t.count = s.ow;
-  const int64_t all = blocks(s.c, row.block), piece = piece_of(row, s);
-  for (int64_t b = 0; b < all; b += piece) {
-    t.blocks = {b, std::min(b + piece, all)};
-    run_two_rows(t, s, call, output_rows, columns, row.slide);
-  }
+  constexpr int64_t kWeightBytes = 16 << 10;
+  run_two_rows({row.block, block_bytes(row, s), line_width(s, s.ow), kWeightBytes}, s, common, call,
+               output_rows, scratch, row.slide);
 }
 
 }  // namespace tersor::kernels::dw_slide

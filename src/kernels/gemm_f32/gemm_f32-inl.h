@@ -53,10 +53,6 @@ template <typename S, int kVecs, int kRows, typename T>
   }
 }
 
-// Bytes of packed weights between what is multiplied and what is fetched: what is left of the time
-// until then is longer than the way from DRAM.
-constexpr int kFetchedAhead = 8192;
-
 // kRows rows of kVecs vectors. Accumulators start at the bias.
 template <typename S, typename Operands, int kMr, int kVecs, int kRows>
 void tile(const GemmF32Tile& t) noexcept {
@@ -91,11 +87,7 @@ void tile(const GemmF32Tile& t) noexcept {
 #pragma GCC unroll 8
         for (int v = 0; v < kVecs; ++v) acc[m][v] = Operands::multiply(acc[m][v], x, column[v]);
       }
-      // The first rows of all meet weights that lie beyond L2.
-#pragma GCC unroll 4
-      for (int line = 0; line < kVecs * kLanes * kDepth * static_cast<int>(sizeof(Element));
-           line += 64)
-        __builtin_prefetch(reinterpret_cast<const char*>(b) + kFetchedAhead + line, 0, 2);
+      fetch_ahead<kVecs * kLanes * kDepth * static_cast<int>(sizeof(Element))>(b);
       b += kVecs * kLanes * kDepth;
     };
     const int64_t whole = t.k / kDepth * kDepth;

@@ -108,10 +108,6 @@ template <typename S, int kVecs, int kRows, GemmOutput kKind>
   }
 }
 
-// Bytes of packed weights between what is multiplied and what is fetched: what is left of the time
-// until then is longer than the way from DRAM.
-constexpr int kFetchedAhead = 8192;
-
 // kRows rows of kVecs vectors of sums; W is packed kPitch vectors wide. kFlip: A is int8. In a last
 // quad of fewer than four k the rest of A counts as zero, and W is packed with zeros. kKind u8, s8:
 // they leave from the registers (two vectors of columns, all there, small scales, no row sums);
@@ -141,10 +137,7 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
       B column[kVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) column[v] = S::load_bytes(b + v * kBytes);
-        // The first tile of all meets panels that lie beyond L2.
-#pragma GCC unroll 4
-      for (int line = 0; line < kPitch * kBytes; line += 64)
-        __builtin_prefetch(b + kFetchedAhead + line, 0, 2);
+        fetch_ahead<kPitch * kBytes>(b);
 #pragma GCC unroll 16
       for (int m = 0; m < kRows; ++m) {
         B x = S::load_quad(a[m] + k);
