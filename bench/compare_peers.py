@@ -2,8 +2,8 @@
 
     python bench/compare_peers.py [MODEL ...] [--threads 1,2] [--batch 1] [--rounds 15] [--json OUT]
 
-Every engine runs every int8 file (ours, onnxruntime's tool's, NNCF's; torch its own) in a process of
-its own; the engines take turns, some milliseconds each, so that a noisy machine slows all of them.
+Every engine runs every int8 file (ours, onnxruntime's tool's, NNCF's; torch its own; without VNNI also what
+tersor makes by --target tersor-avx2) in a process of its own; the engines take turns, some milliseconds each, so that a noisy machine slows all of them.
 An engine stands with its best file whose SQNR against the fp32 model is at least --least-sqnr, and the
 ratio is that of the medians. With --types fp32,fp16,bf16 our half-precision files run, fp16 in onnxruntime
 too, and their times are also given as parts of our fp32 time. Needs the environment of
@@ -96,7 +96,7 @@ def candidates_of(model, threads, arrays, args, folder):
         onnx.save_tensor(numpy_helper.from_array(array), pathlib.Path(folder) / f"input_{i}.pb")
     out = []
     for engine in args.engines:
-        for kind, path in model.files(engine, args.types).items():
+        for kind, path in model.files(engine, args.types, args.isa).items():
             worker = Worker(engine, args.build)
             try:
                 index, ms = worker.ask(f"load {threads} {path}\t{folder}").split()
@@ -190,6 +190,7 @@ def main():
         parser.error(f"unknown model {unknown[0]!r}; there are {', '.join(files.MODELS)}")
     machine = host(args.build)
     print(machine["cpu"], f"({machine['cores']} cores):", " ".join(machine["isa"]))
+    args.isa = machine["isa"]
     rows = []
     for name in args.models or files.MODELS:
         model = files.MODELS[name](name)

@@ -154,7 +154,7 @@ std::function<int()> declare_convert(CLI::App& app, Common& common) {
   CLI::Option* to = app.add_option("--to", o->convert.to, "fp16 (default), bf16, fp32");
   app.add_option("--target", o->target,
                  "a quantized model for another runtime, without calibrating again: any, "
-                 "onnxruntime, openvino, tensorrt, tersor")
+                 "onnxruntime, openvino, tensorrt, tersor, tersor-avx2")
       ->excludes(to);
   app.add_option("-o,--output", o->output,
                  "file to write; MODEL.fp16.onnx beside the model otherwise");

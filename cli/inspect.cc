@@ -204,7 +204,7 @@ std::function<int()> declare_inspect(CLI::App& app, Common& common) {
   app.add_flag("--plan", o->plan, "the steps that the engine would run, with their kernels");
   app.add_option("--target", o->target,
                  "what keeps a quantized model from running well there: onnxruntime, openvino, "
-                 "tensorrt, tersor, any; exit 1 if something does");
+                 "tensorrt, tersor, tersor-avx2, any; exit 1 if something does");
   return [o, &common] { return inspect(*o, common); };
 }
 

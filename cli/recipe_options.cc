@@ -23,7 +23,7 @@ void add_recipe(CLI::App& app, RecipeOptions& o) {
   app.add_option("--recipe", o.quantize.recipe, presets + " (balanced)");
   app.add_option("--target", o.quantize.target,
                  "any (default): runs as int8 in onnxruntime, OpenVINO and tersor; or for one of "
-                 "onnxruntime, openvino, tensorrt, tersor");
+                 "onnxruntime, openvino, tensorrt, tersor, tersor-avx2");
   app.add_option("-n,--samples", o.quantize.samples,
                  "calibration samples, spread over the data (300)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));

@@ -25,6 +25,7 @@ struct Layer {
   bool depthwise = false;
   bool constant = true;  // else both operands are computed
   uint8_t zero = 0;      // of the input: after a Relu
+  bool small = false;    // weights add up in fours
 };
 constexpr uint8_t kMiddle = 128;  // of what has both signs
 constexpr Layer kLayers[] = {
@@ -49,6 +50,11 @@ constexpr Layer kLayers[] = {
     {"BERT", 1, 128, 768, 3072, 1, 1, false, true, kMiddle},
     {"BERT", 1, 128, 3072, 768, 1, 1, false, true, kMiddle},
     {"BERT", 1, 128, 64, 128, 1, 1, false, false, kMiddle},
+    {"MobileNetV2", 56, 56, 24, 144, 1, 1, false, true, 0, true},
+    {"MobileNetV2", 14, 14, 96, 576, 1, 1, false, true, 0, true},
+    {"MobileNetV2", 14, 14, 576, 96, 1, 1, false, true, 0, true},
+    {"ResNet-50", 14, 14, 1024, 256, 1, 1, false, true, 0, true},
+    {"BERT", 1, 128, 768, 768, 1, 1, false, true, kMiddle, true},
 };
 
 ConvShape shape_of(const Layer& l) {
@@ -73,12 +79,13 @@ double tile_products(const ConvShape& s) {
 
 std::string describe(const char* type, const Layer& l) {
   const std::string network = fmt::format("{} {}", type, l.network);
-  if (l.h == 1)
-    return fmt::format("{} {} x {} x {}{}", network, l.w, l.c, l.oc, l.constant ? "" : " computed");
+  const char* weights = !l.constant ? " computed" : l.small ? " small" : "";
+  if (l.h == 1) return fmt::format("{} {} x {} x {}{}", network, l.w, l.c, l.oc, weights);
   const std::string stride = l.stride > 1 ? fmt::format("/{}", l.stride) : "";
   const std::string channels =
       l.depthwise ? fmt::format("depthwise {}", l.c) : fmt::format("{} to {}", l.c, l.oc);
-  return fmt::format("{} {}x{}{} {} at {}x{}", network, l.k, l.k, stride, channels, l.h, l.w);
+  return fmt::format("{} {}x{}{} {} at {}x{}{}", network, l.k, l.k, stride, channels, l.h, l.w,
+                     weights);
 }
 
 // As many rows as the reference does in a moment.
@@ -146,7 +153,8 @@ Bytes byte_work(const Layer& l) {
     const float v = normal(gen) + static_cast<float>(l.zero);
     x = static_cast<uint8_t>(std::clamp(v, 0.0f, 255.0f));
   }
-  for (int8_t& x : w->b) x = static_cast<int8_t>(std::clamp(normal(gen), -127.0f, 127.0f));
+  const float part = l.small ? 0.5f : 1.0f;
+  for (int8_t& x : w->b) x = static_cast<int8_t>(std::clamp(part * normal(gen), -127.0f, 127.0f));
   std::fill(w->padding.begin(), w->padding.end(), l.zero);
   for (int64_t n = 0; n < w->shape.oc; ++n) {
     w->bias.push_back(static_cast<int32_t>(n * 37 % 1001) - 500);
@@ -178,7 +186,7 @@ Candidate gemm(const GemmU8S8Row& row, const Bytes& work, uint8_t zero) {
   GemmU8S8Call call = byte_call(*work, zero);
   call.epilogue.bias = p->folded.data();
   p->reserve(scratch_bytes(weights));
-  return candidate(row, row.magnitudes() ? "magnitudes" : "quads", products_of(work->shape), [=] {
+  return candidate(row, row.form == GemmU8S8Form::quads ? "quads" : "magnitudes", products_of(work->shape), [=] {
     run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
   });
 }
@@ -243,9 +251,11 @@ Case byte_case(const Layer& l, base::IsaSet isa) {
   } else {
     const WinogradRow* tiles = l.constant ? select_winograd(s, isa) : nullptr;
     c.picked =
-        tiles ? tiles->name : select_gemm_u8s8({s.pixels(), work->layout, l.constant}, isa).name;
+        tiles ? tiles->name
+              : select_gemm_u8s8({s.pixels(), work->layout, l.constant, l.small}, isa).name;
     for (const GemmU8S8Row& row : gemm_u8s8_rows())
-      if (isa.has(row.isa) && (l.constant || !row.magnitudes()))
+      if (isa.has(row.isa) && (l.constant || !row.magnitudes()) &&
+          (l.small || row.form != GemmU8S8Form::fours))
         c.candidates.push_back(gemm(row, work, l.zero));
     for (const WinogradRow& row : winograd_rows())
       if (isa.has(row.isa) && winograd_fits(s)) c.candidates.push_back(winograd(row, work, l.zero));

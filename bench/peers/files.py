@@ -1,5 +1,6 @@
 """The models of compare_peers.py and their compressed files, made once and kept in a cache folder."""
 
+import functools
 import os
 import pathlib
 import warnings
@@ -27,7 +28,8 @@ class Reader:
 
 
 class Model:
-    """A model with its files: fp32, halves, ours, ort (onnxruntime's tool), nncf, and torch's own."""
+    """A model with its files: fp32, halves, ours, avx2 (ours for CPUs without VNNI), ort (onnxruntime's tool),
+    nncf, and torch's own."""
 
     def __init__(self, name):
         self.name = name
@@ -43,7 +45,7 @@ class Model:
             os.replace(part, path)
         return path
 
-    def files(self, engine, types):
+    def files(self, engine, types, isa):
         out = {}
         if engine == "torch":
             if "fp32" in types:
@@ -57,16 +59,19 @@ class Model:
             if half in types and engine in engines:
                 out[half] = self.half(half)
         if "int8" in types:
-            out["ours"] = self.ours()
+            out["ours"] = self.ours("ours", "any")
+            if not any("vnni" in name for name in isa):
+                out["avx2"] = self.ours("avx2", "tersor-avx2")
             out["ort"] = self.cached("ort.onnx", self.onnxruntime_int8)
             out["nncf"] = self.cached("nncf.onnx", self.nncf_int8)
         return out
 
-    def ours(self):
+    @functools.cache
+    def ours(self, kind, target):
         """Made anew by every run: the tool may have changed."""
-        out = self.fp32.with_name(f"{self.fp32.stem}.ours.onnx")
-        tersor.run("quantize", self.fp32, "-d", self.samples_folder(), "--force", "-o", out,
-                   exits=[0, 1])
+        out = self.fp32.with_name(f"{self.fp32.stem}.{kind}.onnx")
+        tersor.run("quantize", self.fp32, "-d", self.samples_folder(), "--target", target, "--force",
+                   "-o", out, exits=[0, 1])
         return out
 
     def half(self, precision):

@@ -22,7 +22,7 @@ struct Finding {
   std::string what, todo;
 };
 
-// "any", "onnxruntime", "openvino", "tensorrt", "tersor".
+// "any", "onnxruntime", "openvino", "tensorrt", "tersor", "tersor-avx2".
 std::vector<std::string> target_names();
 // In the order they are checked; "any" has those of onnxruntime, OpenVINO and tersor. E50 for an
 // unknown target.

@@ -213,7 +213,7 @@ class Analyser {
       role.reason = "kept as asked";
     else if (!has_form(node))
       role.reason = std::string(target_.label) + " has no 8-bit form of it";
-    else if (target_.saturates)
+    else if (target_.saturates())
       role.reason = "its sums could saturate in " + std::string(target_.label);
     else if (!hot_[node.inputs[0]] || !hot_[node.inputs[1]] || node.inputs[0] == node.inputs[1])
       role.reason = "both operands are computed";

@@ -184,7 +184,8 @@ class Decider {
     if (const Tensor* bias = g_.constant(node.input(2)); bias && recipe_.target->quantizes_bias)
       make_room_for_bias(format, d.activations.at(g_.values[node.inputs[0]].name).params.scale(),
                          bias->data<float>());
-    if (recipe_.target->saturates) avoid_saturation(format, node, weight);
+    if (const int adds = recipe_.target->adds; adds > 1)
+      avoid_saturation(format, node, weight, adds);
     const Tensor back = dequantize(quantize(weight, format), format);
     if (recipe_.bias_correct && corrects_bias(g_, node))
       if (const auto seen = statistics_.tensors.find(g_.values[node.inputs[0]].name);

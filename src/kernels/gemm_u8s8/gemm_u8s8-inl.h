@@ -137,7 +137,7 @@ void sum(const GemmU8S8Tile& t, int32_t* sums) noexcept {
       B column[kVecs];
 #pragma GCC unroll 8
       for (int v = 0; v < kVecs; ++v) column[v] = S::load_bytes(b + v * kBytes);
-        fetch_ahead<kPitch * kBytes>(b);
+      fetch_ahead<kPitch * kBytes>(b);
 #pragma GCC unroll 16
       for (int m = 0; m < kRows; ++m) {
         B x = S::load_quad(a[m] + k);

@@ -2,13 +2,19 @@
 
 #include <algorithm>
 
+#include "kernels/gemm_u8s8/fours.h"
 #include "kernels/gemm_u8s8/magnitudes.h"
+#include "kernels/gemm_u8s8/panels.h"
 
 namespace tersor::kernels {
 
 #define ROW(isa, mr, nr)                                                \
   namespace isa {                                                       \
   void gemm_u8s8_##mr##x##nr(const GemmU8S8Tile& t, int rows) noexcept; \
+  }
+#define FOURS(isa, mr, nr)                                           \
+  namespace isa {                                                    \
+  void gemm_u8s8_fours_##mr##x##nr(const GemmU8S8Panel& p) noexcept; \
   }
 #define MAGNITUDES(isa, mr, nr)                                           \
   namespace isa {                                                         \
@@ -17,23 +23,30 @@ namespace tersor::kernels {
   }
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
+#undef FOURS
 #undef MAGNITUDES
 
 namespace {
 
 constexpr GemmU8S8Row kRows[] = {
-#define ROW(isa, mr, nr) \
-  {"gemm_u8s8_" #isa "_" #mr "x" #nr, base::Isa::isa, mr, nr, isa::gemm_u8s8_##mr##x##nr},
+#define ROW(isa, mr, nr)                                                           \
+  {"gemm_u8s8_" #isa "_" #mr "x" #nr, base::Isa::isa, GemmU8S8Form::quads, mr, nr, \
+   isa::gemm_u8s8_##mr##x##nr},
+#define FOURS(isa, mr, nr)                                                                        \
+  {"gemm_u8s8_" #isa "_fours_" #mr "x" #nr, base::Isa::isa, GemmU8S8Form::fours, mr, nr, nullptr, \
+   isa::gemm_u8s8_fours_##mr##x##nr},
 #define MAGNITUDES(isa, mr, nr)                  \
   {"gemm_u8s8_" #isa "_magnitudes_" #mr "x" #nr, \
    base::Isa::isa,                               \
+   GemmU8S8Form::magnitudes,                     \
    mr,                                           \
    nr,                                           \
    nullptr,                                      \
-   isa::gemm_u8s8_prepare_##mr##x##nr,           \
-   isa::gemm_u8s8_magnitudes_##mr##x##nr},
+   isa::gemm_u8s8_magnitudes_##mr##x##nr,        \
+   isa::gemm_u8s8_prepare_##mr##x##nr},
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
+#undef FOURS
 #undef MAGNITUDES
 };
 
@@ -44,20 +57,6 @@ constexpr int64_t kBlockBytes = 256 << 10;
 constexpr int64_t kNearBytes = 256 << 10;
 
 int64_t quads(int64_t k) noexcept { return (k + 3) / 4; }
-
-// The sums over p and k of the rows of a tile, int8 counted from -128.
-void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, bool a_signed, int rows,
-              int32_t* sums) noexcept {
-  const uint8_t flip = a_signed ? 0x80 : 0;
-  for (int m = 0; m < rows; ++m) {
-    uint32_t sum = 0;
-    for (int64_t p = 0; p < w.positions; ++p) {
-      const uint8_t* row = a[p * w.row->mr + m];
-      for (int64_t k = 0; k < w.k; ++k) sum += static_cast<uint8_t>(row[k] ^ flip);
-    }
-    sums[m] = static_cast<int32_t>(sum);
-  }
-}
 
 struct Scratch {
   const void** pointers;
@@ -78,16 +77,26 @@ Scratch cut(const GemmU8S8Weights& w, std::byte* scratch) noexcept {
 }  // namespace
 
 int64_t packed_panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
-  return row.magnitudes() ? magnitudes::panel_bytes(row, positions, k)
-                          : positions * quads(k) * row.nr * 4;
+  switch (row.form) {
+    case GemmU8S8Form::magnitudes:
+      return magnitudes::panel_bytes(row, positions, k);
+    case GemmU8S8Form::fours:
+      return fours::panel_bytes(row, positions, k);
+    case GemmU8S8Form::quads:
+      break;
+  }
+  return positions * quads(k) * row.nr * 4;
 }
 
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept { return kRows; }
 
 const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept {
   const GemmU8S8Row* best = kRows;
-  for (const GemmU8S8Row& row : kRows)
-    if (isa.has(row.isa) && (shape.constant || !row.magnitudes())) best = &row;
+  for (const GemmU8S8Row& row : kRows) {
+    const bool fits = row.form == GemmU8S8Form::quads ||
+                      (shape.constant && (row.form == GemmU8S8Form::fours) == shape.fours);
+    if (isa.has(row.isa) && fits) best = &row;
+  }
   return *best;
 }
 
@@ -118,6 +127,7 @@ bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool
 
 size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
   if (w.row->magnitudes()) return magnitudes::scratch_bytes(w);
+  if (w.row->form == GemmU8S8Form::fours) return fours::scratch_bytes(w);
   const size_t mr = static_cast<size_t>(w.row->mr);
   return align(mr * static_cast<size_t>(w.positions) * sizeof(void*)) +
          align(mr * sizeof(int32_t)) +
@@ -128,6 +138,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
          std::byte* scratch) noexcept {
   if (m.size() <= 0 || panels.size() <= 0) return;
   if (w.row->magnitudes()) return magnitudes::run(w, call, m, panels, scratch);
+  if (w.row->form == GemmU8S8Form::fours) return fours::run(w, call, m, panels, scratch);
   const int mr = w.row->mr;
   const int64_t nr = w.row->nr, panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
@@ -156,7 +167,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
       fill_rows(call.a, m0, rows, mr, 1, g * group_inputs, s.pointers, s.gather);
       if (!call.a.im2col)
         spread_rows(s.pointers, rows, mr, w.positions, static_cast<size_t>(w.k), p1 - p0, s.gather);
-      if (e.b_zero) sum_rows(w, t.a, call.a_signed, rows, s.row_sums);
+      if (e.b_zero) panels::sum_rows(w, t.a, mr, call.a_signed, rows, s.row_sums);
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr;
         t.n0 = g * w.n + n;

@@ -18,9 +18,11 @@
 // A uint8 W is packed as W - 128 (zw - 128). The sums wrap modulo 2^32; they do not overflow while
 // 255 * 128 * positions * K + |bias| < 2^31, that is for sums of up to 65,000 products. Every row
 // is exact: none of them saturates on the way. Quads of k are padded with zeros. Rows have one of
-// two forms:
+// three forms:
 //   quads       A is unsigned, an int8 A flipped to A + 128 (za + 128 in the folded bias), and read
 //               where it lies. Packed: [group][N / NR][position][ceil(K / 4)][NR][4]
+//   fours       the same, but four products are added in 16 bits where these weights prove that it
+//               cannot overflow (fours.h), for the processors of `magnitudes`
 //   magnitudes  for processors whose products of bytes saturate in 16 bits (magnitudes.h). A is
 //               signed, a uint8 A flipped to A - 128. Quads go on from one position to the next.
 #pragma once
@@ -92,10 +94,16 @@ struct GemmU8S8Rows {
   int32_t* high;        // splits: [tile][high_stride]: receives a number and so many quads, those
   int64_t high_stride;  //   in which any of the rows has a high digit
 };
-// Prepared rows times one panel.
+// Rows times one panel, for the forms that take them so.
 struct GemmU8S8Panel {
-  GemmU8S8Tile tile;  // its first one; a, positions, k, a_signed are not used
+  GemmU8S8Tile tile;  // its first one
   int64_t rows;
+  const int8_t* next;  // what is read after this panel, to be fetched meanwhile
+  int64_t next_bytes;
+  // fours: tile.a is [positions][pitch].
+  int64_t pitch;
+  const int32_t* runs;  // of the panel's quads (fours.h)
+  // magnitudes: prepared rows; a, positions, k, a_signed of the tile are not used.
   GemmU8S8Preparation preparation;
   uint8_t base;
   const std::byte* prepared;
@@ -106,18 +114,18 @@ struct GemmU8S8Panel {
   int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
   const int32_t* places;   // offsets in b of the quads
   const int32_t* sums;     // [nr], of the weights
-  const int8_t* next;      // what is read after this panel, to be fetched meanwhile
-  int64_t next_bytes;
 };
 
+enum class GemmU8S8Form : uint8_t { quads, fours, magnitudes };
 struct GemmU8S8Row {
   const char* name;
   base::Isa isa;
+  GemmU8S8Form form;
   int mr, nr;
   void (*tile)(const GemmU8S8Tile&, int rows) noexcept;     // quads: rows in 1..mr
+  void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;   // fours, magnitudes
   void (*prepare)(const GemmU8S8Rows&) noexcept = nullptr;  // magnitudes
-  void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;
-  bool magnitudes() const noexcept { return panel != nullptr; }
+  bool magnitudes() const noexcept { return form == GemmU8S8Form::magnitudes; }
 };
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept;  // best last
 
@@ -125,8 +133,13 @@ struct GemmU8S8Shape {
   int64_t m = -1;  // -1: not known yet
   MatrixLayout layout;
   bool constant = true;  // W is packed once
+  bool fours = false;    // most of W adds up in fours (adds_in_fours); of constants
 };
 const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept;
+
+// Whether four products at a time fit 16 bits for so much of these weights that the form `fours` is
+// the fastest. Looks at some panels of `nr` columns.
+bool adds_in_fours(const MatrixLayout& layout, const void* b, bool b_signed) noexcept;
 
 struct GemmU8S8Weights {
   const GemmU8S8Row* row = nullptr;

@@ -15,18 +15,27 @@
 namespace tersor::kernels {
 namespace emu {
 #include "kernels/gemm_u8s8/gemm_u8s8-inl.h"
+#include "kernels/gemm_u8s8/panels-inl.h"
+// They build on it.
+#include "kernels/gemm_u8s8/fours-inl.h"
 #include "kernels/gemm_u8s8/magnitudes-inl.h"
 
 template <int kBits, int kMr>
+GemmU8S8Row quads(const char* name) {
+  using S = simd::Emu<kBits>;
+  return {name, base::Isa::portable, GemmU8S8Form::quads, kMr, 2 * S::kLanes, any_tile<S, kMr, 2>};
+}
+template <int kBits, int kMr>
+GemmU8S8Row fours(const char* name) {
+  using S = simd::Emu<kBits>;
+  return {name,    base::Isa::portable,    GemmU8S8Form::fours, kMr, 2 * S::kLanes,
+          nullptr, any_fours_panel<S, kMr>};
+}
+template <int kBits, int kMr>
 GemmU8S8Row magnitudes(const char* name) {
   using S = simd::Emu<kBits>;
-  return {name,
-          base::Isa::portable,
-          kMr,
-          2 * S::kLanes,
-          nullptr,
-          prepare_rows<S, kMr>,
-          any_magnitudes_panel<S, kMr>};
+  return {name,    base::Isa::portable,          GemmU8S8Form::magnitudes, kMr, 2 * S::kLanes,
+          nullptr, any_magnitudes_panel<S, kMr>, prepare_rows<S, kMr>};
 }
 }  // namespace emu
 
@@ -40,16 +49,20 @@ std::vector<GemmU8S8Row> runnable_rows() {
   const base::IsaSet here = base::detect_isa();
   for (const GemmU8S8Row& row : gemm_u8s8_rows())
     if (here.has(row.isa)) rows.push_back(row);
-  rows.push_back({"emu128_4x8", Isa::portable, 4, 8, emu::any_tile<simd::Emu<128>, 4, 2>});
-  rows.push_back({"emu256_4x16", Isa::portable, 3, 16, emu::any_tile<simd::Emu<256>, 3, 2>});
-  rows.push_back({"emu512_5x32", Isa::portable, 5, 32, emu::any_tile<simd::Emu<512>, 5, 2>});
+  rows.push_back(emu::quads<128, 4>("emu128_4x8"));
+  rows.push_back(emu::quads<256, 3>("emu256_3x16"));
+  rows.push_back(emu::quads<512, 5>("emu512_5x32"));
+  rows.push_back(emu::fours<128, 4>("emu128_fours_4x8"));
+  rows.push_back(emu::fours<256, 3>("emu256_fours_3x16"));
+  rows.push_back(emu::fours<512, 2>("emu512_fours_2x32"));
   rows.push_back(emu::magnitudes<128, 3>("emu128_magnitudes_3x8"));
   rows.push_back(emu::magnitudes<256, 4>("emu256_magnitudes_4x16"));
   rows.push_back(emu::magnitudes<512, 2>("emu512_magnitudes_2x32"));
   return rows;
 }
 
-enum class Fill { random, largest, smallest, mixed, low };  // low: one of 40 is the largest
+// low: one of 40 is the largest; small: within 32 of zero, few within 64.
+enum class Fill { random, largest, smallest, mixed, low, small };
 
 std::vector<uint8_t> bytes(size_t n, unsigned seed, Fill fill, bool is_signed) {
   std::mt19937 gen(seed);
@@ -59,9 +72,12 @@ std::vector<uint8_t> bytes(size_t n, unsigned seed, Fill fill, bool is_signed) {
     x = fill == Fill::random     ? static_cast<uint8_t>(gen())
         : fill == Fill::largest  ? high
         : fill == Fill::smallest ? low
-        : fill == Fill::low      ? static_cast<uint8_t>(gen() % 40 ? low + gen() % 128 : high)
-        : gen() % 2              ? low
-                                 : high;
+        : fill == Fill::small
+            ? static_cast<uint8_t>((gen() % 100 ? gen() % 65 - 32 : gen() % 129 - 64) ^
+                                   (is_signed ? 0 : 0x80))
+        : fill == Fill::low ? static_cast<uint8_t>(gen() % 40 ? low + gen() % 128 : high)
+        : gen() % 2         ? low
+                            : high;
   return v;
 }
 
@@ -149,6 +165,8 @@ void set_epilogue(GemmU8S8Epilogue& e, const Arrays& arrays, int variant, int64_
 }
 
 TEST(GemmU8S8, EqualsReferenceOnProducts) {
+  constexpr Fill kWeights[] = {Fill::random, Fill::largest, Fill::smallest, Fill::mixed,
+                               Fill::small};
   for (const GemmU8S8Row& row : runnable_rows()) {
     int variant = 0;
     for (int64_t m : {0, 1, row.mr - 1, row.mr, row.mr + 1, 3 * row.mr + 2})
@@ -164,7 +182,7 @@ TEST(GemmU8S8, EqualsReferenceOnProducts) {
           // Rows end where the storage ends: an over-read would be seen by the sanitizer.
           const auto a = bytes(static_cast<size_t>(m * k), 1, fill, p.a_signed);
           const auto b =
-              bytes(static_cast<size_t>(k * n), 2, static_cast<Fill>(variant / 4 % 4), p.b_signed);
+              bytes(static_cast<size_t>(k * n), 2, kWeights[variant / 4 % 5], p.b_signed);
           const Arrays arrays(n, m);
           p.zeros.za = variant % 3 ? 0 : p.a_signed ? -5 : 131;
           p.zeros.zw = arrays.zw.data();
@@ -204,7 +222,7 @@ TEST(GemmU8S8, EqualsReferenceOnConvolutions) {
         p.m = s.pixels();
         const auto a = bytes(static_cast<size_t>(s.n * s.h * s.w * s.c), 1, Fill::random, false);
         const auto b = bytes(static_cast<size_t>(s.oc * s.group_inputs() * s.positions()), 2,
-                             Fill::random, false);
+                             variant % 5 < 3 ? Fill::small : Fill::random, p.b_signed);
         const Arrays arrays(s.oc, p.m);
         p.zeros.za = p.a_signed ? 3 : 120;
         p.zeros.zw = arrays.zw.data();
@@ -275,6 +293,38 @@ TEST(GemmU8S8, IsExactWithSomeHighDigits) {
       }
 }
 
+// Sums of four at both ends of what 16 bits hold, beside quads that go beyond.
+TEST(GemmU8S8, IsExactWhereFoursJustFit) {
+  for (const GemmU8S8Row& row : runnable_rows())
+    for (int sign : {1, -1})
+      for (int more : {0, 1}) {
+        Problem p;
+        const int64_t k = 40, n = row.nr;
+        p.m = row.mr;
+        p.layout = MatrixLayout::rows(k, n, true);
+        const std::vector<uint8_t> a(static_cast<size_t>(p.m * k), 255);
+        std::vector<uint8_t> b(static_cast<size_t>(n * k));
+        for (size_t i = 0; i < b.size(); ++i) {
+          const int w = sign * (i % 8 < 4 ? 60 : 4);
+          b[i] = static_cast<uint8_t>(w + (i == b.size() / 2 ? sign * more : 0));
+        }
+        EXPECT_EQ(adds_in_fours(p.layout, b.data(), true), true);
+        p.call.a = RowSource::dense(a.data(), k);
+        ASSERT_EQ("", compare(row, p, b, 1)) << sign << more;
+      }
+}
+
+TEST(GemmU8S8, TellsWeightsThatAddInFours) {
+  const MatrixLayout rows = MatrixLayout::rows(64, 48, true);
+  auto b = bytes(64 * 48, 1, Fill::small, true);
+  EXPECT_TRUE(adds_in_fours(rows, b.data(), true));
+  for (uint8_t& x : b) x ^= 0x80;
+  EXPECT_TRUE(adds_in_fours(rows, b.data(), false));
+  EXPECT_FALSE(adds_in_fours(rows, b.data(), true));
+  b = bytes(64 * 48, 1, Fill::random, true);
+  EXPECT_FALSE(adds_in_fours(rows, b.data(), true));
+}
+
 TEST(GemmU8S8, SelectsByInstructionSet) {
   const GemmU8S8Shape shape{100, MatrixLayout::rows(64, 64, false)};
   EXPECT_STREQ("gemm_u8s8_portable_4x8", select_gemm_u8s8(shape, {}).name);
@@ -287,6 +337,14 @@ TEST(GemmU8S8, SelectsByInstructionSet) {
                select_gemm_u8s8(shape, base::up_to(Isa::avx512bf16)).name);
   GemmU8S8Shape computed = shape;
   computed.constant = false;
+  GemmU8S8Shape small = shape;
+  small.fours = true;
+  EXPECT_STREQ("gemm_u8s8_avx2_fours_4x16", select_gemm_u8s8(small, base::up_to(Isa::avx2)).name);
+  EXPECT_STREQ("gemm_u8s8_avxvnni_6x16", select_gemm_u8s8(small, base::up_to(Isa::avxvnni)).name);
+  EXPECT_STREQ("gemm_u8s8_avx512_fours_8x32",
+               select_gemm_u8s8(small, base::up_to(Isa::avx512)).name);
+  EXPECT_STREQ("gemm_u8s8_avx512vnni_14x32",
+               select_gemm_u8s8(small, base::up_to(Isa::avx512bf16)).name);
   EXPECT_STREQ("gemm_u8s8_avx2_4x16", select_gemm_u8s8(computed, base::up_to(Isa::avx2)).name);
   EXPECT_STREQ("gemm_u8s8_avx512_10x32", select_gemm_u8s8(computed, base::up_to(Isa::avx512)).name);
 }

@@ -1,4 +1,4 @@
-// The form `magnitudes` over the vector language; after gemm_u8s8-inl.h, which see.
+// The form `magnitudes` over the vector language; after panels-inl.h, which see.
 
 // kRows prepared rows times the first kUsed of a panel's kVecs vectors of columns, added to acc.
 // kSigns: with the sign s of a (all ones if a < 0), |a| * (w ^ s) is a * w, less |a| where a < 0:
@@ -91,87 +91,46 @@ template <typename S, int kMr, int kVecs, int kUsed, int kRows>
   }
 }
 
-// kRows rows from row `m` on, the first of a tile.
-template <typename S, int kMr, int kVecs, int kUsed, int kRows, bool kSigns, GemmOutput kKind>
-[[gnu::always_inline]] inline void magnitudes_tile(const GemmU8S8Panel& p, int64_t m,
-                                                   const typename S::s32 (&bias)[kUsed]) noexcept {
-  typename S::s32 acc[kRows][kUsed];
-  const std::byte* prepared = p.prepared + m / kMr * p.prepared_bytes;
-  if constexpr (kSigns) {
+// How a tile of prepared rows is summed (panels-inl.h).
+struct Signs {
+  template <typename S, int kUsed>
+  static void start(const GemmU8S8Panel&, typename S::s32 (&)[kUsed]) noexcept {}
+  template <typename S, int kMr, int kVecs, int kUsed, int kRows>
+  [[gnu::always_inline]] static void sum(const GemmU8S8Panel& p, int64_t m,
+                                         const typename S::s32 (&bias)[kUsed],
+                                         typename S::s32 (&acc)[kRows][kUsed]) noexcept {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
       for (int v = 0; v < kUsed; ++v) acc[i][v] = S::add(bias[v], S::set(p.starts[m + i]));
-  } else {
-    start_with_high_digits<S, kMr, kVecs, kUsed, kRows>(
-        p, prepared, p.high + m / kMr * p.high_stride, bias, acc);
+    add_products<S, kVecs, kUsed, kRows, true>(p, p.prepared + m / kMr * p.prepared_bytes, acc);
   }
-  add_products<S, kVecs, kUsed, kRows, kSigns>(p, prepared, acc);
-  const GemmU8S8Epilogue& e = *p.tile.epilogue;
-  GemmU8S8Tile t = p.tile;
-  constexpr int kElement = kKind == GemmOutput::u8 || kKind == GemmOutput::s8 ? 1 : 4;
-  const int element = kKind == GemmOutput::s32 ? element_bytes(e.kind) : kElement;
-  t.out = static_cast<std::byte*>(t.out) + m * t.out_stride * element;
-  if constexpr (kKind == GemmOutput::s32) {
-    alignas(64) int32_t sums[kRows * kUsed * S::kLanes];
-    deliver<S, kUsed, kRows, kKind>(t, acc, sums);
-    if (t.row_sums) t.row_sums += m;
-    if (t.residual) t.residual += m * e.residual_stride;
-    finish<S, kUsed>(t, kRows, sums);
-  } else {
-    deliver<S, kUsed, kRows, kKind>(t, acc, nullptr);
-  }
-}
-
-template <typename S, int kMr, int kVecs, int kUsed, bool kSigns, GemmOutput kKind, size_t... kRest>
-void magnitudes_panel(const GemmU8S8Panel& given, std::index_sequence<kRest...>) noexcept {
-  // Own copies, which what is stored cannot change: everything is loaded once.
-  GemmU8S8Panel p = given;
-  const GemmU8S8Epilogue e = *p.tile.epilogue;
-  p.tile.epilogue = &e;
-  typename S::s32 bias[kUsed];
+};
+struct Splits {
+  // The bias is that of A counted from 128.
+  template <typename S, int kUsed>
+  static void start(const GemmU8S8Panel& p, typename S::s32 (&bias)[kUsed]) noexcept {
 #pragma GCC unroll 8
-  for (int v = 0; v < kUsed; ++v) {
-    bias[v] = bias_of<S>(p.tile, v);
-    // The bias is that of A counted from 128.
-    if constexpr (!kSigns)
+    for (int v = 0; v < kUsed; ++v)
       bias[v] = S::sub(bias[v], S::mul(S::load(p.sums + v * S::kLanes), S::set(128 - p.base)));
   }
-  int64_t m = 0;
-  for (; m + kMr <= p.rows; m += kMr) {
-    // The hardware fetches ahead within a page only.
-    for (int64_t at = p.next_bytes * m / p.rows; at < p.next_bytes * (m + kMr) / p.rows; at += 64)
-      __builtin_prefetch(p.next + at, 0, 2);
-    magnitudes_tile<S, kMr, kVecs, kUsed, kMr, kSigns, kKind>(p, m, bias);
+  template <typename S, int kMr, int kVecs, int kUsed, int kRows>
+  [[gnu::always_inline]] static void sum(const GemmU8S8Panel& p, int64_t m,
+                                         const typename S::s32 (&bias)[kUsed],
+                                         typename S::s32 (&acc)[kRows][kUsed]) noexcept {
+    const std::byte* prepared = p.prepared + m / kMr * p.prepared_bytes;
+    start_with_high_digits<S, kMr, kVecs, kUsed, kRows>(
+        p, prepared, p.high + m / kMr * p.high_stride, bias, acc);
+    add_products<S, kVecs, kUsed, kRows, false>(p, prepared, acc);
   }
-  const int64_t left = p.rows - m;
-  ((left == kRest + 1 ? magnitudes_tile<S, kMr, kVecs, kUsed, kRest + 1, kSigns, kKind>(p, m, bias)
-                      : void()),
-   ...);
-}
-
-template <typename S, int kMr, int kVecs, int kUsed, bool kSigns>
-void magnitudes_kinds(const GemmU8S8Panel& p) noexcept {
-  constexpr std::make_index_sequence<kMr - 1> kRest;
-  switch (from_registers<S, kUsed>(p.tile)) {
-    case GemmOutput::u8:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::u8>(p, kRest);
-    case GemmOutput::s8:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::s8>(p, kRest);
-    case GemmOutput::f32:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::f32>(p, kRest);
-    case GemmOutput::s32:
-      return magnitudes_panel<S, kMr, kVecs, kUsed, kSigns, GemmOutput::s32>(p, kRest);
-  }
-}
+};
 
 template <typename S, int kMr>
 void any_magnitudes_panel(const GemmU8S8Panel& p) noexcept {
-  const bool half = p.tile.cols <= S::kLanes;
   if (p.preparation == GemmU8S8Preparation::signs)
-    half ? magnitudes_kinds<S, kMr, 2, 1, true>(p) : magnitudes_kinds<S, kMr, 2, 2, true>(p);
+    any_panel<S, kMr, Signs>(p);
   else
-    half ? magnitudes_kinds<S, kMr, 2, 1, false>(p) : magnitudes_kinds<S, kMr, 2, 2, false>(p);
+    any_panel<S, kMr, Splits>(p);
 }
 
 // Few bytes of unknown number, eight at a time, the last eight overlapping.

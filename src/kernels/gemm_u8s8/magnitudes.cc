@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/gemm_u8s8/panels.h"
+
 namespace tersor::kernels::magnitudes {
 namespace {
 
-// Prepared rows of a block and what they become are to stay in L1 where the weights stay in L2:
-// each panel writes only a part of every line. Where weights come from afar, more rows use them at
-// once.
-constexpr int64_t kL1Bytes = 24 << 10, kL2Bytes = 128 << 10, kNearWeights = 256 << 10;
-constexpr int kMostNr = 32;
+using panels::round_up;
 
-int64_t round_up(int64_t n, int64_t unit) noexcept { return (n + unit - 1) / unit * unit; }
+constexpr int kMostNr = 32;
 
 // The bytes of a vector: two of int32 make a panel's width.
 int64_t vector_bytes(const GemmU8S8Row& row) noexcept { return int64_t{row.nr} * 2; }
@@ -138,37 +136,22 @@ uint8_t base_of(const GemmU8S8Call& call) noexcept {
   return static_cast<uint8_t>(zero < 32 ? 0 : std::clamp(zero - 64, 1, 128));
 }
 
-bool far_weights(const GemmU8S8Weights& w) noexcept {
-  return w.group_panels() * panel_bytes(*w.row, w.positions, w.k) > kNearWeights;
-}
-
-int64_t block_rows(const GemmU8S8Weights& w) noexcept {
-  const int64_t mr = w.row->mr, tile = std::max<int64_t>(1, tile_bytes(*w.row, w.positions, w.k));
-  if (far_weights(w)) return std::clamp<int64_t>(kL2Bytes / tile, 1, 256) * mr;
-  return std::clamp<int64_t>(kL1Bytes / (tile + mr * w.n), 4, 64) * mr;
-}
-
 int64_t high_stride(const GemmU8S8Weights& w) noexcept {
   return 2 * quad_count(w.positions, w.k) + 1;
 }
 
-// The parts of the scratch one after the other; returns their size.
+// The parts of the scratch; returns their size.
 int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
-  const int64_t mr = w.row->mr, rows = block_rows(w);
-  int64_t at = 0;
-  const auto take = [&](int64_t bytes) {
-    std::byte* part = scratch + at;
-    at += round_up(bytes, 64);
-    return part;
-  };
-  s.prepared = take(rows / mr * tile_bytes(*w.row, w.positions, w.k));
-  s.pointers =
-      reinterpret_cast<const void**>(take(rows * w.taps * static_cast<int64_t>(sizeof(void*))));
-  s.line = take(mr * quad_count(w.positions, w.k) * 4);
-  s.high = reinterpret_cast<int32_t*>(take(rows / mr * high_stride(w) * 4));
-  s.starts = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
-  s.sums = reinterpret_cast<int32_t*>(take((rows + 3) * 4));
-  return at;
+  const int64_t mr = w.row->mr, tile = tile_bytes(*w.row, w.positions, w.k);
+  const int64_t rows = panels::block_rows(w, tile);
+  panels::Parts parts{scratch};
+  s.prepared = parts.take<std::byte>(rows / mr * tile);
+  s.pointers = parts.take<const void*>(rows * w.taps);
+  s.line = parts.take<std::byte>(mr * quad_count(w.positions, w.k) * 4);
+  s.high = parts.take<int32_t>(rows / mr * high_stride(w));
+  s.starts = parts.take<int32_t>(rows + 3);
+  s.sums = parts.take<int32_t>(rows + 3);
+  return parts.at;
 }
 
 }  // namespace
@@ -178,16 +161,14 @@ size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
   return static_cast<size_t>(cut(w, nullptr, s));
 }
 
-void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range panels,
+void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range columns,
          std::byte* scratch) noexcept {
   const GemmU8S8Row& row = *w.row;
-  const int64_t mr = row.mr, nr = row.nr, group_panels = w.group_panels();
-  const int64_t panel_size = panel_bytes(row, w.positions, w.k);
+  const int64_t mr = row.mr, group_panels = w.group_panels();
   const int64_t tile_size = tile_bytes(row, w.positions, w.k);
   const int64_t quads = quad_count(w.positions, w.k);
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const GemmU8S8Epilogue& e = call.epilogue;
-  const int64_t element = element_bytes(e.kind);
   Scratch s;
   cut(w, scratch, s);
   // Positions are gathered when rows are prepared.
@@ -218,13 +199,10 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   t.out_stride = call.out_stride;
   t.epilogue = &e;
   t.row_sums = r.sums;
-  const bool far = far_weights(w);
-  // Blocks of whole tiles, of about the same size.
-  const int64_t most = block_rows(w), blocks = (m.size() + most - 1) / most;
-  const int64_t block = round_up((m.size() + blocks - 1) / blocks, mr);
-  for (int64_t p0 = panels.begin, p1; p0 < panels.end; p0 = p1) {
+  const int64_t block = panels::even_block(w, tile_size, m.size());
+  for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
     const int64_t g = p0 / group_panels;
-    p1 = std::min(panels.end, (g + 1) * group_panels);
+    p1 = std::min(columns.end, (g + 1) * group_panels);
     for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
       p.rows = r.pitch = std::min(block, m.end - m0);
       const int rows = static_cast<int>(p.rows);
@@ -241,20 +219,13 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
       row.prepare(r);
       p.preparation = r.preparation;
       for (int64_t panel = p0; panel < p1; ++panel) {
-        const int64_t n = (panel - g * group_panels) * nr;
-        const int8_t* packed = w.data + panel * panel_size;
+        const int8_t* packed = panels::aim(w, call, m0, panel, p1, p);
         p.order = reinterpret_cast<const int32_t*>(packed) + 1;
         p.pairs = p.order[-1];
         p.singles = quads - 2 * p.pairs;
         p.places = p.order + quads;
         p.sums = p.places + quads;
-        p.next = packed + panel_size;
-        p.next_bytes = far && panel + 1 < p1 ? panel_size : 0;
         t.b = packed + head_bytes(row, w.positions, w.k);
-        t.n0 = g * w.n + n;
-        t.cols = static_cast<int>(std::min(nr, w.n - n));
-        t.out = static_cast<std::byte*>(call.out) + (m0 * call.out_stride + t.n0) * element;
-        t.residual = e.residual ? e.residual + m0 * e.residual_stride + t.n0 : nullptr;
         row.panel(p);
       }
     }

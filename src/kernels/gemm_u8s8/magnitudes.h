@@ -27,7 +27,7 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
 int8_t* quads_of(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept;
 
 size_t scratch_bytes(const GemmU8S8Weights& weights) noexcept;
-void run(const GemmU8S8Weights& weights, const GemmU8S8Call& call, Range m, Range panels,
+void run(const GemmU8S8Weights& weights, const GemmU8S8Call& call, Range m, Range columns,
          std::byte* scratch) noexcept;
 
 }  // namespace tersor::kernels::magnitudes

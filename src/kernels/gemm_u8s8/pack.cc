@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "kernels/gemm_u8s8/fours.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 #include "kernels/gemm_u8s8/magnitudes.h"
 
@@ -116,6 +117,18 @@ void pack_panel(const Panel& p, bool dense) noexcept {
     for (int64_t i = 0; i < l.positions; ++i) pack_range(p, dense, i, k, std::min(k + block, l.k));
 }
 
+int8_t* quads_of(const GemmU8S8Row& row, const MatrixLayout& l, int8_t* panel) noexcept {
+  switch (row.form) {
+    case GemmU8S8Form::magnitudes:
+      return magnitudes::quads_of(row, l.packed_positions(), l.packed_k(), panel);
+    case GemmU8S8Form::fours:
+      return fours::quads_of(l.packed_positions(), l.packed_k(), panel);
+    case GemmU8S8Form::quads:
+      break;
+  }
+  return panel;
+}
+
 }  // namespace
 
 void pack(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, bool b_signed,
@@ -138,12 +151,13 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
     p.nr = nr;
     p.cols = std::min(nr, l.n - n0);
     p.flip = b_signed ? 0 : 0x80;
-    p.out = row.magnitudes() ? magnitudes::quads_of(row, l.packed_positions(), l.packed_k(), start)
-                             : start;
+    p.out = quads_of(row, l, start);
     p.sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
     if (p.sums) std::fill(p.sums, p.sums + p.cols, 0);
     pack_panel(p, l.flatten || row.magnitudes());
     if (row.magnitudes()) magnitudes::arrange(row, l.packed_positions(), l.packed_k(), start);
+    if (row.form == GemmU8S8Form::fours)
+      fours::find_runs(row, l.packed_positions(), l.packed_k(), start);
   }
 }
 

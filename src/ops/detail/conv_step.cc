@@ -271,8 +271,8 @@ struct ByteDepthwise {
   }
 };
 
-// Tiles of many images share the transformed weights: Winograd pays for batches where it does not for
-// one image.
+// Tiles of many images share the transformed weights: Winograd pays for batches where it does not
+// for one image.
 struct ByteConvByBatch {
   ByteConv direct;
   ByteWinograd tiles;
@@ -472,10 +472,16 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
   // Zeros against the excess of a row are zeros only where the weights' zero point is 0. Magnitudes
   // have no excess.
   std::optional<ConvLines> lines;
-  const bool quads = !kernels::select_gemm_u8s8({}, isa).magnitudes();
-  if (ConvLines::wanted(shape) && no_zeros) lines.emplace(shape, quads ? 4 : 1, quads);
-  const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
+  if (ConvLines::wanted(shape) && no_zeros) {
+    lines.emplace(shape, 8, true);
+    kernels::GemmU8S8Shape few;
+    few.fours = kernels::adds_in_fours(lines->layout(), lines->weights(w).data(), true);
+    const auto form = kernels::select_gemm_u8s8(few, isa).form;
+    if (form == kernels::GemmU8S8Form::quads) lines.emplace(shape, 4, true);
+    if (form == kernels::GemmU8S8Form::magnitudes) lines.emplace(shape, 1);
+  }
+  const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);
   const std::string name = product.name();
   const std::string why = why_exact(*product.weights.row) + direct;

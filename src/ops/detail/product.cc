@@ -140,7 +140,8 @@ void FloatProduct::run(runtime::StepContext& c, const kernels::GemmF32Call& call
 ByteProduct::ByteProduct(const kernels::MatrixLayout& layout, const void* b, ByteNumbers given,
                          int64_t m, base::IsaSet isa)
     : numbers(std::move(given)), small_scales(numbers.small_scales()) {
-  const kernels::GemmU8S8Row& row = kernels::select_gemm_u8s8({m, layout}, isa);
+  const bool fours = kernels::adds_in_fours(layout, b, numbers.w_signed);
+  const kernels::GemmU8S8Row& row = kernels::select_gemm_u8s8({m, layout, true, fours}, isa);
   auto memory = Buffer::allocate(kernels::packed_bytes(row, layout));
   auto* data = reinterpret_cast<int8_t*>(memory->data());
   const auto n = static_cast<size_t>(layout.groups * layout.n);
@@ -230,6 +231,9 @@ void ByteProduct::run(runtime::StepContext& c, const kernels::GemmU8S8Call& call
 std::string why_exact(const kernels::GemmU8S8Row& row) {
   if (row.magnitudes())
     return "exact: signs or seven bits of the left operand leave pmaddubsw nothing to saturate";
+  if (row.form == kernels::GemmU8S8Form::fours)
+    return "exact: these weights are so small that four products fit 16 bits; where they are not, "
+           "operands are widened";
   const bool vnni = row.isa == base::Isa::avx512vnni || row.isa == base::Isa::avxvnni;
   return vnni ? "exact: vpdpbusd adds in 32 bits" : "exact: operands are widened to 16 bits";
 }

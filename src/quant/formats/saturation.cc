@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <numeric>
 
 #include "quant/formats/int8.h"
 
 namespace tersor::quant {
 namespace {
+
+// Fewer input channels than these go through `kernels::wants_im2col`, or are read as lines.
+constexpr int64_t kFewInputs = 16;
 
 // How the weights of an output channel follow each other along the inner axis.
 struct Inner {
@@ -18,9 +23,19 @@ struct Inner {
   }
 };
 
-Inner inner_of(const ir::Node& node, const Tensor& w) {
+// Whether tersor may compute it by Winograd's way, in 16 bits.
+bool in_tiles(const ir::Node& node, const Tensor& w) {
+  const auto ones = [&](const char* name) {
+    return std::ranges::all_of(node.attr_ints(name), [](int64_t x) { return x == 1; });
+  };
+  return w.rank() == 4 && w.dim(2) == 3 && w.dim(3) == 3 && node.attr_int("group", 1) == 1 &&
+         ones("strides") && ones("dilations");
+}
+
+Inner inner_of(const ir::Node& node, const Tensor& w, int adds) {
   Inner in;
   if (w.rank() < 2 || w.count() == 0) return in;
+  if (adds == 4 && node.op == "Conv" && in_tiles(node, w)) return in;
   if (node.op == "Conv") {
     in.channels = w.dim(0);
     in.inputs = w.dim(1);
@@ -42,62 +57,94 @@ Inner inner_of(const ir::Node& node, const Tensor& w) {
   return in;
 }
 
-int64_t pair_of(const Inner& in, std::span<const int8_t> codes, int64_t channel) {
-  int64_t largest = 0;
-  for (int64_t k = 0; k < in.depth; k += 2) {
-    const int a = codes[static_cast<size_t>(in.at(channel, k))];
-    const int b = k + 1 < in.depth ? codes[static_cast<size_t>(in.at(channel, k + 1))] : 0;
-    largest = std::max<int64_t>(
-        largest, std::max(std::max(a, 0) + std::max(b, 0), -(std::min(a, 0) + std::min(b, 0))));
+// Calls f with the places along the inner axis of each sum of `adds` products.
+template <typename F>
+void each_sum(const Inner& in, int adds, F f) {
+  std::vector<int64_t> places;
+  const auto sum = [&](std::initializer_list<int64_t> wanted, int64_t end) {
+    places.clear();
+    for (const int64_t k : wanted)
+      if (k < end) places.push_back(k);
+    if (places.size() > 1) f(std::span<const int64_t>(places));
+  };
+  if (adds == 2) {
+    for (int64_t k = 0; k < in.depth; k += 2) sum({k, k + 1}, in.depth);
+    return;
   }
+  // Few channels are taken together, position after position.
+  const int64_t line = in.taps > 1 && in.inputs < kFewInputs ? in.depth : in.inputs;
+  for (int64_t first = 0; first < in.depth; first += line)
+    for (int64_t k = first; k < first + line; k += 8) {
+      sum({k, k + 1, k + 4, k + 5}, first + line);
+      sum({k + 2, k + 3, k + 6, k + 7}, first + line);
+    }
+}
+
+int64_t largest_sum_of(const Inner& in, int adds, std::span<const int8_t> codes, int64_t channel) {
+  int64_t largest = 0;
+  each_sum(in, adds, [&](const auto& places) {
+    int64_t up = 0, down = 0;
+    for (const int64_t k : places) {
+      const int w = codes[static_cast<size_t>(in.at(channel, k))];
+      (w > 0 ? up : down) += w;
+    }
+    largest = std::max({largest, up, -down});
+  });
   return largest;
 }
 
 }  // namespace
 
-int64_t largest_pair(const Tensor& codes, const ir::Node& node) {
-  const Inner in = inner_of(node, codes);
+int64_t largest_sum(const Tensor& codes, const ir::Node& node, int adds) {
+  const Inner in = inner_of(node, codes, adds);
   int64_t largest = 0;
   for (int64_t c = 0; c < in.channels; ++c)
-    largest = std::max(largest, pair_of(in, codes.data<int8_t>(), c));
+    largest = std::max(largest, largest_sum_of(in, adds, codes.data<int8_t>(), c));
   return largest;
 }
 
-std::vector<int64_t> pair_partners(const ir::Node& node, const Tensor& weight) {
-  const Inner in = inner_of(node, weight);
-  std::vector<int64_t> partners(static_cast<size_t>(in.depth), -1);
+std::vector<int64_t> sum_rings(const ir::Node& node, const Tensor& weight, int adds) {
+  const Inner in = inner_of(node, weight, adds);
+  std::vector<int64_t> next(static_cast<size_t>(in.depth));
+  std::iota(next.begin(), next.end(), int64_t{0});
   const int64_t unit =
       std::min(in.tap_stride > 0 ? in.tap_stride : in.input_stride, in.input_stride);
-  for (int64_t k = 0; k + 1 < in.depth; k += 2) {
-    const int64_t a = in.at(0, k) / unit, b = in.at(0, k + 1) / unit;
-    partners[static_cast<size_t>(a)] = b;
-    partners[static_cast<size_t>(b)] = a;
-  }
-  return partners;
+  each_sum(in, adds, [&](const auto& places) {
+    for (size_t i = 0; i < places.size(); ++i)
+      next[static_cast<size_t>(in.at(0, places[i]) / unit)] =
+          in.at(0, places[(i + 1) % places.size()]) / unit;
+  });
+  return next;
 }
 
-void avoid_saturation(Format& format, const ir::Node& node, const Tensor& weight) {
-  // Each round brings the sum to its bound but for the rounding of two codes.
+void avoid_saturation(Format& format, const ir::Node& node, const Tensor& weight, int adds) {
+  // Each round brings the sums to their bound but for the rounding of codes.
   constexpr int kRounds = 8;
-  const Inner in = inner_of(node, weight);
+  const Inner in = inner_of(node, weight, adds);
   const bool per_channel = format.params.axis >= 0;
+  std::vector<float> scales = format.params.scales;
   for (int round = 0; round < kRounds; ++round) {
     const Tensor codes = quantize(weight, format);
-    std::vector<int64_t> worst(format.params.scales.size(), 0);
+    std::vector<int64_t> worst(scales.size(), 0);
     for (int64_t c = 0; c < in.channels; ++c) {
       int64_t& w = worst[per_channel ? static_cast<size_t>(c) : 0];
-      w = std::max(w, pair_of(in, codes.data<int8_t>(), c));
+      w = std::max(w, largest_sum_of(in, adds, codes.data<int8_t>(), c));
     }
     bool fits = true;
     for (size_t i = 0; i < worst.size(); ++i) {
-      if (worst[i] <= kMostOfPair) continue;
+      if (worst[i] <= kMostOfSum) continue;
       fits = false;
       // The last rounds take half a code more, so that rounding cannot keep it from ending.
-      const double most = static_cast<double>(kMostOfPair) - (round >= kRounds / 2 ? 1 : 0);
+      const double most = static_cast<double>(kMostOfSum) - (round >= kRounds / 2 ? adds / 2 : 0);
       format.params.scales[i] *= static_cast<float>(static_cast<double>(worst[i]) / most);
     }
-    if (fits) return;
+    if (fits) break;
   }
+  if (adds != 4) return;
+  double bits = 0;
+  for (size_t i = 0; i < scales.size(); ++i)
+    bits += std::log2(static_cast<double>(format.params.scales[i] / scales[i]));
+  if (bits > static_cast<double>(scales.size())) format.params.scales = std::move(scales);
 }
 
 }  // namespace tersor::quant

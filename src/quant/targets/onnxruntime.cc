@@ -35,7 +35,7 @@ const TargetRule kRules[] = {
 
 extern const Target kOnnxRuntime{.name = "onnxruntime",
                                  .label = "onnxruntime",
-                                 .saturates = true,
+                                 .adds = 2,
                                  .operators = &kOperators,
                                  .min_opset = 10,
                                  .max_opset = 27,

@@ -5,6 +5,6 @@
 
 namespace tersor::quant {
 
-extern const Target kAny, kOnnxRuntime, kOpenVino, kTensorRt, kTersor;
+extern const Target kAny, kOnnxRuntime, kOpenVino, kTensorRt, kTersor, kTersorAvx2;
 
 }  // namespace tersor::quant

@@ -68,9 +68,11 @@ struct Target {
   bool quantizes_residual_adds = false;
   // Readers in float read the value itself, not what its codes stand for; graph outputs stay float.
   bool keeps_float_readers = false;
-  // Products of uint8 and int8 are added in 16 bits, two at a time: weights stay where that cannot
-  // overflow.
-  bool saturates = false;
+  // So many products of uint8 and int8 are added in 16 bits: weights stay where that cannot
+  // overflow (saturation.h). 1: it does not matter.
+  int adds = 1;
+  // Where it can, sums are wrong, not slow.
+  bool saturates() const noexcept { return adds == 2; }
   // Weights of 4 bits go with activations of 8.
   bool mixes_int4 = true;
   // Operators that it has 8-bit forms of; null: as tersor's traits say.
@@ -85,7 +87,8 @@ struct Target {
 // Whether the same values are stored in 8 bits for both.
 bool stores_alike(const Target& a, const Target& b);
 
-// "any", "onnxruntime", "openvino", "tensorrt", "tersor". E50 otherwise, with the names.
+// "any", "onnxruntime", "openvino", "tensorrt", "tersor", "tersor-avx2". E50 otherwise, with the
+// names.
 const Target& find_target(std::string_view name);
 std::span<const Target* const> all_targets();
 // Those of onnxruntime, OpenVINO and tersor, each once, for "any".

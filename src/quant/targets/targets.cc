@@ -12,7 +12,7 @@ namespace tersor::quant {
 namespace {
 
 constexpr DType kEverywhere[] = {DType::kUint8, DType::kInt8};
-const Target* const kAll[] = {&kAny, &kOnnxRuntime, &kOpenVino, &kTensorRt, &kTersor};
+const Target* const kAll[] = {&kAny, &kOnnxRuntime, &kOpenVino, &kTensorRt, &kTersor, &kTersorAvx2};
 const Target* const kParts[] = {&kOnnxRuntime, &kOpenVino, &kTersor};  // of "any"
 
 // Weights may lie in Constant nodes, and layers in functions.

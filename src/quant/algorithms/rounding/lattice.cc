@@ -26,9 +26,11 @@ int nearest(float value, Bounds::Range range) {
 }  // namespace
 
 Bounds::Range Bounds::of(std::span<const int8_t> q, size_t k) const {
-  if (pair == 0 || partner.empty() || partner[k] < 0) return {low, high};
-  const int other = q[static_cast<size_t>(partner[k])];
-  return {std::max(low, -pair - std::min(other, 0)), std::min(high, pair - std::max(other, 0))};
+  if (sum == 0 || ring.empty() || ring[k] == static_cast<int64_t>(k)) return {low, high};
+  int up = 0, down = 0;  // of the others
+  for (auto i = static_cast<size_t>(ring[k]); i != k; i = static_cast<size_t>(ring[i]))
+    (q[i] > 0 ? up : down) += q[i];
+  return {std::max(low, -sum - down), std::min(high, sum - up)};
 }
 
 Lattice::Lattice(std::vector<float> h, size_t n, double damping, runtime::ThreadPool* pool)

@@ -26,10 +26,10 @@ namespace tersor::quant {
 // What the integers may be.
 struct Bounds {
   int low = -128, high = 127;
-  // Of neighbours partner[k] and k (-1: none) the positive ones add up to at most `pair`, the
-  // negative ones to at least -pair; 0: no such bound.
-  int pair = 0;
-  std::span<const int64_t> partner = {};
+  // Of those in a ring, k, ring[k], ring[ring[k]] ..., the positive ones add up to at most `sum`, the
+  // negative ones to at least -sum; 0: no such bound. Of one that is alone there is none.
+  int sum = 0;
+  std::span<const int64_t> ring = {};
 
   struct Range {
     int low, high;

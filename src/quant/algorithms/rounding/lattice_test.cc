@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 
 namespace tersor::quant {
@@ -104,16 +105,27 @@ TEST(Lattice, RoundsToNearestWhereNothingIsCorrelated) {
 }
 
 TEST(Lattice, KeepsSumsOfNeighboursWithinTheirBound) {
-  Problem p = problem(8, 5);
+  Problem p = problem(9, 5);
   for (float& v : p.u) v *= 60;
   const Lattice lattice(p.h, p.n, 0.01);
-  const std::vector<int64_t> partner{1, 0, 3, 2, 5, 4, 7, 6};
-  const Bounds bounds{.low = -127, .high = 127, .pair = 128, .partner = partner};
-  const std::vector<int8_t> q =
-      descended(lattice, p.u, by(&Lattice::feed_back, lattice, p.u, bounds).q, bounds);
-  for (size_t k = 0; k < p.n; k += 2) {
-    EXPECT_LE(std::max<int>(q[k], 0) + std::max<int>(q[k + 1], 0), 128);
-    EXPECT_GE(std::min<int>(q[k], 0) + std::min<int>(q[k + 1], 0), -128);
+  const std::vector<std::vector<size_t>> pairs{{0, 1}, {2, 3}, {4, 5}, {6, 7}};
+  const std::vector<std::vector<size_t>> fours{{0, 1, 4, 5}, {2, 3, 6, 7}};
+  for (const auto& sums : {pairs, fours}) {
+    std::vector<int64_t> ring(p.n);
+    std::iota(ring.begin(), ring.end(), int64_t{0});
+    for (const auto& places : sums)
+      for (size_t i = 0; i < places.size(); ++i)
+        ring[places[i]] = static_cast<int64_t>(places[(i + 1) % places.size()]);
+    const Bounds bounds{.low = -127, .high = 127, .sum = 128, .ring = ring};
+    const std::vector<int8_t> q =
+        descended(lattice, p.u, by(&Lattice::feed_back, lattice, p.u, bounds).q, bounds);
+    for (const auto& places : sums) {
+      int up = 0, down = 0;
+      for (const size_t k : places) (q[k] > 0 ? up : down) += q[k];
+      EXPECT_LE(up, 128);
+      EXPECT_GE(down, -128);
+    }
+    EXPECT_GT(std::abs(q[8]), 0);
   }
 }
 

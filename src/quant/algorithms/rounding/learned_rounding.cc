@@ -130,10 +130,11 @@ class Layer {
     const CodeRange range = weight_codes(decision.weight->dtype);
     bounds_.low = range.low;
     bounds_.high = range.high;
-    if (recipe.target->saturates) {
-      partner_ = pair_partners(node, weight_);
-      if (!partner_.empty()) bounds_.pair = kMostOfPair;
-      bounds_.partner = partner_;
+    const int adds = recipe.target->adds;
+    if (adds > 1 && largest_sum(quantize(weight_, *decision.weight), node, adds) <= kMostOfSum) {
+      rings_ = sum_rings(node, weight_, adds);
+      if (!rings_.empty()) bounds_.sum = kMostOfSum;
+      bounds_.ring = rings_;
     }
   }
 
@@ -177,7 +178,7 @@ class Layer {
     static constexpr float kFew[] = {1.0F, 0.96F, 0.92F};
     static constexpr float kMany[] = {1.0F, 0.95F, 0.9F, 0.85F, 0.8F, 0.75F,
                                       0.7F, 0.65F, 0.6F, 0.55F, 0.5F};
-    return bounds_.high < 127 || bounds_.pair > 0 ? std::span<const float>(kMany) : kFew;
+    return bounds_.high < 127 || bounds_.sum > 0 ? std::span<const float>(kMany) : kFew;
   }
 
   void round_filters(const Lattice& lattice, const std::vector<double>& mean, int64_t from,
@@ -223,7 +224,7 @@ class Layer {
   float input_scale_;
   bool takes_mean_;
   Bounds bounds_;
-  std::vector<int64_t> partner_;
+  std::vector<int64_t> rings_;
   Tensor codes_;
   std::vector<float> corrected_;  // the bias
 };

@@ -1,0 +1,143 @@
+#include "kernels/gemm_u8s8/fours.h"
+
+#include <algorithm>
+
+#include "kernels/gemm_u8s8/panels.h"
+
+namespace tersor::kernels {
+namespace fours {
+namespace {
+
+constexpr int kMost = 128;  // of four weights of one sign
+
+// Whether two quads of `nr` columns are a couple.
+bool couple(const int8_t* first, const int8_t* second, int64_t nr) noexcept {
+  int most = 0;
+  for (int64_t i = 0; i < nr * 4; i += 2) {
+    const int w[] = {first[i], first[i + 1], second[i], second[i + 1]};
+    int up = 0, down = 0;
+    for (int x : w) (x > 0 ? up : down) += x;
+    most = std::max({most, up, -down});
+  }
+  return most <= kMost;
+}
+
+}  // namespace
+
+int64_t panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k) noexcept {
+  return head_bytes(positions, k) + positions * ((k + 3) / 4) * row.nr * 4;
+}
+
+void find_runs(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel) noexcept {
+  const int8_t* quad = quads_of(positions, k, panel);
+  auto* run = reinterpret_cast<int32_t*>(panel);
+  const int64_t whole = k / 4, bytes = int64_t{row.nr} * 4;
+  for (int64_t p = 0; p < positions; ++p, quad += (k + 3) / 4 * bytes) {
+    const auto fits = [&](int64_t q) {
+      return q + 1 < whole && couple(quad + q * bytes, quad + (q + 1) * bytes, row.nr);
+    };
+    for (int64_t q = 0;;) {
+      int32_t couples = 0, singles = 0;
+      for (; fits(q); q += 2) ++couples;
+      *run++ = couples;
+      if (q == whole) break;
+      for (; q < whole && !fits(q); ++q) ++singles;
+      *run++ = singles;
+      if (q == whole) break;
+    }
+  }
+}
+
+namespace {
+
+struct Scratch {
+  const void** pointers;
+  int32_t* sums;
+  std::byte* gather;
+};
+
+int64_t tile_bytes(const GemmU8S8Weights& w) noexcept { return w.row->mr * w.positions * w.k; }
+
+int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
+  const int64_t rows = panels::block_rows(w, tile_bytes(w));
+  panels::Parts parts{scratch};
+  s.pointers = parts.take<const void*>(rows * w.positions);
+  s.sums = parts.take<int32_t>(rows);
+  // Rows whose positions are gathered to one, or of lines (conv.h), with a whole vector behind.
+  s.gather = parts.take<std::byte>(
+      w.positions == 1 ? rows * static_cast<int64_t>(copied_pitch(static_cast<size_t>(w.k))) : 0);
+  return parts.at;
+}
+
+}  // namespace
+
+size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
+  Scratch s;
+  return static_cast<size_t>(cut(w, nullptr, s));
+}
+
+void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range columns,
+         std::byte* scratch) noexcept {
+  const int64_t group_panels = w.group_panels();
+  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
+  Scratch s;
+  cut(w, scratch, s);
+  GemmU8S8Panel p{};
+  GemmU8S8Tile& t = p.tile;
+  t.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
+  t.positions = w.positions;
+  t.k = w.k;
+  t.a_signed = call.a_signed;
+  t.out_stride = call.out_stride;
+  t.epilogue = &call.epilogue;
+  t.row_sums = call.epilogue.b_zero ? s.sums : nullptr;
+  const int64_t block = panels::even_block(w, tile_bytes(w), m.size());
+  for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
+    const int64_t g = p0 / group_panels;
+    p1 = std::min(columns.end, (g + 1) * group_panels);
+    for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
+      p.rows = p.pitch = std::min(block, m.end - m0);
+      const int rows = static_cast<int>(p.rows);
+      fill_rows(call.a, m0, rows, rows, 1, g * group_inputs, s.pointers, s.gather);
+      if (t.row_sums) panels::sum_rows(w, t.a, p.pitch, call.a_signed, rows, s.sums);
+      for (int64_t panel = p0; panel < p1; ++panel) {
+        const int8_t* packed = panels::aim(w, call, m0, panel, p1, p);
+        p.runs = reinterpret_cast<const int32_t*>(packed);
+        t.b = quads_of(w.positions, w.k, packed);
+        w.row->panel(p);
+      }
+    }
+  }
+}
+
+}  // namespace fours
+
+bool adds_in_fours(const MatrixLayout& l, const void* b, bool b_signed) noexcept {
+  constexpr int64_t kColumns = 64;  // that are looked at
+  constexpr double kEnough = 0.98;  // of the groups of four of a column
+  const auto* from = static_cast<const uint8_t*>(b);
+  const uint8_t flip = b_signed ? 0 : 0x80;
+  const int64_t columns = l.groups * l.n, step = std::max<int64_t>(1, columns / kColumns);
+  int64_t groups = 0, fit = 0;
+  for (int64_t c = 0; c < columns; c += step) {
+    const uint8_t* column = from + c / l.n * l.group_stride + c % l.n * l.n_stride;
+    const auto weight = [&](int64_t p, int64_t k) {
+      const int64_t at = (p + k / l.k) * l.position_stride + k % l.k * l.k_stride;
+      return int{static_cast<int8_t>(column[at] ^ flip)};
+    };
+    for (int64_t p = 0; p < l.packed_positions(); ++p)
+      for (int64_t k = 0; k + 8 <= l.packed_k(); k += 8)
+        for (int64_t half : {k, k + 2}) {
+          int up = 0, down = 0;
+          for (int64_t at : {half, half + 1, half + 4, half + 5}) {
+            const int w = weight(p, at);
+            (w > 0 ? up : down) += w;
+          }
+          ++groups;
+          fit += up <= fours::kMost && down >= -fours::kMost;
+        }
+  }
+  return static_cast<double>(fit) >= kEnough * static_cast<double>(groups);
+}
+
+}  // namespace tersor::kernels

@@ -1,0 +1,41 @@
+// What the forms that take a panel at a time share: `fours` and `magnitudes`. For this folder.
+#pragma once
+
+#include "kernels/gemm_u8s8/gemm_u8s8.h"
+
+namespace tersor::kernels::panels {
+
+constexpr int64_t round_up(int64_t n, int64_t unit) noexcept {
+  return (n + unit - 1) / unit * unit;
+}
+
+// Whether weights come from beyond L2.
+bool far_weights(const GemmU8S8Weights& w) noexcept;
+
+// Rows that meet all panels before the next ones do, whole tiles of `tile_bytes` each.
+int64_t block_rows(const GemmU8S8Weights& w, int64_t tile_bytes) noexcept;
+// Blocks of whole tiles, of about the same size.
+int64_t even_block(const GemmU8S8Weights& w, int64_t tile_bytes, int64_t rows) noexcept;
+
+// The parts of a scratch one after the other; from null, `at` counts their bytes.
+struct Parts {
+  std::byte* scratch;
+  int64_t at = 0;
+  template <typename T>
+  T* take(int64_t count) noexcept {
+    std::byte* part = scratch + at;
+    at += round_up(count * static_cast<int64_t>(sizeof(T)), 64);
+    return reinterpret_cast<T*>(part);
+  }
+};
+
+// The sums over p and k of rows at a[p * pitch + m], int8 counted from -128.
+void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, int64_t pitch, bool a_signed,
+              int rows, int32_t* sums) noexcept;
+
+// Sets what a panel has of its place: the columns, where results go from row m0 on, and what is
+// read next, up to panel `end`. Returns its packed weights.
+const int8_t* aim(const GemmU8S8Weights& w, const GemmU8S8Call& call, int64_t m0, int64_t panel,
+                  int64_t end, GemmU8S8Panel& p) noexcept;
+
+}  // namespace tersor::kernels::panels
