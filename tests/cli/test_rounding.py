@@ -107,3 +107,36 @@ def test_targets(tmp_path):
             inner = w.transpose(0, 2, 3, 1).reshape(len(w), -1)  # input channels are neighbours
             pairs = np.maximum(inner[:, ::2], 0) + np.maximum(inner[:, 1::2], 0)
             assert pairs.max() <= 128
+
+
+@pytest.mark.parametrize("recipe", ["balanced", "best"])
+def test_weights_for_avx2(recipe, tmp_path, monkeypatch):
+    """Of eight neighbouring input channels 0, 1, 4, 5 and 2, 3, 6, 7 meet in one sum of 16 bits; layers that would
+    lose more than a bit by that stay as they are."""
+    out, any_out = tmp_path / "avx2.onnx", tmp_path / "any.onnx"
+    quantize(MOBILENET, out, "--recipe", recipe, "--target", "tersor-avx2")
+    quantize(MOBILENET, any_out, "--recipe", recipe, "--verify", 0)
+
+    def largest(path):
+        """By layer, of each kernel of 1x1."""
+        sums = []
+        for i in onnx.load(path).graph.initializer:
+            w = onnx.numpy_helper.to_array(i).astype(np.int32)
+            if i.data_type == onnx.TensorProto.INT8 and w.ndim == 4 and w.shape[1] % 8 == 0:
+                fours = w.transpose(0, 2, 3, 1).reshape(-1, 8)[:, [0, 1, 4, 5, 2, 3, 6, 7]]
+                sums.append(max(np.maximum(sign * fours, 0).reshape(-1, 4).sum(1).max() for sign in (1, -1)))
+        return np.array(sums)
+
+    assert (largest(out) <= 128).sum() >= 14 and (largest(any_out) > 128).all()
+    # Every instruction set computes the same, and without VNNI the kernels are those for such weights.
+    picture = np.random.default_rng(0).normal(size=(2, 1, 28, 28)).astype(np.float32)
+    results = {}
+    for isa in "portable", "avx2", "avx512":
+        monkeypatch.setenv("TERSOR_ISA", isa)
+        steps = tersor.run_json("inspect", out, "--plan")["plan"]["steps"]
+        fours = [s for s in steps if "fours" in s["kernel"]]
+        if isa == "avx2" and "avx2" in tersor.run_json("version")["host"]["isa"]:
+            assert len(fours) >= 14 and all("16 bits" in s["why"] for s in fours)
+        results[isa] = tersor.run_pb(out, [picture], tmp_path / isa)[0]
+    assert np.array_equal(results["portable"], results["avx2"])
+    assert np.array_equal(results["portable"], results["avx512"])

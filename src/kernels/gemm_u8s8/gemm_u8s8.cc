@@ -100,6 +100,15 @@ const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa
   return *best;
 }
 
+const GemmU8S8Row& select_gemm_u8s8(GemmU8S8Shape shape, const void* b, bool b_signed,
+                                    base::IsaSet isa) noexcept {
+  shape.fours = true;
+  const GemmU8S8Row& row = select_gemm_u8s8(shape, isa);
+  if (row.form != GemmU8S8Form::fours || adds_in_fours(shape.layout, b, b_signed)) return row;
+  shape.fours = false;
+  return select_gemm_u8s8(shape, isa);
+}
+
 size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
   const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
   return static_cast<size_t>(panels * packed_panel_bytes(row, l.packed_positions(), l.packed_k()));

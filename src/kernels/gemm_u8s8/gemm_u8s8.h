@@ -137,8 +137,11 @@ struct GemmU8S8Shape {
 };
 const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept;
 
+// The same for constants that are at hand: finds out about `fours`.
+const GemmU8S8Row& select_gemm_u8s8(GemmU8S8Shape shape, const void* b, bool b_signed,
+                                    base::IsaSet isa) noexcept;
 // Whether four products at a time fit 16 bits for so much of these weights that the form `fours` is
-// the fastest. Looks at some panels of `nr` columns.
+// the fastest. Looks at some of the columns.
 bool adds_in_fours(const MatrixLayout& layout, const void* b, bool b_signed) noexcept;
 
 struct GemmU8S8Weights {

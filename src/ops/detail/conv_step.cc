@@ -475,11 +475,10 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
   if (ConvLines::wanted(shape) && no_zeros) {
     lines.emplace(shape, 8, true);
-    kernels::GemmU8S8Shape few;
-    few.fours = kernels::adds_in_fours(lines->layout(), lines->weights(w).data(), true);
-    const auto form = kernels::select_gemm_u8s8(few, isa).form;
-    if (form == kernels::GemmU8S8Form::quads) lines.emplace(shape, 4, true);
-    if (form == kernels::GemmU8S8Form::magnitudes) lines.emplace(shape, 1);
+    const auto kind =
+        kernels::select_gemm_u8s8({-1, lines->layout()}, lines->weights(w).data(), true, isa).form;
+    if (kind == kernels::GemmU8S8Form::quads) lines.emplace(shape, 4, true);
+    if (kind == kernels::GemmU8S8Form::magnitudes) lines.emplace(shape, 1);
   }
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);

@@ -385,8 +385,7 @@ std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOpti
   if (form.constant) {
     const Problem p = constant_problem(form);
     shape.layout = layout_of(form, p);
-    shape.fours = kernels::adds_in_fours(shape.layout, form.constant->raw(), numbers.w_signed);
-    step.row = &kernels::select_gemm_u8s8(shape, isa);
+    step.row = &kernels::select_gemm_u8s8(shape, form.constant->raw(), numbers.w_signed, isa);
     step.b_dims = form.constant->dims();
     const size_t stride = matrix_stride(*step.row, shape.layout);
     auto memory = Buffer::allocate(static_cast<size_t>(total_bytes(p.matrices, stride)));

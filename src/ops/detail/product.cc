@@ -140,8 +140,8 @@ void FloatProduct::run(runtime::StepContext& c, const kernels::GemmF32Call& call
 ByteProduct::ByteProduct(const kernels::MatrixLayout& layout, const void* b, ByteNumbers given,
                          int64_t m, base::IsaSet isa)
     : numbers(std::move(given)), small_scales(numbers.small_scales()) {
-  const bool fours = kernels::adds_in_fours(layout, b, numbers.w_signed);
-  const kernels::GemmU8S8Row& row = kernels::select_gemm_u8s8({m, layout, true, fours}, isa);
+  const kernels::GemmU8S8Row& row =
+      kernels::select_gemm_u8s8({m, layout}, b, numbers.w_signed, isa);
   auto memory = Buffer::allocate(kernels::packed_bytes(row, layout));
   auto* data = reinterpret_cast<int8_t*>(memory->data());
   const auto n = static_cast<size_t>(layout.groups * layout.n);

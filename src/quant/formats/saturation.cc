@@ -1,17 +1,14 @@
 #include "quant/formats/saturation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <initializer_list>
 #include <numeric>
 
 #include "quant/formats/int8.h"
 
 namespace tersor::quant {
 namespace {
-
-// Fewer input channels than these go through `kernels::wants_im2col`, or are read as lines.
-constexpr int64_t kFewInputs = 16;
 
 // How the weights of an output channel follow each other along the inner axis.
 struct Inner {
@@ -32,10 +29,13 @@ bool in_tiles(const ir::Node& node, const Tensor& w) {
          ones("strides") && ones("dilations");
 }
 
+// Kernels over few channels, as over pixels: little work, on which everything else depends.
+bool is_stem(const Tensor& w) { return w.dim(1) < 16 && w.count() > w.dim(0) * w.dim(1); }
+
 Inner inner_of(const ir::Node& node, const Tensor& w, int adds) {
   Inner in;
   if (w.rank() < 2 || w.count() == 0) return in;
-  if (adds == 4 && node.op == "Conv" && in_tiles(node, w)) return in;
+  if (adds == 4 && node.op == "Conv" && (is_stem(w) || in_tiles(node, w))) return in;
   if (node.op == "Conv") {
     in.channels = w.dim(0);
     in.inputs = w.dim(1);
@@ -60,24 +60,13 @@ Inner inner_of(const ir::Node& node, const Tensor& w, int adds) {
 // Calls f with the places along the inner axis of each sum of `adds` products.
 template <typename F>
 void each_sum(const Inner& in, int adds, F f) {
-  std::vector<int64_t> places;
-  const auto sum = [&](std::initializer_list<int64_t> wanted, int64_t end) {
-    places.clear();
-    for (const int64_t k : wanted)
-      if (k < end) places.push_back(k);
-    if (places.size() > 1) f(std::span<const int64_t>(places));
-  };
   if (adds == 2) {
-    for (int64_t k = 0; k < in.depth; k += 2) sum({k, k + 1}, in.depth);
+    for (int64_t k = 0; k + 1 < in.depth; k += 2) f(std::array{k, k + 1});
     return;
   }
-  // Few channels are taken together, position after position.
-  const int64_t line = in.taps > 1 && in.inputs < kFewInputs ? in.depth : in.inputs;
-  for (int64_t first = 0; first < in.depth; first += line)
-    for (int64_t k = first; k < first + line; k += 8) {
-      sum({k, k + 1, k + 4, k + 5}, first + line);
-      sum({k + 2, k + 3, k + 6, k + 7}, first + line);
-    }
+  for (int64_t first = 0; first < in.depth; first += in.inputs)
+    for (int64_t k = first; k + 8 <= first + in.inputs; k += 8)
+      for (const int64_t half : {k, k + 2}) f(std::array{half, half + 1, half + 4, half + 5});
 }
 
 int64_t largest_sum_of(const Inner& in, int adds, std::span<const int8_t> codes, int64_t channel) {

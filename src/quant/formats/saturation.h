@@ -16,8 +16,7 @@ namespace tersor::quant {
 //   axis
 //      of a Conv: kernel positions, in each the input channels: ReorderFilter in qlinearconv.cc]
 //   4  tersor, which is exact anyhow, and fast where four fit [kernels/gemm_u8s8/fours.h]: of each
-//      eight input channels, or eight numbers where there are few channels, 0, 1, 4, 5 and 2, 3, 6,
-//      7
+//      eight input channels 0, 1, 4, 5 and 2, 3, 6, 7; not in stems
 // A depthwise Conv has exact kernels of its own, and so has what tersor computes by Winograd.
 //
 // Raises the scale of every output channel where its sums do not fit, as little as that takes;
