@@ -1,6 +1,7 @@
 #include "kernels/gemm_u8s8/fours.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/gemm_u8s8/panels.h"
 
@@ -10,16 +11,26 @@ namespace {
 
 constexpr int kMost = 128;  // of four weights of one sign
 
-// Whether two quads of `nr` columns are a couple.
+// Whether two quads of `nr` columns are a couple; nr is a multiple of 4. In vectors of the
+// compiler's.
 bool couple(const int8_t* first, const int8_t* second, int64_t nr) noexcept {
-  int most = 0;
-  for (int64_t i = 0; i < nr * 4; i += 2) {
-    const int w[] = {first[i], first[i + 1], second[i], second[i + 1]};
-    int up = 0, down = 0;
-    for (int x : w) (x > 0 ? up : down) += x;
-    most = std::max({most, up, -down});
+  typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
+  typedef uint16_t Words __attribute__((vector_size(16)));
+  const auto halves = [](Bytes magnitudes) {
+    const auto w = __builtin_bit_cast(Words, magnitudes);
+    return Words((w & 0xff) + (w >> 8));
+  };
+  Words over{};
+  for (int64_t i = 0; i < nr * 4; i += 16) {
+    const Bytes x = *reinterpret_cast<const Bytes*>(first + i);
+    const Bytes y = *reinterpret_cast<const Bytes*>(second + i);
+    const Bytes x_down = x >> 7, y_down = y >> 7;  // all ones where negative
+    const Words up = halves(x & ~x_down) + halves(y & ~y_down);
+    const Words down = halves(-x & x_down) + halves(-y & y_down);
+    over |= Words(up > kMost) | Words(down > kMost);
   }
-  return most <= kMost;
+  const auto parts = __builtin_bit_cast(std::array<uint64_t, 2>, over);
+  return (parts[0] | parts[1]) == 0;
 }
 
 }  // namespace
@@ -113,31 +124,36 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
 }  // namespace fours
 
 bool adds_in_fours(const MatrixLayout& l, const void* b, bool b_signed) noexcept {
-  constexpr int64_t kColumns = 64;  // that are looked at
-  constexpr double kEnough = 0.98;  // of the groups of four of a column
+  constexpr int64_t kColumns = 64;   // that are looked at
+  constexpr double kTooMany = 0.02;  // of the groups of four of a column
   const auto* from = static_cast<const uint8_t*>(b);
   const uint8_t flip = b_signed ? 0 : 0x80;
   const int64_t columns = l.groups * l.n, step = std::max<int64_t>(1, columns / kColumns);
-  int64_t groups = 0, fit = 0;
+  const int64_t positions = l.packed_positions(), length = l.packed_k();
+  const int64_t looked_at = (columns + step - 1) / step;
+  auto left = static_cast<int64_t>(kTooMany * static_cast<double>(looked_at * positions) *
+                                   static_cast<double>(length / 8 * 2));
   for (int64_t c = 0; c < columns; c += step) {
     const uint8_t* column = from + c / l.n * l.group_stride + c % l.n * l.n_stride;
-    const auto weight = [&](int64_t p, int64_t k) {
-      const int64_t at = (p + k / l.k) * l.position_stride + k % l.k * l.k_stride;
-      return int{static_cast<int8_t>(column[at] ^ flip)};
-    };
-    for (int64_t p = 0; p < l.packed_positions(); ++p)
-      for (int64_t k = 0; k + 8 <= l.packed_k(); k += 8)
+    for (int64_t p = 0; p < positions; ++p, column += l.position_stride) {
+      // Flattened, the positions follow each other.
+      const auto weight = [&](int64_t k) {
+        const int64_t at =
+            l.flatten ? k / l.k * l.position_stride + k % l.k * l.k_stride : k * l.k_stride;
+        return int{static_cast<int8_t>(column[at] ^ flip)};
+      };
+      for (int64_t k = 0; k + 8 <= length; k += 8)
         for (int64_t half : {k, k + 2}) {
           int up = 0, down = 0;
           for (int64_t at : {half, half + 1, half + 4, half + 5}) {
-            const int w = weight(p, at);
-            (w > 0 ? up : down) += w;
+            const int w = weight(at);
+            up += std::max(w, 0), down += std::min(w, 0);
           }
-          ++groups;
-          fit += up <= fours::kMost && down >= -fours::kMost;
+          if ((up > fours::kMost || down < -fours::kMost) && --left < 0) return false;
         }
+    }
   }
-  return static_cast<double>(fit) >= kEnough * static_cast<double>(groups);
+  return true;
 }
 
 }  // namespace tersor::kernels
