@@ -2,8 +2,9 @@
 
     python bench/compare_peers.py [MODEL ...] [--threads 1,2] [--batch 1] [--rounds 15] [--json OUT]
 
-Every engine runs every int8 file (ours, onnxruntime's tool's, NNCF's; torch its own; without VNNI also what
-tersor makes by --target tersor-avx2) in a process of its own; the engines take turns, some milliseconds each, so that a noisy machine slows all of them.
+Every engine runs every int8 file (ours, onnxruntime's tool's, NNCF's; torch its own; without VNNI also
+what tersor makes by --target tersor-avx2) in a process of its own; the engines take turns, some
+milliseconds each, so that a noisy machine slows all of them.
 An engine stands with its best file whose SQNR against the fp32 model is at least --least-sqnr, and the
 ratio is that of the medians. With --types fp32,fp16,bf16 our half-precision files run, fp16 in onnxruntime
 too, and their times are also given as parts of our fp32 time. Needs the environment of

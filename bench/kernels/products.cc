@@ -186,9 +186,10 @@ Candidate gemm(const GemmU8S8Row& row, const Bytes& work, uint8_t zero) {
   GemmU8S8Call call = byte_call(*work, zero);
   call.epilogue.bias = p->folded.data();
   p->reserve(scratch_bytes(weights));
-  return candidate(row, row.form == GemmU8S8Form::quads ? "quads" : "magnitudes", products_of(work->shape), [=] {
-    run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
-  });
+  return candidate(
+      row, row.form == GemmU8S8Form::quads ? "quads" : "magnitudes", products_of(work->shape), [=] {
+        run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
+      });
 }
 
 Candidate winograd(const WinogradRow& row, const Bytes& work, uint8_t zero) {
@@ -250,9 +251,8 @@ Case byte_case(const Layer& l, base::IsaSet isa) {
     work->results.expect(s.pixels() * s.oc);
   } else {
     const WinogradRow* tiles = l.constant ? select_winograd(s, isa) : nullptr;
-    c.picked =
-        tiles ? tiles->name
-              : select_gemm_u8s8({s.pixels(), work->layout, l.constant, l.small}, isa).name;
+    c.picked = tiles ? tiles->name
+                     : select_gemm_u8s8({s.pixels(), work->layout, l.constant, l.small}, isa).name;
     for (const GemmU8S8Row& row : gemm_u8s8_rows())
       if (isa.has(row.isa) && (l.constant || !row.magnitudes()) &&
           (l.small || row.form != GemmU8S8Form::fours))

@@ -26,8 +26,8 @@ namespace tersor::quant {
 // What the integers may be.
 struct Bounds {
   int low = -128, high = 127;
-  // Of those in a ring, k, ring[k], ring[ring[k]] ..., the positive ones add up to at most `sum`, the
-  // negative ones to at least -sum; 0: no such bound. Of one that is alone there is none.
+  // Of those in a ring, k, ring[k], ring[ring[k]] ..., the positive ones add up to at most `sum`,
+  // the negative ones to at least -sum; 0: no such bound. Of one that is alone there is none.
   int sum = 0;
   std::span<const int64_t> ring = {};
 
