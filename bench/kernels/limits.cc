@@ -4,10 +4,11 @@
 #include <memory>
 
 #include "memory.h"
+#include "simd/amx.h"
 
 // The bracket of the largest set: the registers named below are known in it. What runs is chosen
 // by name, as in src/kernels.
-#include "simd/begin_avx512vnni.h"
+#include "simd/begin_amx.h"
 namespace tersor::bench_kernels {
 namespace {
 
@@ -324,6 +325,23 @@ MIX_512(softmax_avx512, SOFTMAX(VECTORS_3, "zmm", K_512, K_512))
 MIX_256(layernorm_avx2, LAYERNORM_4("ymm"))
 MIX_512(layernorm_avx512, LAYERNORM_4("zmm"))
 
+// Two tiles of rows times two of columns.
+void tiles_amx(int64_t steps, const void* lines) noexcept {
+  using T = simd::Amx::Tiles;
+  T::open();
+  for (; steps > 0; --steps) {
+    T::load<4>(lines, 64);
+    T::load<5>(lines, 64);
+    T::load<6>(lines, 64);
+    T::load<7>(lines, 64);
+    T::dot<0, 4, 6, false>();
+    T::dot<1, 4, 7, false>();
+    T::dot<2, 5, 6, false>();
+    T::dot<3, 5, 7, false>();
+  }
+  T::close();
+}
+
 // One vector; what was loaded is dropped.
 template <int kWidth>
 [[gnu::always_inline]] inline void load(const std::byte* p) noexcept {
@@ -379,6 +397,7 @@ constexpr Mix kMixes[] = {
     {"quads", Isa::avx512, 10 * 32 * 4, quads_avx512},
     {"quads", Isa::avxvnni, 6 * 16 * 4, quads_avxvnni},
     {"quads", Isa::avx512vnni, 14 * 32 * 4, quads_avx512vnni},
+    {"tiles", Isa::amx, 32 * 32 * 64, tiles_amx},
     {"magnitudes", Isa::avx2, 4 * 16 * 8, magnitudes_avx2},
     {"magnitudes", Isa::avx512, 8 * 32 * 8, magnitudes_avx512},
     {"pairs", Isa::avx2, 4 * 16 * 2, pairs_avx2},

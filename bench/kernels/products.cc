@@ -186,10 +186,12 @@ Candidate gemm(const GemmU8S8Row& row, const Bytes& work, uint8_t zero) {
   GemmU8S8Call call = byte_call(*work, zero);
   call.epilogue.bias = p->folded.data();
   p->reserve(scratch_bytes(weights));
-  return candidate(
-      row, row.form == GemmU8S8Form::quads ? "quads" : "magnitudes", products_of(work->shape), [=] {
-        run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
-      });
+  const char* mix = row.form == GemmU8S8Form::quads   ? "quads"
+                    : row.form == GemmU8S8Form::tiles ? "tiles"
+                                                      : "magnitudes";
+  return candidate(row, mix, products_of(work->shape), [=] {
+    run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
+  });
 }
 
 Candidate winograd(const WinogradRow& row, const Bytes& work, uint8_t zero) {

@@ -17,8 +17,7 @@ namespace {
 
 std::vector<std::string> isa_names(base::IsaSet set) {
   std::vector<std::string> names;
-  for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avxvnni, base::Isa::avx512,
-                        base::Isa::avx512vnni, base::Isa::avx512bf16})
+  for (base::Isa isa : base::kIsas)
     if (set.has(isa)) names.emplace_back(base::name(isa));
   return names;
 }

@@ -1,15 +1,41 @@
 #include "base/isa.h"
 
+#include <cpuid.h>
+
 #include <array>
 #include <cstdlib>
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "base/error.h"
 
 namespace tersor::base {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames{"portable", "avx2",       "avxvnni",
-                                                 "avx512",   "avx512vnni", "avx512bf16"};
+constexpr std::array<std::string_view, 7> kNames{"portable",   "avx2",       "avxvnni", "avx512",
+                                                 "avx512vnni", "avx512bf16", "amx"};
+
+// Linux gives the registers of tiles to a process that asks for them (arch_prctl(2)); threads
+// started later inherit the permission.
+bool may_use_tiles() noexcept {
+#if defined(__linux__)
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+bool has_tiles() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
+  constexpr unsigned kAll = kBf16 | kTile | kInt8;
+  return (d & kAll) == kAll && may_use_tiles();
+}
 
 }  // namespace
 
@@ -27,8 +53,10 @@ IsaSet up_to(Isa isa) {
       return {Isa::avx2, Isa::avx512};
     case Isa::avx512vnni:
       return {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vnni};
-    default:
+    case Isa::avx512bf16:
       return {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vnni, Isa::avx512bf16};
+    default:
+      return {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vnni, Isa::avx512bf16, Isa::amx};
   }
 }
 
@@ -43,7 +71,10 @@ IsaSet detect_isa() {
       set.add(Isa::avx512);
       if (__builtin_cpu_supports("avx512vnni")) {
         set.add(Isa::avx512vnni);
-        if (__builtin_cpu_supports("avx512bf16")) set.add(Isa::avx512bf16);
+        if (__builtin_cpu_supports("avx512bf16")) {
+          set.add(Isa::avx512bf16);
+          if (has_tiles()) set.add(Isa::amx);
+        }
       }
     }
     if (__builtin_cpu_supports("avxvnni")) set.add(Isa::avxvnni);
@@ -59,7 +90,7 @@ IsaSet detect_isa() {
     if (!found)
       throw Error(ErrorKind::kUsage, "E50",
                   "unknown instruction set " + quoted(cap) + " in TERSOR_ISA",
-                  "one of portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16");
+                  "one of portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx");
     for (size_t i = 0; i < kNames.size(); ++i)
       if (set.has(static_cast<Isa>(i)) && allowed.has(static_cast<Isa>(i)))
         both.add(static_cast<Isa>(i));

@@ -7,7 +7,10 @@
 
 namespace tersor::base {
 
-enum class Isa : uint8_t { portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16 };
+// amx: tiles of int8 and of bfloat16.
+enum class Isa : uint8_t { portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx };
+inline constexpr Isa kIsas[] = {Isa::portable,   Isa::avx2,       Isa::avxvnni, Isa::avx512,
+                                Isa::avx512vnni, Isa::avx512bf16, Isa::amx};
 
 class IsaSet {
  public:

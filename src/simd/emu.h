@@ -33,6 +33,45 @@ struct Emu {
     int16_t v[2 * kLanes];
   };
 
+  // Eight registers of tiles, each 16 rows of 64 bytes, of each thread. open() comes first, close()
+  // last; both leave the tiles undefined. Rows in memory are `pitch` bytes apart.
+  struct Tiles {
+    static constexpr int kRows = 16, kRowBytes = 64;
+    static inline thread_local uint8_t tile[8][kRows][kRowBytes];
+
+    static void open() noexcept {}
+    static void close() noexcept {}
+    template <int kTile>
+    static void clear() noexcept {
+      std::memset(tile[kTile], 0, sizeof tile[kTile]);
+    }
+    template <int kTile>
+    static void load(const void* p, int64_t pitch) noexcept {
+      for (int i = 0; i < kRows; ++i)
+        std::memcpy(tile[kTile][i], static_cast<const uint8_t*>(p) + i * pitch, kRowBytes);
+    }
+    template <int kTile>
+    static void store(void* p, int64_t pitch) noexcept {
+      for (int i = 0; i < kRows; ++i)
+        std::memcpy(static_cast<uint8_t*>(p) + i * pitch, tile[kTile][i], kRowBytes);
+    }
+    // sum[i][n] += A[i][4 q + j] * B[q][4 n + j] over q and j, exact; A uint8 or, if kSigned, int8;
+    // B int8; sums int32.
+    template <int kSum, int kA, int kB, bool kSigned>
+    static void dot() noexcept {
+      for (int i = 0; i < kRows; ++i)
+        for (int n = 0; n < 16; ++n) {
+          int32_t sum;
+          std::memcpy(&sum, tile[kSum][i] + 4 * n, 4);
+          for (int k = 0; k < kRowBytes; ++k) {
+            const int a = kSigned ? static_cast<int8_t>(tile[kA][i][k]) : tile[kA][i][k];
+            sum = wrap(bits(sum) + bits(a * static_cast<int8_t>(tile[kB][k / 4][4 * n + k % 4])));
+          }
+          std::memcpy(tile[kSum][i] + 4 * n, &sum, 4);
+        }
+    }
+  };
+
   template <typename T, typename F>
   static T each(F f) {
     T r;

@@ -33,7 +33,26 @@ Range WorkSplit::columns(int64_t task) const noexcept {
   return {begin, std::min(begin + panel_chunk, panels)};
 }
 
-WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept {
+namespace {
+
+// The least chunk of whole units, at most `most` of them, that leaves no thread with much more to
+// do than the best one does.
+int64_t even_chunk(int64_t m, int64_t unit, int64_t most, int64_t threads) noexcept {
+  const int64_t units = (m + unit - 1) / unit;
+  int64_t best = units, chunk = std::max<int64_t>(units, 1);
+  for (int64_t cuts = 2; cuts <= most; ++cuts) {
+    const int64_t each = (units + cuts - 1) / cuts, tasks = (units + each - 1) / each;
+    const int64_t load = (tasks + threads - 1) / threads * each;
+    if (load * 12 > best * 13) continue;
+    best = std::min(best, load);
+    chunk = each;
+  }
+  return chunk * unit;
+}
+
+}  // namespace
+
+WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads, int unit, bool far) noexcept {
   WorkSplit s;
   s.m = m;
   s.panels = panels;
@@ -45,7 +64,7 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept {
   // columns as a tile has rows.
   const int64_t few = 2 * static_cast<int64_t>(threads), wanted = 2 * few;
   const int64_t tiles = std::max<int64_t>((m + mr - 1) / mr, 1);
-  if (tiles > wanted && panels * 2 * mr > 4 * m) {
+  if ((far && panels >= few) || (tiles > wanted && panels * 2 * mr > 4 * m)) {
     s.panel_chunk = (panels + few - 1) / few;
     return s;
   }
@@ -53,6 +72,7 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept {
   int64_t cuts = std::min(wanted, tiles);
   if (cuts > threads) cuts -= cuts % threads;
   s.m_chunk = std::max<int64_t>((m + cuts - 1) / cuts, 1);
+  if (unit > 1) s.m_chunk = even_chunk(m, unit, std::min(wanted, tiles), threads);
   const int64_t panel_tasks =
       std::clamp<int64_t>((wanted + tiles - 1) / tiles, 1, std::max<int64_t>(panels, 1));
   s.panel_chunk = std::max<int64_t>((panels + panel_tasks - 1) / panel_tasks, 1);

@@ -118,7 +118,9 @@ struct Range {
 };
 
 // Work of a product of m rows and `panels` column panels, cut for `threads`: tasks() pieces of
-// similar cost. Piece i covers rows(i) and columns(i).
+// similar cost. Piece i covers rows(i) and columns(i). `unit`: rows that cost no more than one, of
+// which pieces are multiples. `far`: weights take longer to read than to multiply, each is to be
+// read for one piece only.
 struct WorkSplit {
   int64_t m = 0, panels = 0, m_chunk = 1, panel_chunk = 1;
   int64_t m_tasks() const noexcept { return (m + m_chunk - 1) / m_chunk; }
@@ -127,7 +129,8 @@ struct WorkSplit {
   Range rows(int64_t task) const noexcept;
   Range columns(int64_t task) const noexcept;
 };
-WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads) noexcept;
+WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads, int unit = 1,
+                     bool far = false) noexcept;
 
 // For the families. Fills pointers[p * mr + i], i < rows, for rows m0 + i; `element` is the element
 // size, `offset` the first channel of the group. Under im2col gathers into `gather` (rows of

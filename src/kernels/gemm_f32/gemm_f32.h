@@ -12,7 +12,7 @@
 //   at run    call.a = RowSource::dense(a, lda) or RowSource::pixels(x, shape, zeros,
 //   layout.flatten);
 //             call.out, call.out_stride, call.bias, ...;
-//             split = split_work(m, weights.panels(), row.mr, threads);
+//             split = split_work(weights, m, threads);
 //             for each task i: run(weights, call, split.rows(i), split.columns(i), scratch of that
 //             thread)
 // Packed layout, NR columns a panel, the last one padded with zeros:
@@ -86,6 +86,10 @@ struct GemmF32Weights {
   int64_t group_panels() const noexcept { return (n + row->nr - 1) / row->nr; }
   int64_t panels() const noexcept { return groups * group_panels(); }
 };
+
+inline WorkSplit split_work(const GemmF32Weights& weights, int64_t m, int threads) noexcept {
+  return split_work(m, weights.panels(), weights.row->mr, threads);
+}
 
 size_t packed_bytes(const GemmF32Row& row, const MatrixLayout& layout) noexcept;
 void pack(const GemmF32Row& row, const MatrixLayout& layout, const void* b, FloatType type,

@@ -92,7 +92,7 @@ std::string compare(const GemmF32Row& row, FloatType type, const MatrixLayout& l
   call.a.data = a.data();
   call.residual = x.residual.empty() ? nullptr : residual.data();
   call.out = out.data();
-  const WorkSplit split = split_work(m, weights.panels(), row.mr, threads);
+  const WorkSplit split = split_work(weights, m, threads);
   for (int64_t i = 0; i < split.tasks(); ++i)
     run(weights, call, split.rows(i), split.columns(i), scratch.get());
   const double products = static_cast<double>(layout.positions * layout.k) + 2;

@@ -110,25 +110,47 @@ template <typename S, GemmOutput kKind, bool kWhole = true>
     S::store_quarters_partial(p, q, r, s, bytes, t.cols);
 }
 
-template <typename S, GemmOutput kKind>
+// The scales of vector v of a tile's columns.
+template <typename S, bool kWhole>
+[[gnu::always_inline]] inline typename S::f32 scale_of(const GemmU8S8Tile& t, int v) noexcept {
+  const float* scale = t.epilogue->scale + t.n0 + v * S::kLanes;
+  const int left = t.cols - v * S::kLanes;
+  if (kWhole || left >= S::kLanes) return S::load(scale);
+  return S::load_partial(scale, left > 0 ? left : 0);
+}
+
+// Whether storing a part of a vector is one instruction.
+template <typename S>
+constexpr bool kStoresParts = S::kLanes >= 16;
+
+template <typename S, GemmOutput kKind, bool kWhole>
 void finish_pairs(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
   constexpr int kLanes = S::kLanes;
   const GemmU8S8Epilogue& e = *t.epilogue;
-  const auto scale0 = S::load(e.scale + t.n0), scale1 = S::load(e.scale + t.n0 + kLanes);
+  const auto scale0 = scale_of<S, kWhole>(t, 0), scale1 = scale_of<S, kWhole>(t, 1);
   const bool clamps = e.clamps();
   for (int m = 0; m < rows; m += 2) {
     const int second = m + 1 < rows ? m + 1 : m;
     const int32_t *a = sums + m * 2 * kLanes, *c = sums + second * 2 * kLanes;
-    finish_pair<S, kKind>(t, S::load(a), S::load(a + kLanes), S::load(c), S::load(c + kLanes),
-                          scale0, scale1, clamps, m, second);
+    finish_pair<S, kKind, kWhole>(t, S::load(a), S::load(a + kLanes), S::load(c),
+                                  S::load(c + kLanes), scale0, scale1, clamps, m, second);
   }
 }
 
 template <typename S, int kVecs>
 void finish(const GemmU8S8Tile& t, int rows, const int32_t* sums) noexcept {
-  if (kVecs == 2 && t.cols == kVecs * S::kLanes && !t.row_sums && t.epilogue->small_scales) {
-    if (t.epilogue->kind == GemmOutput::u8) return finish_pairs<S, GemmOutput::u8>(t, rows, sums);
-    if (t.epilogue->kind == GemmOutput::s8) return finish_pairs<S, GemmOutput::s8>(t, rows, sums);
+  if constexpr (kVecs == 2) {
+    constexpr auto kU8 = GemmOutput::u8, kS8 = GemmOutput::s8;
+    const GemmU8S8Epilogue& e = *t.epilogue;
+    const bool whole = t.cols == kVecs * S::kLanes;
+    if (!t.row_sums && e.small_scales && (whole || kStoresParts<S>)) {
+      if (e.kind == kU8)
+        return whole ? finish_pairs<S, kU8, true>(t, rows, sums)
+                     : finish_pairs<S, kU8, false>(t, rows, sums);
+      if (e.kind == kS8)
+        return whole ? finish_pairs<S, kS8, true>(t, rows, sums)
+                     : finish_pairs<S, kS8, false>(t, rows, sums);
+    }
   }
   switch (t.epilogue->kind) {
     case GemmOutput::s32:

@@ -110,7 +110,8 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
       p.rows = p.pitch = std::min(block, m.end - m0);
       const int rows = static_cast<int>(p.rows);
       fill_rows(call.a, m0, rows, rows, 1, g * group_inputs, s.pointers, s.gather);
-      if (t.row_sums) panels::sum_rows(w, t.a, p.pitch, call.a_signed, rows, s.sums);
+      if (t.row_sums)
+        panels::sum_rows(w.positions, w.k, t.a, p.pitch, call.a_signed, 0, rows, s.sums);
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int8_t* packed = panels::aim(w, call, m0, panel, p1, p);
         p.runs = reinterpret_cast<const int32_t*>(packed);

@@ -3,15 +3,6 @@
 
 #include "kernels/gemm_u8s8/epilogue-inl.h"
 
-// The scales of vector v of a tile's columns.
-template <typename S, bool kWhole>
-[[gnu::always_inline]] inline typename S::f32 scale_of(const GemmU8S8Tile& t, int v) noexcept {
-  const float* scale = t.epilogue->scale + t.n0 + v * S::kLanes;
-  const int left = t.cols - v * S::kLanes;
-  if (kWhole || left >= S::kLanes) return S::load(scale);
-  return S::load_partial(scale, left > 0 ? left : 0);
-}
-
 // All rows as bytes, from the registers. kWhole: all columns exist.
 template <typename S, GemmOutput kKind, bool kWhole, int kRows, size_t... kPair>
 [[gnu::always_inline]] inline void leave(const GemmU8S8Tile& t,
@@ -63,10 +54,6 @@ template <typename S, int kRows, int kVecs>
 #pragma GCC unroll 8
     for (int v = 0; v < kVecs; ++v) acc[m][v] = S::keep(acc[m][v]);
 }
-
-// Whether storing a part of a vector is one instruction.
-template <typename S>
-constexpr bool kStoresParts = S::kLanes >= 16;
 
 // The kind that `deliver` can give from the registers; s32 if it needs the sums in memory.
 template <typename S, int kVecs>

@@ -5,6 +5,7 @@
 #include "kernels/gemm_u8s8/fours.h"
 #include "kernels/gemm_u8s8/magnitudes.h"
 #include "kernels/gemm_u8s8/panels.h"
+#include "kernels/gemm_u8s8/tiles.h"
 
 namespace tersor::kernels {
 
@@ -21,10 +22,18 @@ namespace tersor::kernels {
   void gemm_u8s8_prepare_##mr##x##nr(const GemmU8S8Rows& r) noexcept;     \
   void gemm_u8s8_magnitudes_##mr##x##nr(const GemmU8S8Panel& p) noexcept; \
   }
+#define TILES(isa, mr, nr)                                           \
+  namespace isa {                                                    \
+  void gemm_u8s8_open() noexcept;                                    \
+  void gemm_u8s8_close() noexcept;                                   \
+  void gemm_u8s8_lay_##mr##x##nr(const GemmU8S8Rows& r) noexcept;    \
+  void gemm_u8s8_tiles_##mr##x##nr(const GemmU8S8Panel& p) noexcept; \
+  }
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
 #undef FOURS
 #undef MAGNITUDES
+#undef TILES
 
 namespace {
 
@@ -44,10 +53,22 @@ constexpr GemmU8S8Row kRows[] = {
    nullptr,                                      \
    isa::gemm_u8s8_magnitudes_##mr##x##nr,        \
    isa::gemm_u8s8_prepare_##mr##x##nr},
+#define TILES(isa, mr, nr)                  \
+  {"gemm_u8s8_" #isa "_tiles_" #mr "x" #nr, \
+   base::Isa::isa,                          \
+   GemmU8S8Form::tiles,                     \
+   mr,                                      \
+   nr,                                      \
+   nullptr,                                 \
+   isa::gemm_u8s8_tiles_##mr##x##nr,        \
+   isa::gemm_u8s8_lay_##mr##x##nr,          \
+   isa::gemm_u8s8_open,                     \
+   isa::gemm_u8s8_close},
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
 #undef FOURS
 #undef MAGNITUDES
+#undef TILES
 };
 
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
@@ -82,6 +103,8 @@ int64_t packed_panel_bytes(const GemmU8S8Row& row, int64_t positions, int64_t k)
       return magnitudes::panel_bytes(row, positions, k);
     case GemmU8S8Form::fours:
       return fours::panel_bytes(row, positions, k);
+    case GemmU8S8Form::tiles:
+      return tiles::row_bytes(positions, k) * row.nr;
     case GemmU8S8Form::quads:
       break;
   }
@@ -93,7 +116,8 @@ std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept { return kRows; }
 const GemmU8S8Row& select_gemm_u8s8(const GemmU8S8Shape& shape, base::IsaSet isa) noexcept {
   const GemmU8S8Row* best = kRows;
   for (const GemmU8S8Row& row : kRows) {
-    const bool fits = row.form == GemmU8S8Form::quads ||
+    if (row.form == GemmU8S8Form::tiles && !tiles::pays(shape.layout)) continue;
+    const bool fits = row.form == GemmU8S8Form::quads || row.form == GemmU8S8Form::tiles ||
                       (shape.constant && (row.form == GemmU8S8Form::fours) == shape.fours);
     if (isa.has(row.isa) && fits) best = &row;
   }
@@ -109,6 +133,11 @@ const GemmU8S8Row& select_gemm_u8s8(GemmU8S8Shape shape, const void* b, bool b_s
   return select_gemm_u8s8(shape, isa);
 }
 
+WorkSplit split_work(const GemmU8S8Weights& w, int64_t m, int threads) noexcept {
+  if (w.row->form == GemmU8S8Form::tiles) return tiles::split(w, m, threads);
+  return split_work(m, w.panels(), w.row->mr, threads);
+}
+
 size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
   const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
   return static_cast<size_t>(panels * packed_panel_bytes(row, l.packed_positions(), l.packed_k()));
@@ -117,7 +146,9 @@ size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
 bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool a_signed,
                       int32_t za, const int32_t* zw, int64_t zw_count, const int32_t* bias,
                       int32_t* folded, int32_t* b_zero) noexcept {
-  const int flip = w.row->magnitudes() ? (a_signed ? 0 : -128) : (a_signed ? 128 : 0);
+  const int from_signed = w.row->magnitudes() ? 0 : 128, from_unsigned = from_signed - 128;
+  const bool as_it_is = w.row->form == GemmU8S8Form::tiles;
+  const int flip = as_it_is ? 0 : a_signed ? from_signed : from_unsigned;
   const auto a_zero = static_cast<uint32_t>(za + flip);
   const auto products = static_cast<uint32_t>(w.positions * w.k);
   bool any = false;
@@ -137,6 +168,7 @@ bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool
 size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
   if (w.row->magnitudes()) return magnitudes::scratch_bytes(w);
   if (w.row->form == GemmU8S8Form::fours) return fours::scratch_bytes(w);
+  if (w.row->form == GemmU8S8Form::tiles) return tiles::scratch_bytes(w);
   const size_t mr = static_cast<size_t>(w.row->mr);
   return align(mr * static_cast<size_t>(w.positions) * sizeof(void*)) +
          align(mr * sizeof(int32_t)) +
@@ -148,6 +180,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
   if (m.size() <= 0 || panels.size() <= 0) return;
   if (w.row->magnitudes()) return magnitudes::run(w, call, m, panels, scratch);
   if (w.row->form == GemmU8S8Form::fours) return fours::run(w, call, m, panels, scratch);
+  if (w.row->form == GemmU8S8Form::tiles) return tiles::run(w, call, m, panels, scratch);
   const int mr = w.row->mr;
   const int64_t nr = w.row->nr, panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
@@ -176,7 +209,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range pane
       fill_rows(call.a, m0, rows, mr, 1, g * group_inputs, s.pointers, s.gather);
       if (!call.a.im2col)
         spread_rows(s.pointers, rows, mr, w.positions, static_cast<size_t>(w.k), p1 - p0, s.gather);
-      if (e.b_zero) panels::sum_rows(w, t.a, mr, call.a_signed, rows, s.row_sums);
+      if (e.b_zero) panels::sum_rows(w.positions, w.k, t.a, mr, call.a_signed, 0, rows, s.row_sums);
       for (int64_t panel = p0; panel < p1; ++panel) {
         const int64_t n = (panel - g * group_panels) * nr;
         t.n0 = g * w.n + n;

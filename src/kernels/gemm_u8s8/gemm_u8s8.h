@@ -18,13 +18,15 @@
 // A uint8 W is packed as W - 128 (zw - 128). The sums wrap modulo 2^32; they do not overflow while
 // 255 * 128 * positions * K + |bias| < 2^31, that is for sums of up to 65,000 products. Every row
 // is exact: none of them saturates on the way. Quads of k are padded with zeros. Rows have one of
-// three forms:
+// four forms:
 //   quads       A is unsigned, an int8 A flipped to A + 128 (za + 128 in the folded bias), and read
 //               where it lies. Packed: [group][N / NR][position][ceil(K / 4)][NR][4]
 //   fours       the same, but four products are added in 16 bits where these weights prove that it
 //               cannot overflow (fours.h), for the processors of `magnitudes`
 //   magnitudes  for processors whose products of bytes saturate in 16 bits (magnitudes.h). A is
 //               signed, a uint8 A flipped to A - 128. Quads go on from one position to the next.
+//   tiles       for processors that multiply tiles of 16 rows of 64 bytes (tiles.h). A as it is.
+//               Quads go on from one position to the next, to a whole number of tiles.
 #pragma once
 
 #include <cstddef>
@@ -78,18 +80,20 @@ struct GemmU8S8Tile {
 };
 
 // Rows of A on their way to a form of products of bytes (magnitudes.h), all positions one after the
-// other without gaps: [tile of mr rows][vector of k][mr], two vectors each.
+// other without gaps: [tile of mr rows][vector of k][mr], two vectors each. On their way to tiles:
+// [rows][prepared_bytes], with anything behind the last position.
 enum class GemmU8S8Preparation : uint8_t { signs, splits };
 struct GemmU8S8Rows {
   const uint8_t* const* a;  // [positions][pitch]
   int64_t pitch, positions, k;
-  Range rows;  // to be prepared; the first is the first of a tile
+  int64_t apart;  // tiles: not 0 for joined lines (conv.h), which lie so far apart; a is [pitch]
+  Range rows;     // to be prepared; the first is the first of a tile
   bool a_signed;
   GemmU8S8Preparation preparation;
   uint8_t base;   // splits
   uint8_t* line;  // [mr][whole quads of positions * k]: room
   std::byte* prepared;
-  int64_t prepared_bytes;  // of each tile
+  int64_t prepared_bytes;  // of each tile; tiles: of each row
   int32_t *starts, *sums;  // signs: [rows] and up to 3 more; sums, of the flipped A, may be null
   int32_t* high;        // splits: [tile][high_stride]: receives a number and so many quads, those
   int64_t high_stride;  //   in which any of the rows has a high digit
@@ -114,17 +118,31 @@ struct GemmU8S8Panel {
   int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
   const int32_t* places;   // offsets in b of the quads
   const int32_t* sums;     // [nr], of the weights
+  // tiles: line i of row m is the tile.k bytes, a multiple of 64, from
+  //        prepared + m * prepared_bytes + offsets[i] on; rows up to a multiple of 16 can be
+  //        read. Of `stretch + gap` rows, `stretch` are results; the first one is the row `at` of
+  //        them. a, positions of the tile are not used.
+  int64_t lines;
+  const int64_t* offsets;  // [lines]; there is one in any case
+  int64_t stretch, gap, at;
+  // So many panels of `cols` columns follow each other. by_rows: rows meet all of them before the
+  // next rows do, instead of a panel all rows.
+  int64_t panels;
+  bool by_rows;
 };
 
-enum class GemmU8S8Form : uint8_t { quads, fours, magnitudes };
+enum class GemmU8S8Form : uint8_t { quads, fours, magnitudes, tiles };
 struct GemmU8S8Row {
   const char* name;
   base::Isa isa;
   GemmU8S8Form form;
   int mr, nr;
   void (*tile)(const GemmU8S8Tile&, int rows) noexcept;     // quads: rows in 1..mr
-  void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;   // fours, magnitudes
-  void (*prepare)(const GemmU8S8Rows&) noexcept = nullptr;  // magnitudes
+  void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;   // all but quads
+  void (*prepare)(const GemmU8S8Rows&) noexcept = nullptr;  // magnitudes, tiles
+  // tiles: before and after what one thread does.
+  void (*open)() noexcept = nullptr;
+  void (*close)() noexcept = nullptr;
   bool magnitudes() const noexcept { return form == GemmU8S8Form::magnitudes; }
 };
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept;  // best last
@@ -165,6 +183,9 @@ struct GemmU8S8Weights {
   int64_t group_panels() const noexcept { return (n + row->nr - 1) / row->nr; }
   int64_t panels() const noexcept { return groups * group_panels(); }
 };
+
+// Work of `m` rows, as the row likes it.
+WorkSplit split_work(const GemmU8S8Weights& weights, int64_t m, int threads) noexcept;
 
 size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& layout) noexcept;
 // Of one of its panels.

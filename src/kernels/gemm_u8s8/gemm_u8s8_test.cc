@@ -19,6 +19,7 @@ namespace emu {
 // They build on it.
 #include "kernels/gemm_u8s8/fours-inl.h"
 #include "kernels/gemm_u8s8/magnitudes-inl.h"
+#include "kernels/gemm_u8s8/tiles-inl.h"
 
 template <int kBits, int kMr>
 GemmU8S8Row quads(const char* name) {
@@ -36,6 +37,19 @@ GemmU8S8Row magnitudes(const char* name) {
   using S = simd::Emu<kBits>;
   return {name,    base::Isa::portable,          GemmU8S8Form::magnitudes, kMr, 2 * S::kLanes,
           nullptr, any_magnitudes_panel<S, kMr>, prepare_rows<S, kMr>};
+}
+GemmU8S8Row tiles(const char* name) {
+  using S = simd::Emu<512>;
+  return {name,
+          base::Isa::portable,
+          GemmU8S8Form::tiles,
+          32,
+          32,
+          nullptr,
+          any_tiles_panel<S>,
+          lay_rows<S, simd::Emu<256>>,
+          S::Tiles::open,
+          S::Tiles::close};
 }
 }  // namespace emu
 
@@ -58,6 +72,7 @@ std::vector<GemmU8S8Row> runnable_rows() {
   rows.push_back(emu::magnitudes<128, 3>("emu128_magnitudes_3x8"));
   rows.push_back(emu::magnitudes<256, 4>("emu256_magnitudes_4x16"));
   rows.push_back(emu::magnitudes<512, 2>("emu512_magnitudes_2x32"));
+  rows.push_back(emu::tiles("emu512_tiles_32x32"));
   return rows;
 }
 
@@ -123,7 +138,7 @@ std::string compare(const GemmU8S8Row& row, const Problem& problem, const std::v
   call.epilogue.b_zero = any ? b_zero.data() : nullptr;
   call.out = out.data();
   Aligned scratch(scratch_bytes(weights));
-  const WorkSplit split = split_work(problem.m, weights.panels(), row.mr, threads);
+  const WorkSplit split = split_work(weights, problem.m, threads);
   for (int64_t i = 0; i < split.tasks(); ++i)
     run(weights, call, split.rows(i), split.columns(i), scratch.get());
   for (size_t i = 0; i < out.size(); ++i)
@@ -199,9 +214,13 @@ TEST(GemmU8S8, EqualsReferenceOnConvolutions) {
     int64_t n, h, w, c, oc, groups, kh, kw, stride, dilation, pad;
   };
   const Case cases[] = {
-      {1, 7, 9, 3, 8, 1, 3, 3, 1, 1, 1},   {2, 8, 8, 16, 33, 1, 3, 3, 2, 1, 1},
-      {1, 9, 5, 34, 40, 2, 3, 2, 1, 2, 2}, {2, 6, 6, 20, 10, 1, 1, 1, 2, 1, 0},
-      {1, 1, 12, 18, 7, 1, 1, 5, 1, 1, 2}, {1, 4, 4, 12, 24, 4, 3, 3, 1, 1, 1},
+      {1, 7, 9, 3, 8, 1, 3, 3, 1, 1, 1},    {2, 8, 8, 16, 33, 1, 3, 3, 2, 1, 1},
+      {1, 9, 5, 34, 40, 2, 3, 2, 1, 2, 2},  {2, 6, 6, 20, 10, 1, 1, 1, 2, 1, 0},
+      {1, 1, 12, 18, 7, 1, 1, 5, 1, 1, 2},  {1, 4, 4, 12, 24, 4, 3, 3, 1, 1, 1},
+      {2, 6, 20, 64, 40, 1, 3, 3, 1, 1, 1}, {1, 9, 5, 128, 33, 1, 2, 3, 1, 1, 1},
+      {1, 3, 40, 64, 17, 1, 3, 3, 1, 1, 0}, {1, 1, 70, 64, 20, 1, 1, 3, 1, 1, 1},
+      {2, 9, 6, 64, 40, 1, 3, 3, 2, 1, 1},  {1, 11, 10, 64, 33, 1, 3, 2, 3, 2, 2},
+      {1, 12, 9, 64, 17, 1, 5, 3, 2, 3, 0},
   };
   for (const GemmU8S8Row& row : runnable_rows()) {
     int variant = 0;
@@ -335,8 +354,10 @@ TEST(GemmU8S8, SelectsByInstructionSet) {
                select_gemm_u8s8(shape, base::up_to(Isa::avx512)).name);
   EXPECT_STREQ("gemm_u8s8_avx512vnni_14x32",
                select_gemm_u8s8(shape, base::up_to(Isa::avx512bf16)).name);
+  EXPECT_STREQ("gemm_u8s8_amx_tiles_32x32", select_gemm_u8s8(shape, base::up_to(Isa::amx)).name);
   GemmU8S8Shape computed = shape;
   computed.constant = false;
+  EXPECT_STREQ("gemm_u8s8_amx_tiles_32x32", select_gemm_u8s8(computed, base::up_to(Isa::amx)).name);
   GemmU8S8Shape small = shape;
   small.fours = true;
   EXPECT_STREQ("gemm_u8s8_avx2_fours_4x16", select_gemm_u8s8(small, base::up_to(Isa::avx2)).name);

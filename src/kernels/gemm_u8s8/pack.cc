@@ -123,10 +123,9 @@ int8_t* quads_of(const GemmU8S8Row& row, const MatrixLayout& l, int8_t* panel) n
       return magnitudes::quads_of(row, l.packed_positions(), l.packed_k(), panel);
     case GemmU8S8Form::fours:
       return fours::quads_of(l.packed_positions(), l.packed_k(), panel);
-    case GemmU8S8Form::quads:
-      break;
+    default:
+      return panel;
   }
-  return panel;
 }
 
 }  // namespace
@@ -154,7 +153,7 @@ void pack_panels(const GemmU8S8Row& row, const MatrixLayout& l, const void* b, b
     p.out = quads_of(row, l, start);
     p.sums = column_sums ? column_sums + g * l.n + n0 : nullptr;
     if (p.sums) std::fill(p.sums, p.sums + p.cols, 0);
-    pack_panel(p, l.flatten || row.magnitudes());
+    pack_panel(p, l.flatten || row.magnitudes() || row.form == GemmU8S8Form::tiles);
     if (row.magnitudes()) magnitudes::arrange(row, l.packed_positions(), l.packed_k(), start);
     if (row.form == GemmU8S8Form::fours)
       fours::find_runs(row, l.packed_positions(), l.packed_k(), start);

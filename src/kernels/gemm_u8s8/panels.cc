@@ -26,14 +26,15 @@ int64_t even_block(const GemmU8S8Weights& w, int64_t tile_bytes, int64_t rows) n
   return round_up((rows + blocks - 1) / blocks, w.row->mr);
 }
 
-void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, int64_t pitch, bool a_signed,
-              int rows, int32_t* sums) noexcept {
+void sum_rows(int64_t positions, int64_t k, const uint8_t* const* a, int64_t pitch, bool a_signed,
+              int more, int rows, int32_t* sums) noexcept {
   const uint8_t flip = a_signed ? 0x80 : 0;
+  const auto start = static_cast<uint32_t>(positions * k * more);
   for (int m = 0; m < rows; ++m) {
-    uint32_t sum = 0;
-    for (int64_t p = 0; p < w.positions; ++p) {
+    uint32_t sum = start;
+    for (int64_t p = 0; p < positions; ++p) {
       const uint8_t* row = a[p * pitch + m];
-      for (int64_t k = 0; k < w.k; ++k) sum += static_cast<uint8_t>(row[k] ^ flip);
+      for (int64_t i = 0; i < k; ++i) sum += static_cast<uint8_t>(row[i] ^ flip);
     }
     sums[m] = static_cast<int32_t>(sum);
   }

@@ -29,9 +29,10 @@ struct Parts {
   }
 };
 
-// The sums over p and k of rows at a[p * pitch + m], int8 counted from -128.
-void sum_rows(const GemmU8S8Weights& w, const uint8_t* const* a, int64_t pitch, bool a_signed,
-              int rows, int32_t* sums) noexcept;
+// The sums over p and k of rows at a[p * pitch + m], counted from -128 if int8, plus `more` each
+// byte.
+void sum_rows(int64_t positions, int64_t k, const uint8_t* const* a, int64_t pitch, bool a_signed,
+              int more, int rows, int32_t* sums) noexcept;
 
 // Sets what a panel has of its place: the columns, where results go from row m0 on, and what is
 // read next, up to panel `end`. Returns its packed weights.

@@ -80,11 +80,11 @@ class LeftOperand {
 };
 
 // Runs f(pair, split task, worker) for all pairs of a problem, spread over the pool.
-template <typename F>
-void for_each_task(const Problem& p, int64_t panels, int mr, runtime::ThreadPool& pool, F&& f) {
+template <typename Weights, typename F>
+void for_each_task(const Problem& p, const Weights& weights, runtime::ThreadPool& pool, F&& f) {
   const auto pairs = static_cast<int64_t>(p.pairs.size());
   const bool many = pairs >= 4 * static_cast<int64_t>(pool.size());
-  const auto split = kernels::split_work(p.m, panels, mr, many ? 1 : pool.size());
+  const auto split = kernels::split_work(weights, p.m, many ? 1 : pool.size());
   const int64_t tasks = split.tasks();
   // Products of a few thousand multiplications are not worth a thread each.
   const int64_t cost = std::max<int64_t>(1, p.m * p.n * p.k / std::max<int64_t>(1, tasks));
@@ -174,9 +174,9 @@ struct FloatMatMul {
       }
     }
     std::byte* out = c.make(0, dtype_of(options.type), p.out).raw_mutable();
-    const WorkerScratch scratch(
-        c, kernels::scratch_bytes(kernels::GemmF32Weights(*row, layout, nullptr), base));
-    for_each_task(p, panels, row->mr, *c.pool,
+    const kernels::GemmF32Weights weights(*row, layout, nullptr);
+    const WorkerScratch scratch(c, kernels::scratch_bytes(weights, base));
+    for_each_task(p, weights, *c.pool,
                   [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
                       kernels::Range columns, int worker) {
                     kernels::GemmF32Call call = base;
@@ -286,7 +286,7 @@ struct ByteMatMul {
     std::byte* out = c.make(0, numbers.out, p.out).raw_mutable();
     const int64_t width = tensor::bits(numbers.out) / 8;
     const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
-    for_each_task(p, panels, row->mr, *c.pool,
+    for_each_task(p, weights, *c.pool,
                   [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
                       kernels::Range range, int worker) {
                     kernels::GemmU8S8Call call = base;

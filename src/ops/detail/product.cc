@@ -130,7 +130,7 @@ FloatProduct::FloatProduct(const kernels::GemmF32Shape& shape, const float* b, b
 
 void FloatProduct::run(runtime::StepContext& c, const kernels::GemmF32Call& call, int64_t m) const {
   const WorkerScratch scratch(c, kernels::scratch_bytes(weights, call));
-  const auto split = kernels::split_work(m, weights.panels(), weights.row->mr, c.pool->size());
+  const auto split = kernels::split_work(weights, m, c.pool->size());
   c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i)
       kernels::run(weights, call, split.rows(i), split.columns(i), scratch.of(worker));
@@ -221,7 +221,7 @@ void ByteProduct::set_zero_point(kernels::GemmU8S8Call& call, int32_t za,
 
 void ByteProduct::run(runtime::StepContext& c, const kernels::GemmU8S8Call& call, int64_t m) const {
   const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
-  const auto split = kernels::split_work(m, weights.panels(), weights.row->mr, c.pool->size());
+  const auto split = kernels::split_work(weights, m, c.pool->size());
   c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i)
       kernels::run(weights, call, split.rows(i), split.columns(i), scratch.of(worker));
@@ -234,6 +234,7 @@ std::string why_exact(const kernels::GemmU8S8Row& row) {
   if (row.form == kernels::GemmU8S8Form::fours)
     return "exact: these weights are so small that four products fit 16 bits; where they are not, "
            "operands are widened";
+  if (row.form == kernels::GemmU8S8Form::tiles) return "exact: tdpbusd and tdpbssd add in 32 bits";
   const bool vnni = row.isa == base::Isa::avx512vnni || row.isa == base::Isa::avxvnni;
   return vnni ? "exact: vpdpbusd adds in 32 bits" : "exact: operands are widened to 16 bits";
 }

@@ -32,8 +32,7 @@ struct StepCase {
 inline std::vector<base::Isa> machine_isas() {
   std::vector<base::Isa> found;
   const base::IsaSet all = base::detect_isa();
-  for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avxvnni, base::Isa::avx512,
-                        base::Isa::avx512vnni, base::Isa::avx512bf16})
+  for (base::Isa isa : base::kIsas)
     if (all.has(isa)) found.push_back(isa);
   return found;
 }

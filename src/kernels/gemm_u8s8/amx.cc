@@ -1,0 +1,20 @@
+#include "simd/amx.h"
+
+#include <algorithm>
+
+#include "kernels/gemm_u8s8/gemm_u8s8.h"
+#include "simd/begin_amx.h"
+namespace tersor::kernels::amx {
+
+#include "kernels/gemm_u8s8/epilogue-inl.h"
+#include "kernels/gemm_u8s8/tiles-inl.h"
+
+void gemm_u8s8_open() noexcept { simd::Amx::Tiles::open(); }
+void gemm_u8s8_close() noexcept { simd::Amx::Tiles::close(); }
+void gemm_u8s8_lay_32x32(const GemmU8S8Rows& r) noexcept {
+  lay_rows<simd::Amx, simd::Avx512VnniHalf>(r);
+}
+void gemm_u8s8_tiles_32x32(const GemmU8S8Panel& p) noexcept { any_tiles_panel<simd::Amx>(p); }
+
+}  // namespace tersor::kernels::amx
+#include "simd/end.h"
