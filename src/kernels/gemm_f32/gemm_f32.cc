@@ -109,9 +109,13 @@ std::span<const GemmF32Row> gemm_f32_rows() noexcept { return kRows; }
 
 const GemmF32Row& select_gemm_f32(const GemmF32Shape& shape, base::IsaSet isa) noexcept {
   const GemmF32Row* best = kRows;
-  for (const GemmF32Row& row : kRows)
+  for (const GemmF32Row& row : kRows) {
+    // Processors with AMX start one vdpbf16ps where they start two FMA: no faster than float32, for
+    // which 3x3 convolutions need fewer products.
+    if (row.operands == FloatType::bf16 && isa.has(base::Isa::amx)) continue;
     if (isa.has(row.isa) && (row.operands == FloatType::f32 || row.operands == shape.type))
       best = &row;
+  }
   return *best;
 }
 

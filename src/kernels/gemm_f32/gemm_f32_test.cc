@@ -197,6 +197,7 @@ TEST(GemmF32, SelectsByInstructionSet) {
   EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(bf16, base::up_to(Isa::avx512vnni)).name);
   EXPECT_STREQ("gemm_bf16_avx512bf16_14x32",
                select_gemm_f32(bf16, base::up_to(Isa::avx512bf16)).name);
+  EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(bf16, base::up_to(Isa::amx)).name);
 }
 
 }  // namespace

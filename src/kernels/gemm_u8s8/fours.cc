@@ -15,8 +15,9 @@ constexpr int kMost = 128;  // of four weights of one sign
 // compiler's.
 bool couple(const int8_t* first, const int8_t* second, int64_t nr) noexcept {
   typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
+  typedef uint8_t Magnitudes __attribute__((vector_size(16)));
   typedef uint16_t Words __attribute__((vector_size(16)));
-  const auto halves = [](Bytes magnitudes) {
+  const auto halves = [](Magnitudes magnitudes) {
     const auto w = __builtin_bit_cast(Words, magnitudes);
     return Words((w & 0xff) + (w >> 8));
   };
@@ -25,8 +26,9 @@ bool couple(const int8_t* first, const int8_t* second, int64_t nr) noexcept {
     const Bytes x = *reinterpret_cast<const Bytes*>(first + i);
     const Bytes y = *reinterpret_cast<const Bytes*>(second + i);
     const Bytes x_down = x >> 7, y_down = y >> 7;  // all ones where negative
-    const Words up = halves(x & ~x_down) + halves(y & ~y_down);
-    const Words down = halves(-x & x_down) + halves(-y & y_down);
+    const Words up = halves(Magnitudes(x & ~x_down)) + halves(Magnitudes(y & ~y_down));
+    const Words down =
+        halves(-Magnitudes(x) & Magnitudes(x_down)) + halves(-Magnitudes(y) & Magnitudes(y_down));
     over |= Words(up > kMost) | Words(down > kMost);
   }
   const auto parts = __builtin_bit_cast(std::array<uint64_t, 2>, over);
