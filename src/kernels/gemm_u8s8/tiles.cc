@@ -131,8 +131,10 @@ class Rows {
     Laid laid{m0, data() + m0 * pitch + offset, pitch, length > 0 ? 1 : 0, length, rows, 0, 0};
     s_.offsets[0] = 0;
     if (length > left) return laid;
-    const int64_t some = std::min(rows, (left - length) / pitch + 1);
-    laid.end += round_up(rows, kTileRows) <= some ? rows : some / w_.row->mr * w_.row->mr;
+    // Without a pitch it is the same row, or nothing, again and again.
+    const int64_t some = pitch > 0 ? (left - length) / pitch + 1 : round_up(rows, kTileRows);
+    const int64_t whole = std::min(rows, some) / w_.row->mr * w_.row->mr;
+    laid.end += round_up(rows, kTileRows) <= some ? rows : whole;
     return laid;
   }
   Laid padded(int64_t m0) const noexcept {
