@@ -70,9 +70,12 @@ WorkSplit split_work(int64_t m, int64_t panels, int mr, int threads, int unit, b
   }
   // As many tasks for each thread as for the others, of about as many rows.
   int64_t cuts = std::min(wanted, tiles);
-  if (cuts > threads) cuts -= cuts % threads;
-  s.m_chunk = std::max<int64_t>((m + cuts - 1) / cuts, 1);
-  if (unit > 1) s.m_chunk = even_chunk(m, unit, std::min(wanted, tiles), threads);
+  if (unit > 1) {
+    s.m_chunk = even_chunk(m, unit, cuts, threads);
+  } else {
+    if (cuts > threads) cuts -= cuts % threads;
+    s.m_chunk = std::max<int64_t>((m + cuts - 1) / cuts, 1);
+  }
   const int64_t panel_tasks =
       std::clamp<int64_t>((wanted + tiles - 1) / tiles, 1, std::max<int64_t>(panels, 1));
   s.panel_chunk = std::max<int64_t>((panels + panel_tasks - 1) / panel_tasks, 1);

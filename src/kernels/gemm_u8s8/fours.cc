@@ -91,37 +91,29 @@ size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
 
 void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range columns,
          std::byte* scratch) noexcept {
-  const int64_t group_panels = w.group_panels();
-  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   Scratch s;
   cut(w, scratch, s);
-  GemmU8S8Panel p{};
+  GemmU8S8Panel p = panels::panel_of(call, s.sums);
   GemmU8S8Tile& t = p.tile;
   t.a = reinterpret_cast<const uint8_t* const*>(s.pointers);
   t.positions = w.positions;
   t.k = w.k;
-  t.a_signed = call.a_signed;
-  t.out_stride = call.out_stride;
-  t.epilogue = &call.epilogue;
-  t.row_sums = call.epilogue.b_zero ? s.sums : nullptr;
   const int64_t block = panels::even_block(w, tile_bytes(w), m.size());
-  for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
-    const int64_t g = p0 / group_panels;
-    p1 = std::min(columns.end, (g + 1) * group_panels);
+  panels::each_group(w, call, columns, [&](Range some, int64_t offset) {
     for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
       p.rows = p.pitch = std::min(block, m.end - m0);
       const int rows = static_cast<int>(p.rows);
-      fill_rows(call.a, m0, rows, rows, 1, g * group_inputs, s.pointers, s.gather);
+      fill_rows(call.a, m0, rows, rows, 1, offset, s.pointers, s.gather);
       if (t.row_sums)
         panels::sum_rows(w.positions, w.k, t.a, p.pitch, call.a_signed, 0, rows, s.sums);
-      for (int64_t panel = p0; panel < p1; ++panel) {
-        const int8_t* packed = panels::aim(w, call, m0, panel, p1, p);
+      for (int64_t panel = some.begin; panel < some.end; ++panel) {
+        const int8_t* packed = panels::aim(w, call, m0, panel, some.end, p);
         p.runs = reinterpret_cast<const int32_t*>(packed);
         t.b = quads_of(w.positions, w.k, packed);
         w.row->panel(p);
       }
     }
-  }
+  });
 }
 
 }  // namespace fours

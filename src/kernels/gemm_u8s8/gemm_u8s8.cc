@@ -146,9 +146,8 @@ size_t packed_bytes(const GemmU8S8Row& row, const MatrixLayout& l) noexcept {
 bool fold_zero_points(const GemmU8S8Weights& w, const int32_t* column_sums, bool a_signed,
                       int32_t za, const int32_t* zw, int64_t zw_count, const int32_t* bias,
                       int32_t* folded, int32_t* b_zero) noexcept {
-  const int from_signed = w.row->magnitudes() ? 0 : 128, from_unsigned = from_signed - 128;
   const bool as_it_is = w.row->form == GemmU8S8Form::tiles;
-  const int flip = as_it_is ? 0 : a_signed ? from_signed : from_unsigned;
+  const int flip = as_it_is ? 0 : (a_signed ? 128 : 0) - (w.row->magnitudes() ? 128 : 0);
   const auto a_zero = static_cast<uint32_t>(za + flip);
   const auto products = static_cast<uint32_t>(w.positions * w.k);
   bool any = false;

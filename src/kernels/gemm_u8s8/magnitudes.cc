@@ -169,10 +169,9 @@ size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
 void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range columns,
          std::byte* scratch) noexcept {
   const GemmU8S8Row& row = *w.row;
-  const int64_t mr = row.mr, group_panels = w.group_panels();
+  const int64_t mr = row.mr;
   const int64_t tile_size = tile_bytes(row, w.positions, w.k);
   const int64_t quads = quad_count(w.positions, w.k);
-  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const GemmU8S8Epilogue& e = call.epilogue;
   Scratch s;
   cut(w, scratch, s);
@@ -193,7 +192,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
   r.sums = e.b_zero ? s.sums : nullptr;
   r.high = s.high;
   r.high_stride = high_stride(w);
-  GemmU8S8Panel p{};
+  GemmU8S8Panel p = panels::panel_of(call, s.sums);
   p.base = r.base;
   p.prepared = s.prepared;
   p.prepared_bytes = tile_size;
@@ -201,17 +200,12 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
   p.high = s.high;
   p.high_stride = r.high_stride;
   GemmU8S8Tile& t = p.tile;
-  t.out_stride = call.out_stride;
-  t.epilogue = &e;
-  t.row_sums = r.sums;
   const int64_t block = panels::even_block(w, tile_size, m.size());
-  for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
-    const int64_t g = p0 / group_panels;
-    p1 = std::min(columns.end, (g + 1) * group_panels);
+  panels::each_group(w, call, columns, [&](Range some, int64_t offset) {
     for (int64_t m0 = m.begin; m0 < m.end; m0 += block) {
       p.rows = r.pitch = std::min(block, m.end - m0);
       const int rows = static_cast<int>(p.rows);
-      fill_rows(source, m0, rows, rows, 1, g * group_inputs, s.pointers, nullptr);
+      fill_rows(source, m0, rows, rows, 1, offset, s.pointers, nullptr);
       // What the first rows of a block look like decides.
       r.preparation = e.b_zero ? GemmU8S8Preparation::signs : GemmU8S8Preparation::splits;
       r.rows = {0, std::min(mr, p.rows)};
@@ -223,8 +217,8 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
       r.rows.end = p.rows;
       row.prepare(r);
       p.preparation = r.preparation;
-      for (int64_t panel = p0; panel < p1; ++panel) {
-        const int8_t* packed = panels::aim(w, call, m0, panel, p1, p);
+      for (int64_t panel = some.begin; panel < some.end; ++panel) {
+        const int8_t* packed = panels::aim(w, call, m0, panel, some.end, p);
         p.order = reinterpret_cast<const int32_t*>(packed) + 1;
         p.pairs = p.order[-1];
         p.singles = quads - 2 * p.pairs;
@@ -234,7 +228,7 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
         row.panel(p);
       }
     }
-  }
+  });
 }
 
 }  // namespace tersor::kernels::magnitudes

@@ -54,16 +54,6 @@ int64_t cut(const GemmU8S8Weights& w, std::byte* scratch, Scratch& s) noexcept {
   return parts.at;
 }
 
-// Where some rows of A lie that tiles can read: line i of row m, counted with the gaps, is the
-// `length` bytes from rows + m * pitch + offsets[i] on. Of `stretch + gap` rows, `stretch` are
-// results; the first is the row `at` of them.
-struct Laid {
-  int64_t end;  // of the results
-  const std::byte* rows;
-  int64_t pitch, lines, length;
-  int64_t stretch, gap, at;
-};
-
 // The left operand of a call, block by block.
 class Rows {
  public:
@@ -82,14 +72,17 @@ class Rows {
     if (fits_padded()) way_ = Way::padded;
   }
 
-  // Rows from m0 on, of the group whose channels begin at `offset`.
-  Laid next(int64_t m0, int64_t offset) const noexcept {
-    if (way_ == Way::padded) return padded(m0);
-    if (way_ == Way::dense) {
-      const Laid laid = dense(m0, offset);
-      if (laid.end > m0) return laid;
-    }
-    return copied(m0, offset);
+  // Tells a panel where some rows from m0 on lie, of the group whose channels begin at `offset`.
+  // Returns the end of them.
+  int64_t next(int64_t m0, int64_t offset, GemmU8S8Panel& p) const noexcept {
+    const int64_t dense_end = way_ == Way::dense ? dense(m0, offset, p) : m0;
+    const int64_t end = way_ == Way::padded ? padded(m0, p)
+                        : dense_end > m0    ? dense_end
+                                            : copied(m0, offset, p);
+    // The last row of results, counted with the gaps.
+    const int64_t last = p.at + end - 1 - m0;
+    p.rows = last + last / p.stretch * p.gap + 1 - p.at;
+    return end;
   }
 
  private:
@@ -123,21 +116,30 @@ class Rows {
     return (room(w_) - behind) / (s.stride_h * s.stride_w * width() * s.c) - reach_h();
   }
 
+  // Rows in one piece each, without gaps.
+  void lie_at(const std::byte* rows, int64_t pitch, int64_t count,
+              GemmU8S8Panel& p) const noexcept {
+    p.prepared = rows;
+    p.prepared_bytes = pitch;
+    p.tile.k = row_bytes(w_.positions, w_.k);
+    p.lines = p.tile.k > 0 ? 1 : 0;
+    s_.offsets[0] = 0;
+    p.stretch = count;
+    p.gap = p.at = 0;
+  }
   // Those rows that tiles can read without going beyond the last one; maybe none.
-  Laid dense(int64_t m0, int64_t offset) const noexcept {
+  int64_t dense(int64_t m0, int64_t offset, GemmU8S8Panel& p) const noexcept {
     const int64_t pitch = conv() ? conv()->c : source_.stride;
     const int64_t rows = std::min(block_rows(w_), end_ - m0);
     const int64_t length = row_bytes(w_.positions, w_.k), left = (end_ - 1 - m0) * pitch + w_.k;
-    Laid laid{m0, data() + m0 * pitch + offset, pitch, length > 0 ? 1 : 0, length, rows, 0, 0};
-    s_.offsets[0] = 0;
-    if (length > left) return laid;
+    if (length > left) return m0;
+    lie_at(data() + m0 * pitch + offset, pitch, rows, p);
     // Without a pitch it is the same row, or nothing, again and again.
     const int64_t some = pitch > 0 ? (left - length) / pitch + 1 : round_up(rows, kTileRows);
     const int64_t whole = std::min(rows, some) / w_.row->mr * w_.row->mr;
-    laid.end += round_up(rows, kTileRows) <= some ? rows : whole;
-    return laid;
+    return m0 + (round_up(rows, kTileRows) <= some ? rows : whole);
   }
-  Laid padded(int64_t m0) const noexcept {
+  int64_t padded(int64_t m0, GemmU8S8Panel& p) const noexcept {
     const ConvShape& s = *conv();
     const int64_t line = m0 / s.ow, image = line / s.oh, oy = line % s.oh;
     const int64_t end = std::min(end_, (line + std::min(most_lines(), s.oh - oy)) * s.ow);
@@ -156,8 +158,13 @@ class Rows {
           lay(from, oy * s.stride_h + first_y - s.pad_top, first_x - s.pad_left, lines,
               s_.rows + at);
       }
-    const int64_t at = m0 % s.ow;
-    return {end, s_.rows + at * s.c, s.c, s.positions(), s.c, s.ow, reach_w(), at};
+    p.at = m0 % s.ow;
+    p.stretch = s.ow;
+    p.gap = reach_w();
+    p.prepared = s_.rows + p.at * s.c;
+    p.prepared_bytes = p.tile.k = s.c;
+    p.lines = s.positions();
+    return end;
   }
   // Whether position k begins like none before it.
   static bool begins(int64_t k, int64_t dilation, int64_t stride) noexcept {
@@ -194,8 +201,8 @@ class Rows {
       fill(all - end);
     }
   }
-  Laid copied(int64_t m0, int64_t offset) const noexcept {
-    const int64_t m1 = std::min(m0 + block_rows(w_), end_), length = row_bytes(w_.positions, w_.k);
+  int64_t copied(int64_t m0, int64_t offset, GemmU8S8Panel& p) const noexcept {
+    const int64_t m1 = std::min(m0 + block_rows(w_), end_);
     const int rows = static_cast<int>(m1 - m0), more = a_signed_ ? -128 : 0;
     GemmU8S8Rows r{};
     r.a = reinterpret_cast<const uint8_t* const*>(s_.pointers);
@@ -219,8 +226,8 @@ class Rows {
     r.prepared = s_.rows;
     r.prepared_bytes = pitch(w_);
     w_.row->prepare(r);
-    s_.offsets[0] = 0;
-    return {m1, s_.rows, r.prepared_bytes, length > 0 ? 1 : 0, length, rows, 0, 0};
+    lie_at(s_.rows, r.prepared_bytes, rows, p);
+    return m1;
   }
 
   const GemmU8S8Weights& w_;
@@ -247,46 +254,28 @@ size_t scratch_bytes(const GemmU8S8Weights& w) noexcept {
 
 void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range columns,
          std::byte* scratch) noexcept {
-  const int64_t group_panels = w.group_panels();
-  const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   Scratch s;
   cut(w, scratch, s);
   const Rows rows(w, call, m.end, s);
-  GemmU8S8Panel p{};
+  GemmU8S8Panel p = panels::panel_of(call, s.sums);
   p.offsets = s.offsets;
-  GemmU8S8Tile& t = p.tile;
-  t.a_signed = call.a_signed;
-  t.out_stride = call.out_stride;
-  t.epilogue = &call.epilogue;
-  t.row_sums = call.epilogue.b_zero ? s.sums : nullptr;
   const bool near = !panels::far_weights(w);
   w.row->open();
-  for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
-    const int64_t g = p0 / group_panels, whole = g * group_panels + w.n / w.row->nr;
-    p1 = std::min(columns.end, (g + 1) * group_panels);
+  panels::each_group(w, call, columns, [&](Range some, int64_t offset) {
+    // The panels before this one have all their columns.
+    const int64_t whole = some.begin / w.group_panels() * w.group_panels() + w.n / w.row->nr;
     for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
-      const Laid a = rows.next(m0, g * group_inputs);
-      m1 = a.end;
-      p.prepared = a.rows;
-      p.prepared_bytes = a.pitch;
-      p.lines = a.lines;
-      p.stretch = a.stretch;
-      p.gap = a.gap;
-      p.at = a.at;
-      t.k = a.length;
+      m1 = rows.next(m0, offset, p);
       // Results leave line by line of memory if rows meet all panels; but rows that share lines are
       // in L1 longer than many panels are.
-      p.by_rows = near && a.lines <= 1;
-      // The last row of results, counted with the gaps.
-      const int64_t last = a.at + m1 - 1 - m0;
-      p.rows = last + last / a.stretch * a.gap + 1 - a.at;
-      for (int64_t panel = p0; panel < p1; panel += p.panels) {
-        t.b = panels::aim(w, call, m0, panel, p1, p);
-        p.panels = t.cols == w.row->nr ? std::min(whole, p1) - panel : 1;
+      p.by_rows = near && p.lines <= 1;
+      for (int64_t panel = some.begin; panel < some.end; panel += p.panels) {
+        p.tile.b = panels::aim(w, call, m0, panel, some.end, p);
+        p.panels = p.tile.cols == w.row->nr ? std::min(whole, some.end) - panel : 1;
         w.row->panel(p);
       }
     }
-  }
+  });
   w.row->close();
 }
 

@@ -395,7 +395,7 @@ runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, B
     return runtime::Bound{call_of(std::move(step)), row.name}.because(
         for_winograd(tiles, expected));
   };
-  const auto direct =
+  const auto& direct =
       kernels::select_gemm_f32({-1, kernels::conv_layout(shape), operands.type}, isa);
   if (direct.operands == kernels::FloatType::bf16) {
     if (const auto* row = kernels::select_winograd_bf16(expected, isa))
