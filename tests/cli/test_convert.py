@@ -96,6 +96,28 @@ def test_io_half_is_compared(tmp_path):
     assert back["compare"]["passed"] and types(onnx.load(tmp_path / "b.onnx").graph) == {TensorProto.FLOAT}
 
 
+def test_outputs_keep_their_names(tmp_path):
+    """Made in float32 but given as a half; given as float32 while bodies read it as a half."""
+    model = tersor.MODELS / "resnet_opset17" / "model.onnx"
+    tersor.run("convert", model, "-o", tmp_path / "io.onnx", "--io", "half", "--keep", "Gemm")
+    graph = onnx.load(tmp_path / "io.onnx").graph
+    assert [o.name for o in graph.output] == ["logits"] and types(graph) == {TensorProto.FLOAT16}
+    make = onnx.helper.make_tensor_value_info
+    branches = {f"{name}_branch": onnx.helper.make_graph(
+        [onnx.helper.make_node(op, ["y"], [name])], name, [], [make(name, TensorProto.FLOAT, ["n"])])
+        for name, op in [("then", "Neg"), ("else", "Exp")]}
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"]), onnx.helper.make_node("If", ["c"], ["z"], **branches)], "captured",
+        [make("x", TensorProto.FLOAT, ["n"]), make("c", TensorProto.BOOL, [])],
+        [make(name, TensorProto.FLOAT, ["n"]) for name in "yz"])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8),
+              tmp_path / "captured.onnx")
+    tersor.run("convert", tmp_path / "captured.onnx", "-o", tmp_path / "half.onnx")
+    onnx.checker.check_model(str(tmp_path / "half.onnx"), full_check=True)
+    y, z = tersor.run_pb(tmp_path / "half.onnx", [np.float32([-1, 2]), np.array(True)], tmp_path)
+    assert y.tolist() == [0, 2] and z.tolist() == [0, -2]
+
+
 def test_from_one_half_to_the_other(tmp_path):
     model = tersor.MODELS / "mobilenet_v3_opset17" / "model.onnx"
     tersor.run("convert", model, "-o", tmp_path / "fp16.onnx")

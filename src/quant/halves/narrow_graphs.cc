@@ -135,6 +135,8 @@ class Converter {
       return Scope::find(scope_.outer, &Scope::constants, g_.values[id].name);
     }
 
+    DType type_of(ValueId id) const { return constant(id) ? DType::kFloat32 : now_[id]; }
+
     ValueId add(const std::string& wish, ir::Type type) {
       return register_value(c_.unique(wish), std::move(type));
     }
@@ -150,7 +152,7 @@ class Converter {
     ValueId in_type(ValueId id, DType want) {
       if (!was_float(id)) return id;
       const Tensor* t = constant(id);
-      if ((t ? DType::kFloat32 : now_[id]) == want) return id;
+      if (type_of(id) == want) return id;
       ValueId& other = other_.try_emplace(id, kNone).first->second;
       if (other != kNone) return other;
       const std::string name = g_.values[id].name;
@@ -349,25 +351,34 @@ class Converter {
     }
 
     void finish_outputs() {
-      for (ValueId& out : g_.outputs) {
+      const DType want = formals_are_halves() ? half_ : DType::kFloat32;
+      std::vector<ValueId> outputs = g_.outputs;
+      for (ValueId& out : outputs) {
         if (!was_float(out)) continue;
-        if (!main_ || c_.recipe_.io) {
-          out = in_type(out, formals_are_halves() ? half_ : DType::kFloat32);
-          continue;
-        }
-        if (now_[out] == DType::kFloat32 || g_.constant(out)) continue;
-        // The public name goes to the widened value.
-        ir::Value copy = g_.values[out];
-        copy.type.elem = DType::kFloat32;
-        g_.values[out].name = c_.unique(copy.name + "_half");
-        g_.values[out].declared = false;
-        g_.values.push_back(std::move(copy));
-        was_float_.push_back(true);
-        now_.push_back(DType::kFloat32);
-        const auto real = static_cast<ValueId>(g_.values.size() - 1);
-        cast(out, real, DType::kFloat32);
-        out = real;
+        if (!main_)
+          out = in_type(out, want);
+        else if (type_of(out) != want)
+          leave(out, want);
       }
+      g_.outputs = std::move(outputs);
+    }
+    // An output of the model keeps its name in the type it leaves in; all that reads it here,
+    // bodies included, reads it by another name in the type it is made in.
+    void leave(ValueId out, DType want) {
+      ir::Value value = g_.values[out];
+      value.name = c_.unique(value.name + (want == DType::kFloat32 ? "_half" : "_float"));
+      value.declared = false;
+      const auto made = static_cast<ValueId>(g_.values.size());
+      g_.values.push_back(std::move(value));
+      was_float_.push_back(true);
+      now_.push_back(now_[out]);
+      for (ir::Node& node : g_.nodes) std::ranges::replace(node.outputs, out, made);
+      g_.replace_uses(out, made);
+      set(out, want);
+      if (const Tensor* t = g_.constant(made))
+        g_.values[out].constant = narrowed(*t, want, c_.recipe_.naive);
+      else
+        cast(made, out, want);
     }
 
     Converter& c_;
