@@ -17,7 +17,7 @@ struct ConvertOptions {
   bool storage_only = false;      // weights only, widened when the model is loaded
   bool naive = false;             // without a look at the numbers: to see what goes wrong
   std::vector<std::string> keep;  // node names or operators (globs) that stay in float32
-  int64_t samples = 50;           // of the data, for the ranges of values
+  int64_t samples = 50;           // of the data, for the ranges of values and the rounding
   int64_t verify = 50;            // other samples to compare on at the end; 0: no comparison
   int threads = 0;
   Progress progress;
@@ -38,8 +38,9 @@ struct ConvertResult {
   std::vector<Warning> warnings;
 };
 
-// Weights round to nearest, ties to even. With data, nodes stay in float32 whose values do not fit
-// the type, and those that the results show to go wrong; then both models are compared. From one
+// Weights round to nearest, ties to even. With data, those of a layer make up for each other; nodes
+// stay in float32 whose values do not fit the type, those that the results show to go wrong, and
+// those that cost a classifier most; then both models are compared. From one
 // 16-bit float to the other the way leads through float32. Errors: E50 a type that does not exist,
 // options that contradict each other; E11 a model whose opset bfloat16 cannot reach; with data
 // those of quantize().

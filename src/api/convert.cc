@@ -1,15 +1,12 @@
 #include "tersor/convert.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
+#include "api/halves.h"
 #include "api/impl.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "calib/collect.h"
-#include "eval/compare.h"
-#include "passes/types.h"
+#include "passes/pipeline.h"
 #include "quant/halves/halves.h"
 
 namespace tersor {
@@ -28,56 +25,6 @@ DType target(const std::string& text) {
               (near.empty() ? "" : "did you mean '" + near + "'? ") + "types: fp16, bf16, fp32");
 }
 
-double relative(double sqnr_db, bool finite) {
-  if (!finite) return std::numeric_limits<double>::infinity();
-  return std::isfinite(sqnr_db) ? std::pow(10, -sqnr_db / 20) : 0;
-}
-
-calib::Advance advance_of(const Progress& progress, const char* stage) {
-  if (!progress) return {};
-  return [&progress, stage](int64_t done, int64_t total) { return progress(stage, done, total); };
-}
-
-// What the ranges do not tell (differences of large numbers, sums of many small ones, numbers
-// inside bodies) shows in the results: nodes that go wrong stay in float32, until no output is off
-// or nobody stands out.
-quant::Halves checked(const ir::Model& source, quant::HalvesRecipe recipe,
-                      const stats::Statistics& ranges, const Data& data,
-                      const ConvertOptions& options) {
-  constexpr int kRounds = 8;
-  constexpr int64_t kSamples = 16, kLayerSamples = 4;
-  quant::Halves halves = quant::to_halves(source, recipe, ranges);
-  ir::Model typed = source;
-  passes::infer_types(typed);
-  const auto run = [&](bool layers) {
-    Data some = data;
-    some.take(std::min(some.limit, layers ? kLayerSamples : kSamples));
-    eval::Options compare;
-    compare.threads = options.threads;
-    compare.layers = layers;
-    compare.advance = advance_of(options.progress, "check");
-    return eval::compare(typed, halves.model, *api::open(some, typed), compare);
-  };
-  for (int round = 0; round < kRounds && !recipe.naive && !recipe.storage_only; ++round) {
-    const double limit = quant::tolerance(recipe.to);
-    const std::vector<OutputComparison> outputs = run(false).outputs;
-    bool off = false;
-    for (size_t i = 0; i < outputs.size(); ++i)
-      off |= typed.graph.values[typed.graph.outputs[i]].type.elem == DType::kFloat32 &&
-             relative(outputs[i].sqnr_db, outputs[i].finite) > limit;
-    if (!off) break;
-    std::map<std::string, double> errors;
-    for (const LayerComparison& l : run(true).layers)
-      if (l.max_abs < 1e30)  // masks: infinite for all that reads them
-        errors[l.value] = relative(l.sqnr_db, l.finite);
-    const size_t before = recipe.measured.size();
-    recipe.measured.merge(quant::blamed(typed, halves, errors));
-    if (recipe.measured.size() == before) break;
-    halves = quant::to_halves(source, recipe, ranges);
-  }
-  return halves;
-}
-
 void check(DType to, const ConvertOptions& o) {
   const auto refuse = [](const char* sentence, const char* help) {
     throw Error(ErrorKind::kUsage, "E50", sentence, help);
@@ -88,22 +35,6 @@ void check(DType to, const ConvertOptions& o) {
   if (o.storage_only && (o.io || o.naive || !o.keep.empty()))
     refuse("storage-only changes weights and nothing else: io, naive and keep do not go with it",
            "leave out one or the other");
-}
-
-calib::Collected observed(const ir::Model& source, const Data& data,
-                          const ConvertOptions& options) {
-  ir::Model typed = source;
-  passes::infer_types(typed);
-  const auto samples = api::open(data, typed);
-  calib::CollectOptions collect{.threads = options.threads};
-  collect.advance = advance_of(options.progress, "ranges");
-  try {
-    return calib::collect(typed, quant::half_points(typed), *samples, collect);
-  } catch (Error& e) {
-    if (e.kind() == ErrorKind::kUnsupported)
-      e.suggest("without -d the model is converted by its weights alone");
-    throw;
-  }
 }
 
 ConvertResult narrowed(const ir::Model& original, DType to, const Data* calibration,
@@ -117,16 +48,13 @@ ConvertResult narrowed(const ir::Model& original, DType to, const Data* calibrat
       recipe.io |= original.graph.values[id].type.elem == other;
     source = quant::to_float32(original, true);
   }
-  stats::Statistics ranges;
+  for (const char* pass :
+       {"inline_functions", "initializers_not_inputs", "constants_to_initializers"})
+    passes::run_pass(source, pass);
   std::vector<Warning> warnings;
-  if (calibration) {
-    calib::Collected seen = observed(source, *calibration, options);
-    ranges = std::move(seen.statistics);
-    for (const calib::Warning& w : seen.warnings)
-      if (w.code != "W20") warnings.push_back({w.code, w.text});
-  }
-  quant::Halves halves = calibration ? checked(source, recipe, ranges, *calibration, options)
-                                     : quant::to_halves(source, recipe, ranges);
+  quant::Halves halves = calibration
+                             ? api::halves_on_data(source, recipe, *calibration, options, warnings)
+                             : quant::to_halves(source, recipe, {});
   ConvertResult result(api::wrap(std::move(halves.model)));
   for (quant::FloatNode& n : halves.kept) {
     if (n.node.empty() && n.op.empty())

@@ -87,5 +87,41 @@ TEST(Grams, TheSameForAnyNumberOfThreadsAndFewRowsOfManySamples) {
   EXPECT_EQ(rows, 50 * 32);
 }
 
+TEST(Moments, AreSumsOverThePatchesOfTheValues) {
+  const Dims weight{6, 2, 3, 3};
+  Builder b(17);
+  const ir::ValueId x = b.input("x", {ir::Dim("n"), ir::Dim(4), ir::Dim(5), ir::Dim(6)});
+  const ir::ValueId y = b.op("Conv", {x, b.weight("w", weight)}, "y");
+  b.last().set("group", int64_t{2});
+  b.last().set("pads", std::vector<int64_t>{1, 1, 1, 1});
+  const ir::Model m = b.finish({y});
+  const auto moments = [&](int threads) {
+    DatasetSpec spec;
+    spec.memory.push_back({{"x", random_tensor({1, 4, 5, 6}, 7)}});
+    const auto data = open_dataset(spec, input_specs(m.graph));
+    return collect_moments(m, {"y", "nobody"}, *data, {.threads = threads});
+  };
+  const auto alone = moments(1), together = moments(3);
+  ASSERT_EQ(alone.size(), 1U);
+  ASSERT_EQ(alone.at("y").size(), 2U);
+  constexpr size_t kLength = 18;
+  const Tensor values = random_tensor({1, 4, 5, 6}, 7);
+  const ops::Patches patches(m.graph.nodes.back(), weight, values.dims());
+  for (int64_t a = 0; a < static_cast<int64_t>(kLength); ++a) {
+    double sum = 0, squares = 0;
+    for (int64_t row = 0; row < patches.rows(); ++row)
+      patches.each(row, [&](int64_t group, int64_t k, int64_t element) {
+        if (group != 1 || k != a) return;
+        const auto v = static_cast<double>(values.data<float>()[static_cast<size_t>(element)]);
+        sum += v;
+        squares += v * v;
+      });
+    const stats::Moments& of_group = alone.at("y")[1];
+    EXPECT_NEAR(of_group.at(a, a), squares, 1e-6 * squares);
+    EXPECT_NEAR(of_group.at(static_cast<int64_t>(kLength), a), sum, 1e-6 * squares);
+    for (int64_t c = 0; c <= a; ++c) EXPECT_EQ(of_group.at(a, c), together.at("y")[1].at(a, c));
+  }
+}
+
 }  // namespace
 }  // namespace tersor::calib

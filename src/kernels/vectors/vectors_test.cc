@@ -28,5 +28,23 @@ TEST(Vectors, SameBitsOnEveryIsa) {
   }
 }
 
+TEST(Vectors, OuterProductsOfRows) {
+  constexpr int64_t kStride = 40;
+  for (int64_t rows : {0, 1, 7, 100}) {
+    const Floats x = random_floats(rows * kStride, -2, 3, 3);
+    Floats wanted(kOuterRows * kOuterColumns, 0.0F);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < kOuterRows; ++i)
+        for (int64_t j = 0; j < kOuterColumns; ++j)
+          wanted[static_cast<size_t>(i * kOuterColumns + j)] +=
+              x[static_cast<size_t>(r * kStride + 3 + i)] * x[static_cast<size_t>(r * kStride + j)];
+    for (base::IsaSet cap : caps()) {
+      Floats sums(wanted.size(), 1.0F);
+      table(cap).outer(x.data() + 3, x.data(), rows, kStride, sums.data());
+      EXPECT_TRUE(same_bits(sums, wanted)) << rows;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tersor::kernels::vectors

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "ir/model.h"
+#include "stats/moments.h"
 #include "stats/statistics.h"
 
 namespace tersor::quant {
@@ -18,11 +21,13 @@ struct HalvesRecipe {
   std::vector<std::string> keep;  // globs on node names or operator names
   // Nodes that were seen to go wrong, by the values they make, with the reason.
   std::map<std::string, std::string> measured = {};
+  std::set<std::string> stored = {};  // of these, those whose weights are halves in the file still
 };
 
 // A node that stays in float32.
 struct FloatNode {
   std::string node, op, reason;
+  std::string output = {};  // the first; empty for what is no node
 };
 
 struct Halves {
@@ -57,6 +62,48 @@ std::map<std::string, std::string> blamed(const ir::Model& original, const Halve
                                           const std::map<std::string, double>& errors);
 // The error of an output from which on somebody is to blame.
 double tolerance(DType half);
+
+// What a node alone does to the outputs when it computes in half precision.
+struct HalfCost {
+  std::string output;  // the node's first
+  double noise = 0;    // mean square of the change of the worst output / that of the output
+  int64_t bytes = 0, work = 0;  // of its weights in half precision; multiplications
+};
+struct Costly {
+  std::map<std::string, std::string> nodes;  // by first output, the reason
+  std::set<std::string> stored;  // of these, those whose weights had better stay halves in the file
+};
+// Whom to leave in float32 so that what is left of the noise is a `share` of it or less: those that
+// bring most for little, as long as the file and the time stay those of a model in half precision.
+Costly costly(std::vector<HalfCost> costs, DType half, double share);
+// The largest change of a label's probability on some samples: from where on that is done, and what
+// it shall leave. Among thousands of samples the largest is two to ten times as large, and is not
+// to pass 1e-3 (float16) or 3e-2 (bfloat16).
+struct LabelBounds {
+  double alarming, aim;
+};
+LabelBounds label_bounds(DType half);
+
+// Weights of a layer on the grid of a 16-bit float, as float32, and a bias that goes with them.
+struct LearnedWeights {
+  Tensor weight;
+  std::optional<Tensor> bias;
+};
+// First outputs of the nodes whose weights learn_halves() can round: those of the main graph whose
+// weight fits the type and is read by nobody else, with filters of at most 6144 numbers.
+std::set<std::string> half_rounding_points(const ir::Model& model, DType half);
+// Rounds the weights of these layers so that what they give, not each weight, comes out as close as
+// it can (algorithms/rounding/lattice.h): they make up for each other. A bias that stays float32
+// takes up the mean of what is left; one that is a half itself is rounded first, and the weights
+// make up for that too. `moments`: by first output, of each group, a last column of ones
+// (calib/grams.h). No filter comes out worse than by rounding to nearest. The result does not
+// depend on the number of threads (0: one per core).
+std::map<std::string, LearnedWeights> learn_halves(
+    const ir::Model& model, DType half,
+    const std::map<std::string, std::vector<stats::Moments>>& moments, bool float_bias,
+    int threads = 0);
+ir::Model with_weights(const ir::Model& model,
+                       const std::map<std::string, LearnedWeights>& learned);
 
 // Every half becomes float32, exactly. `io`: inputs and outputs too; otherwise they keep their
 // types.

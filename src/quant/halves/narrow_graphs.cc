@@ -180,6 +180,17 @@ class Converter {
       cast(id, made, want);
       return other_[id] = made;
     }
+    // A weight that is a half in the file and float32 in the node.
+    ValueId stored(ValueId id) {
+      if (!g_.constant(id) || !was_float(id)) return in_type(id, DType::kFloat32);
+      const std::string name = g_.values[id].name;
+      const ValueId narrow = in_type(id, half_);
+      ir::Type type = g_.values[narrow].type;
+      type.elem = DType::kFloat32;
+      const ValueId made = add(name + "_float", std::move(type));
+      cast(narrow, made, DType::kFloat32);
+      return made;
+    }
     void cast(ValueId from, ValueId to, DType want) {
       ir::Node n;
       n.op = "Cast";
@@ -272,12 +283,14 @@ class Converter {
       if (half)
         c_.converted += !(is_standard(node) && any_type(node));
       else if (!all_float_)
-        c_.kept.push_back({name_of(node), node.op, why});
+        c_.kept.push_back({name_of(node), node.op, why, first_output(node)});
       const bool casts_itself = is_standard(node) && any_type(node);
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (casts_itself && i == 0) continue;  // takes whatever comes
         const bool stays = !half || stays_float(mask, i);
-        node.inputs[i] = in_type(node.inputs[i], stays ? DType::kFloat32 : half_);
+        node.inputs[i] = i == 1 && !half && c_.recipe_.stored.contains(first_output(node))
+                             ? stored(node.inputs[i])
+                             : in_type(node.inputs[i], stays ? DType::kFloat32 : half_);
       }
       for (ValueId id : node.outputs) {
         if (!was_float(id)) continue;
@@ -307,7 +320,9 @@ class Converter {
 
     // An unnamed node goes by the value it makes.
     std::string name_of(const ir::Node& node) const {
-      if (!node.name.empty()) return node.name;
+      return node.name.empty() ? first_output(node) : node.name;
+    }
+    std::string first_output(const ir::Node& node) const {
       for (ValueId id : node.outputs)
         if (id != kNone) return g_.values[id].name;
       return {};

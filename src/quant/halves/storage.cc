@@ -11,6 +11,15 @@ namespace {
 
 constexpr int64_t kFewest = 16;
 
+// What is added to every position counts for much, and is little.
+std::vector<bool> biases(const ir::Graph& g) {
+  std::vector<bool> bias(g.values.size(), false);
+  for (const ir::Node& n : g.nodes)
+    if ((n.op == "Conv" || n.op == "ConvTranspose" || n.op == "Gemm") && n.input(2) != ir::kNone)
+      bias[n.inputs[2]] = true;
+  return bias;
+}
+
 struct Narrow {
   DType half;
   passes::Names& names;
@@ -18,11 +27,13 @@ struct Narrow {
 
   int operator()(ir::Graph& g) {
     std::vector<ir::Node> widen;
+    const std::vector<bool> bias = biases(g);
     const auto count = static_cast<ir::ValueId>(g.values.size());
     for (ir::ValueId id = 0; id < count; ++id) {
       const std::optional<Tensor> weights = g.values[id].constant;
       if (!weights || weights->dtype() != DType::kFloat32 || weights->count() < kFewest ||
-          g.is_output(id) || std::ranges::count(g.inputs, id) > 0)
+          (bias[id] && weights->rank() == 1) || g.is_output(id) ||
+          std::ranges::count(g.inputs, id) > 0)
         continue;
       const std::string name = g.values[id].name;
       if (std::string why = Numbers(half, nullptr).against(*weights, name); !why.empty()) {

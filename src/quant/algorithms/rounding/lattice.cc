@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/vectors/vectors.h"
+#include "tensor/float_types.h"
 
 namespace tersor::quant {
 namespace {
@@ -18,22 +19,35 @@ float dot(const float* x, const float* y, size_t n) {
   return vectors().dot(x, y, static_cast<int64_t>(n));
 }
 
-int nearest(float value, Bounds::Range range) {
-  return static_cast<int>(std::clamp(std::nearbyint(value), static_cast<float>(range.low),
-                                     static_cast<float>(range.high)));
-}
+float to_float16(float v) { return tensor::to_float(tensor::to_half(v)); }
+float to_bfloat16(float v) { return tensor::to_float(tensor::to_bfloat16(v)); }
 
 }  // namespace
 
-Bounds::Range Bounds::of(std::span<const int8_t> q, size_t k) const {
-  if (sum == 0 || ring.empty() || ring[k] == static_cast<int64_t>(k)) return {low, high};
-  int up = 0, down = 0;  // of the others
-  for (auto i = static_cast<size_t>(ring[k]); i != k; i = static_cast<size_t>(ring[i]))
-    (q[i] > 0 ? up : down) += q[i];
-  return {std::max(low, -sum - down), std::min(high, sum - up)};
+float IntegerGrid::nearest(std::span<const float> q, size_t k, float wish) const {
+  auto low = static_cast<float>(bounds_.low), high = static_cast<float>(bounds_.high);
+  const std::span<const int64_t> ring = bounds_.ring;
+  if (bounds_.sum != 0 && !ring.empty() && ring[k] != static_cast<int64_t>(k)) {
+    float up = 0, down = 0;  // of the others
+    for (auto i = static_cast<size_t>(ring[k]); i != k; i = static_cast<size_t>(ring[i]))
+      (q[i] > 0 ? up : down) += q[i];
+    const auto sum = static_cast<float>(bounds_.sum);
+    low = std::max(low, -sum - down);
+    high = std::min(high, sum - up);
+  }
+  return std::clamp(std::nearbyint(wish), low, high);
 }
 
-Lattice::Lattice(std::vector<float> h, size_t n, double damping, runtime::ThreadPool* pool)
+HalfGrid::HalfGrid(DType half)
+    : round_(half == DType::kFloat16 ? to_float16 : to_bfloat16),
+      largest_(half == DType::kFloat16 ? 0x1.ffcp15F : 0x1.fep127F) {}
+
+float HalfGrid::nearest(std::span<const float>, size_t, float wish) const {
+  return round_(std::clamp(wish, -largest_, largest_));
+}
+
+Lattice::Lattice(std::vector<float> h, size_t n, double damping, runtime::ThreadPool* pool,
+                 std::span<const float> steps)
     : n_(n), h_(std::move(h)), order_(n) {
   double trace = 0;
   for (size_t k = 0; k < n; ++k) trace += static_cast<double>(h_[k * n + k]);
@@ -41,8 +55,8 @@ Lattice::Lattice(std::vector<float> h, size_t n, double damping, runtime::Thread
   const auto more = static_cast<float>(mean > 0 ? mean * damping : 1);
   for (size_t k = 0; k < n; ++k) h_[k * n + k] += more;
   std::iota(order_.begin(), order_.end(), size_t{0});
-  std::ranges::stable_sort(order_,
-                           [&](size_t a, size_t b) { return h_[a * n_ + a] < h_[b * n_ + b]; });
+  const auto cost = [&](size_t k) { return h_[k * n_ + k] * (steps.empty() ? 1 : steps[k]); };
+  std::ranges::stable_sort(order_, [&](size_t a, size_t b) { return cost(a) < cost(b); });
   factorize(pool);
 }
 
@@ -86,14 +100,14 @@ std::vector<std::vector<float>> Lattice::times(std::span<const std::vector<float
   return products;
 }
 
-void Lattice::round(std::span<Candidate> candidates, const Bounds& bounds) const {
+void Lattice::round(std::span<Candidate> candidates, const Grid& grid) const {
   std::vector<std::vector<float>> errors;
   for (Candidate& c : candidates) {
-    c.q.assign(n_, 0);
+    c.q.assign(n_, 0.0F);
     std::vector<float>& e = errors.emplace_back(n_);
     for (size_t k = 0; k < n_; ++k) {
-      c.q[k] = static_cast<int8_t>(nearest(c.u[k], bounds.of(c.q, k)));
-      e[k] = c.u[k] - static_cast<float>(c.q[k]);
+      c.q[k] = grid.nearest(c.q, k, c.u[k]);
+      e[k] = c.u[k] - c.q[k];
     }
   }
   const auto products = times(errors);
@@ -101,9 +115,9 @@ void Lattice::round(std::span<Candidate> candidates, const Bounds& bounds) const
     candidates[i].error = static_cast<double>(dot(errors[i].data(), products[i].data(), n_));
 }
 
-void Lattice::feed_back(std::span<Candidate> candidates, const Bounds& bounds) const {
+void Lattice::feed_back(std::span<Candidate> candidates, const Grid& grid) const {
   std::vector<std::vector<float>> errors(candidates.size(), std::vector<float>(n_, 0.0F));
-  for (Candidate& c : candidates) c.q.assign(n_, 0), c.error = 0;
+  for (Candidate& c : candidates) c.q.assign(n_, 0.0F), c.error = 0;
   for (size_t k = n_; k-- > 0;) {
     const float* row = factor_.data() + k * n_;
     const size_t at = order_[k];
@@ -111,8 +125,8 @@ void Lattice::feed_back(std::span<Candidate> candidates, const Bounds& bounds) c
       Candidate& c = candidates[i];
       float* e = errors[i].data();  // in the order of the rows
       const float owed = dot(row + k + 1, e + k + 1, n_ - k - 1);
-      c.q[at] = static_cast<int8_t>(nearest(c.u[at] + owed / row[k], bounds.of(c.q, at)));
-      e[k] = c.u[at] - static_cast<float>(c.q[at]);
+      c.q[at] = grid.nearest(c.q, at, c.u[at] + owed / row[k]);
+      e[k] = c.u[at] - c.q[at];
       const auto left = static_cast<double>(owed + row[k] * e[k]);
       c.error += left * left;
     }
@@ -120,17 +134,17 @@ void Lattice::feed_back(std::span<Candidate> candidates, const Bounds& bounds) c
 }
 
 void Lattice::descend(float scale, std::span<const float> hw, std::span<float> hq,
-                      std::span<int8_t> q, const Bounds& bounds, int passes) const {
+                      std::span<float> q, const Grid& grid, int passes) const {
   for (int pass = 0; pass < passes; ++pass) {
     bool moved = false;
     for (size_t k = 0; k < n_; ++k) {
       const float* row = h_.data() + k * n_;
       const float slope = hw[k] / scale - hq[k];
-      const int to = nearest(static_cast<float>(q[k]) + slope / row[k], bounds.of(q, k));
-      const auto step = static_cast<float>(to - q[k]);
+      const float to = grid.nearest(q, k, q[k] + slope / row[k]);
+      const float step = to - q[k];
       // The error changes by step^2 * H[k][k] - 2 * step * slope.
       if (step == 0 || step * row[k] * step >= 2 * step * slope) continue;
-      q[k] = static_cast<int8_t>(to);
+      q[k] = to;
       vectors().subtract(-step, row, hq.data(), static_cast<int64_t>(n_));
       moved = true;
     }

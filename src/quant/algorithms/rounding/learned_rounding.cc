@@ -49,12 +49,12 @@ class Filters {
     std::vector<float> weights;
     float first = 1, least = 0;  // scale to begin with, and the least that may be
     float scale = 1;
-    std::vector<int8_t> codes;
+    std::vector<float> codes;
   };
 
-  Filters(const Lattice& lattice, const Recipe& recipe, const Bounds& bounds,
+  Filters(const Lattice& lattice, const Recipe& recipe, const Grid& grid,
           std::span<const float> shares)
-      : lattice_(lattice), recipe_(recipe), bounds_(bounds), shares_(shares) {}
+      : lattice_(lattice), recipe_(recipe), grid_(grid), shares_(shares) {}
 
   void round(std::span<Filter> filters) const {
     choose_scales(filters);
@@ -72,9 +72,9 @@ class Filters {
         for (float w : f.weights) u.push_back(w / scales.back());
       }
     if (recipe_.gptq)
-      lattice_.feed_back(candidates, bounds_);
+      lattice_.feed_back(candidates, grid_);
     else
-      lattice_.round(candidates, bounds_);
+      lattice_.round(candidates, grid_);
     const auto error = [&](size_t i) {
       return candidates[i].error * static_cast<double>(scales[i]) * static_cast<double>(scales[i]);
     };
@@ -91,14 +91,14 @@ class Filters {
   void descend(std::span<Filter> filters) const {
     std::vector<std::vector<float>> vectors;
     for (const Filter& f : filters) vectors.push_back(f.weights);
-    for (const Filter& f : filters) vectors.emplace_back(f.codes.begin(), f.codes.end());
+    for (const Filter& f : filters) vectors.push_back(f.codes);
     std::vector<std::vector<float>> products = lattice_.times(vectors);
     for (size_t i = 0; i < filters.size(); ++i) {
       Filter& f = filters[i];
       const std::vector<float>& hw = products[i];
       std::vector<float>& hq = products[i + filters.size()];
       for (int turn = 0;; ++turn) {
-        lattice_.descend(f.scale, hw, hq, f.codes, bounds_, kPasses);
+        lattice_.descend(f.scale, hw, hq, f.codes, grid_, kPasses);
         if (turn == kRefits || shares_.size() == 1) break;
         double both = 0, own = 0;
         for (size_t k = 0; k < f.codes.size(); ++k) {
@@ -112,7 +112,7 @@ class Filters {
 
   const Lattice& lattice_;
   const Recipe& recipe_;
-  const Bounds& bounds_;
+  const Grid& grid_;
   std::span<const float> shares_;  // of the first scale: which to try
 };
 
@@ -194,7 +194,8 @@ class Layer {
         filter.least =
             least_scale_for_bias(input_scale_, bias_->data<float>()[static_cast<size_t>(f)]);
     }
-    Filters(lattice, recipe_, bounds_, per_channel ? shares() : shares().first(1)).round(block);
+    const IntegerGrid grid(bounds_);
+    Filters(lattice, recipe_, grid, per_channel ? shares() : shares().first(1)).round(block);
     for (int64_t f = from; f < to; ++f) {
       const Filters::Filter& filter = block[static_cast<size_t>(f - from)];
       if (per_channel) scales[static_cast<size_t>(f)] = filter.scale;
@@ -206,7 +207,7 @@ class Layer {
     int8_t* codes = codes_.mutable_data<int8_t>().data();
     double shift = 0;
     for (size_t k = 0; k < filter.codes.size(); ++k) {
-      codes[at(f, static_cast<int64_t>(k))] = filter.codes[k];
+      codes[at(f, static_cast<int64_t>(k))] = static_cast<int8_t>(filter.codes[k]);
       shift += (static_cast<double>(filter.codes[k]) * static_cast<double>(filter.scale) -
                 static_cast<double>(filter.weights[k])) *
                mean[k];
