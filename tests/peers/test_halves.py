@@ -68,7 +68,7 @@ NETWORKS = {
 # change of the winner's probability. Trained networks are surer, and so move more than random ones.
 PICTURES = {
     "efficientnet_lite0": (lambda: peers.pictures(127 / 255, 128 / 255),
-                           lambda: peers.views(0, 64, 127 / 255, 128 / 255),
+                           lambda: peers.views(0, 128, 127 / 255, 128 / 255),
                            {"fp16": (1e-3, 1e-4), "bf16": (3e-2, 2e-2)}),
     "resnet18": (lambda: peers.pictures(0.45, 0.225), None, {"fp16": (1e-3, 1e-4), "bf16": (3e-2, 1e-3)}),
     "mobilenet_v3_small": (lambda: peers.pictures(0.45, 0.225), None,
