@@ -167,6 +167,9 @@ std::function<int()> declare_convert(CLI::App& app, Common& common) {
   app.add_option("--keep", o->convert.keep,
                  "leave these nodes or operators in float32 (a glob; repeat it for more)")
       ->allow_extra_args(false);
+  app.add_option("--max-change", o->convert.max_change,
+                 "of a label's probability (0.001; bf16: 0.01): with data, nodes that cost more "
+                 "stay in float32; 1: none for that");
   app.add_option("-n,--samples", o->convert.samples, "samples to take the ranges from (50)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app.add_option("--verify", o->convert.verify, "samples to compare on (50); 0: no comparison")

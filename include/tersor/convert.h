@@ -17,6 +17,9 @@ struct ConvertOptions {
   bool storage_only = false;      // weights only, widened when the model is loaded
   bool naive = false;             // without a look at the numbers: to see what goes wrong
   std::vector<std::string> keep;  // node names or operators (globs) that stay in float32
+  // How far the probability of a label may move; 0: 0.001 for fp16, 0.01 for bf16. With data, nodes
+  // that cost more stay in float32; 1: none for that.
+  double max_change = 0;
   int64_t samples = 50;           // of the data, for the ranges of values and the rounding
   int64_t verify = 50;            // other samples to compare on at the end; 0: no comparison
   int threads = 0;

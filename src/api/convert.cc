@@ -25,13 +25,20 @@ DType target(const std::string& text) {
               (near.empty() ? "" : "did you mean '" + near + "'? ") + "types: fp16, bf16, fp32");
 }
 
-void check(DType to, const ConvertOptions& o) {
+void check(DType to, bool data, const ConvertOptions& o) {
   const auto refuse = [](const char* sentence, const char* help) {
     throw Error(ErrorKind::kUsage, "E50", sentence, help);
   };
   if (to == DType::kFloat32 && (o.storage_only || o.naive || !o.keep.empty()))
     refuse("storage-only, naive and keep say how to narrow; fp32 is the way back",
            "leave them out, or pass --to fp16 or bf16");
+  if (o.max_change < 0 || o.max_change > 1)
+    refuse("max-change is not between 0 and 1", "it is a change of probability, like 0.001");
+  if (o.max_change > 0 && (to == DType::kFloat32 || o.storage_only || o.naive || !data))
+    refuse(
+        "max-change says which nodes compute in half precision: not with fp32, storage-only or "
+        "naive, nor without data",
+        "leave it out, or pass data and --to fp16 or bf16 alone");
   if (o.storage_only && (o.io || o.naive || !o.keep.empty()))
     refuse("storage-only changes weights and nothing else: io, naive and keep do not go with it",
            "leave out one or the other");
@@ -87,7 +94,7 @@ ConvertResult narrowed(const ir::Model& original, DType to, const Data* calibrat
 ConvertResult convert(const Model& model, const std::optional<Data>& data,
                       const ConvertOptions& options) {
   const DType to = target(options.to);
-  check(to, options);
+  check(to, data.has_value(), options);
   Data calibration = data.value_or(Data{});
   if (data && calibration.limit == 0) calibration.take(options.samples);
   ConvertResult result =

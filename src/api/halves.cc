@@ -17,6 +17,9 @@ namespace tersor::api {
 namespace {
 
 constexpr int64_t kRowsPerWeight = 64;
+// Of the change of a probability that is allowed: what is too much on the few samples looked at,
+// and what to bring it down to. Of thousands of samples the largest change is several times that.
+constexpr double kAlarming = 0.5, kAim = 0.1;
 
 double relative(double sqnr_db, bool finite) {
   if (!finite) return std::numeric_limits<double>::infinity();
@@ -171,8 +174,10 @@ quant::Halves halves_on_data(const ir::Model& source, quant::HalvesRecipe recipe
   };
   halves = halves_with();
   const double change = recipe.storage_only ? 0 : label_change(typed, halves, data, options);
-  const auto [alarming, aim] = quant::label_bounds(recipe.to);
-  if (change <= alarming) return halves;
+  const double allowed =
+      options.max_change > 0 ? options.max_change : quant::largest_change(recipe.to);
+  if (change <= allowed * kAlarming) return halves;
+  const double aim = allowed * kAim;
   typed = quant::with_weights(typed, weights);
   ops::infer_shapes(typed);
   quant::Costly costly = quant::costly(costs_of(typed, recipe, ranges, halves, data, options),
@@ -182,6 +187,11 @@ quant::Halves halves_on_data(const ir::Model& source, quant::HalvesRecipe recipe
   weights.merge(quant::learn_halves(source, recipe.to, moments, true, options.threads));
   recipe.measured.merge(costly.nodes);
   recipe.stored = std::move(costly.stored);
+  warnings.push_back(
+      {"W38", fmt::format("the probability of a label moved by up to {:.2g} (half of {:.2g} is the "
+                          "most here): {} nodes, those that cost most, stay in float32; "
+                          "--max-change allows more",
+                          change, allowed, costly.nodes.size())});
   return halves_with();
 }
 

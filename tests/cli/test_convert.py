@@ -139,6 +139,8 @@ def test_weights_learned_from_data(to, tmp_path):
     assert all("moves an output" in k["reason"] for k in kept)
     again, _, _ = made("again.onnx", *data, "--threads", 1)
     assert again.read_bytes() == out.read_bytes()
+    _, kept, _ = made("loose.onnx", *data, "--max-change", 1)
+    assert not kept
     _, kept, stored = made("stored.onnx", *data, "--storage-only")
     assert stored <= 0.6 * nearest and not kept
 
@@ -174,7 +176,8 @@ def test_storage_only_in_bodies_and_constants(tmp_path):
 
 @pytest.mark.parametrize("words,says", [
     (["--to", "float16"], "did you mean 'fp16'"), (["--storage-only", "--io", "half"], "leave out one"),
-    (["--storage-only", "--keep", "Conv"], "leave out one"), (["--to", "fp32", "--naive"], "the way back"),
+    (["--storage-only", "--keep", "Conv"], "leave out one"), (["--max-change", "2"], "between 0 and 1"),
+    (["--max-change", "0.1"], "without data"), (["--to", "fp32", "--naive"], "the way back"),
     (["--io", "fp16"], "--io is 'half' or 'float'")])
 def test_contradictions(words, says, tmp_path):
     model = tersor.MODELS / "resnet_opset17" / "model.onnx"

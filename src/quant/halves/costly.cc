@@ -7,9 +7,7 @@
 
 namespace tersor::quant {
 
-LabelBounds label_bounds(DType half) {
-  return half == DType::kFloat16 ? LabelBounds{5e-4, 1e-4} : LabelBounds{5e-3, 2.5e-3};
-}
+double largest_change(DType half) { return half == DType::kFloat16 ? 1e-3 : 1e-2; }
 
 Costly costly(std::vector<HalfCost> costs, DType half, double share) {
   // Shares of all weights and of all work that float32 may take; what is left is not worth a node

@@ -76,13 +76,8 @@ struct Costly {
 // Whom to leave in float32 so that what is left of the noise is a `share` of it or less: those that
 // bring most for little, as long as the file and the time stay those of a model in half precision.
 Costly costly(std::vector<HalfCost> costs, DType half, double share);
-// The largest change of a label's probability on some samples: from where on that is done, and what
-// it shall leave. Among thousands of samples the largest is two to ten times as large, and is not
-// to pass 1e-3 (float16) or 3e-2 (bfloat16).
-struct LabelBounds {
-  double alarming, aim;
-};
-LabelBounds label_bounds(DType half);
+// How far the probability of a label may move where nobody says so.
+double largest_change(DType half);
 
 // Weights of a layer on the grid of a 16-bit float, as float32, and a bias that goes with them.
 struct LearnedWeights {
