@@ -26,7 +26,7 @@ namespace tersor::kernels {
   namespace isa {                                                    \
   void gemm_u8s8_open() noexcept;                                    \
   void gemm_u8s8_close() noexcept;                                   \
-  void gemm_u8s8_lay_##mr##x##nr(const GemmU8S8Rows& r) noexcept;    \
+  void gemm_u8s8_copy(const TilesCopy& c) noexcept;                  \
   void gemm_u8s8_tiles_##mr##x##nr(const GemmU8S8Panel& p) noexcept; \
   }
 #include "kernels/gemm_u8s8/rows.inc"
@@ -61,9 +61,8 @@ constexpr GemmU8S8Row kRows[] = {
    nr,                                      \
    nullptr,                                 \
    isa::gemm_u8s8_tiles_##mr##x##nr,        \
-   isa::gemm_u8s8_lay_##mr##x##nr,          \
-   isa::gemm_u8s8_open,                     \
-   isa::gemm_u8s8_close},
+   nullptr,                                 \
+   {isa::gemm_u8s8_copy, isa::gemm_u8s8_open, isa::gemm_u8s8_close}},
 #include "kernels/gemm_u8s8/rows.inc"
 #undef ROW
 #undef FOURS

@@ -25,7 +25,8 @@
 //               cannot overflow (fours.h), for the processors of `magnitudes`
 //   magnitudes  for processors whose products of bytes saturate in 16 bits (magnitudes.h). A is
 //               signed, a uint8 A flipped to A - 128. Quads go on from one position to the next.
-//   tiles       for processors that multiply tiles of 16 rows of 64 bytes (tiles.h). A as it is.
+//   tiles       for processors that multiply tiles of 16 rows of 64 bytes (kernels/tiles). A as it
+//               is.
 //               Quads go on from one position to the next, to a whole number of tiles.
 #pragma once
 
@@ -36,6 +37,7 @@
 
 #include "base/isa.h"
 #include "kernels/conv_common/conv.h"
+#include "kernels/tiles/tiles.h"
 
 namespace tersor::kernels {
 
@@ -80,55 +82,40 @@ struct GemmU8S8Tile {
 };
 
 // Rows of A on their way to a form of products of bytes (magnitudes.h), all positions one after the
-// other without gaps: [tile of mr rows][vector of k][mr], two vectors each. On their way to tiles:
-// [rows][prepared_bytes], with anything behind the last position.
+// other without gaps: [tile of mr rows][vector of k][mr], two vectors each.
 enum class GemmU8S8Preparation : uint8_t { signs, splits };
 struct GemmU8S8Rows {
   const uint8_t* const* a;  // [positions][pitch]
   int64_t pitch, positions, k;
-  int64_t apart;  // tiles: not 0 for joined lines (conv.h), which lie so far apart; a is [pitch]
-  Range rows;     // to be prepared; the first is the first of a tile
+  Range rows;  // to be prepared; the first is the first of a tile
   bool a_signed;
   GemmU8S8Preparation preparation;
   uint8_t base;   // splits
   uint8_t* line;  // [mr][whole quads of positions * k]: room
   std::byte* prepared;
-  int64_t prepared_bytes;  // of each tile; tiles: of each row
+  int64_t prepared_bytes;  // of each tile
   int32_t *starts, *sums;  // signs: [rows] and up to 3 more; sums, of the flipped A, may be null
   int32_t* high;        // splits: [tile][high_stride]: receives a number and so many quads, those
   int64_t high_stride;  //   in which any of the rows has a high digit
 };
-// Rows times one panel, for the forms that take them so.
-struct GemmU8S8Panel {
-  GemmU8S8Tile tile;  // its first one
-  int64_t rows;
+// Rows times one panel, for the forms that take them so; for tiles, times some of `cols` columns,
+// and without a, positions, k of the tile.
+struct GemmU8S8Panel : TilesPanel {
+  GemmU8S8Tile tile;   // its first one
   const int8_t* next;  // what is read after this panel, to be fetched meanwhile
   int64_t next_bytes;
   // fours: tile.a is [positions][pitch].
   int64_t pitch;
   const int32_t* runs;  // of the panel's quads (fours.h)
-  // magnitudes: prepared rows; a, positions, k, a_signed of the tile are not used.
+  // magnitudes: prepared rows, tile by tile; a, positions, k, a_signed of the tile are not used.
   GemmU8S8Preparation preparation;
   uint8_t base;
-  const std::byte* prepared;
-  int64_t prepared_bytes;
   const int32_t *starts, *high;
   int64_t high_stride;
   const int32_t* order;    // offsets in `prepared` of the quads of b
   int64_t pairs, singles;  // of quads: those to sum in 16 bits two by two come first
   const int32_t* places;   // offsets in b of the quads
   const int32_t* sums;     // [nr], of the weights
-  // tiles: line i of row m is the tile.k bytes, a multiple of 64, from
-  //        prepared + m * prepared_bytes + offsets[i] on; rows up to a multiple of 16 can be
-  //        read. Of `stretch + gap` rows, `stretch` are results; the first one is the row `at` of
-  //        them. a, positions of the tile are not used.
-  int64_t lines;
-  const int64_t* offsets;  // [lines]; there is one in any case
-  int64_t stretch, gap, at;
-  // So many panels of `cols` columns follow each other. by_rows: rows meet all of them before the
-  // next rows do, instead of a panel all rows.
-  int64_t panels;
-  bool by_rows;
 };
 
 enum class GemmU8S8Form : uint8_t { quads, fours, magnitudes, tiles };
@@ -139,10 +126,8 @@ struct GemmU8S8Row {
   int mr, nr;
   void (*tile)(const GemmU8S8Tile&, int rows) noexcept;     // quads: rows in 1..mr
   void (*panel)(const GemmU8S8Panel&) noexcept = nullptr;   // all but quads
-  void (*prepare)(const GemmU8S8Rows&) noexcept = nullptr;  // magnitudes, tiles
-  // tiles: before and after what one thread does.
-  void (*open)() noexcept = nullptr;
-  void (*close)() noexcept = nullptr;
+  void (*prepare)(const GemmU8S8Rows&) noexcept = nullptr;  // magnitudes
+  TilesCalls tiles = {};
   bool magnitudes() const noexcept { return form == GemmU8S8Form::magnitudes; }
 };
 std::span<const GemmU8S8Row> gemm_u8s8_rows() noexcept;  // best last

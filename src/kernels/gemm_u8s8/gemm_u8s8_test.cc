@@ -19,6 +19,8 @@ namespace emu {
 // They build on it.
 #include "kernels/gemm_u8s8/fours-inl.h"
 #include "kernels/gemm_u8s8/magnitudes-inl.h"
+#include "kernels/tiles/tiles-inl.h"
+// It builds on that.
 #include "kernels/gemm_u8s8/tiles-inl.h"
 
 template <int kBits, int kMr>
@@ -47,9 +49,8 @@ GemmU8S8Row tiles(const char* name) {
           32,
           nullptr,
           any_tiles_panel<S>,
-          lay_rows<S, simd::Emu<256>>,
-          S::Tiles::open,
-          S::Tiles::close};
+          nullptr,
+          {copy_rows<S, simd::Emu<256>>, S::Tiles::open, S::Tiles::close}};
 }
 }  // namespace emu
 

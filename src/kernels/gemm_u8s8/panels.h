@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "kernels/conv_common/parts.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 
 namespace tersor::kernels::panels {
 
-constexpr int64_t round_up(int64_t n, int64_t unit) noexcept {
-  return (n + unit - 1) / unit * unit;
-}
+using kernels::Parts;
+using kernels::round_up;
 
 // Whether weights come from beyond L2.
 bool far_weights(const GemmU8S8Weights& w) noexcept;
@@ -19,18 +19,6 @@ bool far_weights(const GemmU8S8Weights& w) noexcept;
 int64_t block_rows(const GemmU8S8Weights& w, int64_t tile_bytes) noexcept;
 // Blocks of whole tiles, of about the same size.
 int64_t even_block(const GemmU8S8Weights& w, int64_t tile_bytes, int64_t rows) noexcept;
-
-// The parts of a scratch one after the other; from null, `at` counts their bytes.
-struct Parts {
-  std::byte* scratch;
-  int64_t at = 0;
-  template <typename T>
-  T* take(int64_t count) noexcept {
-    std::byte* part = scratch + at;
-    at += round_up(count * static_cast<int64_t>(sizeof(T)), 64);
-    return reinterpret_cast<T*>(part);
-  }
-};
 
 // The sums over p and k of rows at a[p * pitch + m], counted from -128 if int8, plus `more` each
 // byte.

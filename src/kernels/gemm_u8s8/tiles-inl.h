@@ -1,33 +1,7 @@
-// The form `tiles` over the vector language, with vectors of 16 lanes; after epilogue-inl.h, which
-// see.
+// The form `tiles` over the vector language; after epilogue-inl.h and kernels/tiles/tiles-inl.h,
+// which see.
 
-// Where the rows of a group of two tiles lead to.
-struct TilesGroup {
-  int64_t rows;    // with gaps
-  int64_t result;  // the first that is not in a gap
-  int64_t column;  // of its first row, in a stretch and its gap
-
-  TilesGroup(const GemmU8S8Panel& p, int64_t first, int64_t most) noexcept
-      : rows(std::min(most, p.rows - first)), result(first), column(p.at + first) {
-    if (!p.gap) return;
-    const int64_t period = p.stretch + p.gap, line = column / period;
-    column -= line * period;
-    result = line * p.stretch + std::min(column, p.stretch) - p.at;
-  }
-};
-
-// Memory of a finisher: apart, so that what else it has stays in registers.
-template <typename S>
-struct TilesPlaces {
-  static constexpr int kRows = 2 * S::Tiles::kRows;
-  std::byte* results[kRows];
-  const float* residuals[kRows];
-  alignas(64) std::byte astray[2 * S::kBytes] = {};  // where rows go that are no results
-};
-
-// What leaves for results without ceremony: bytes of small scales, or floats. Sums of a pair of
-// tiles are finished two rows at a time, while the next pair is summed: processors look ahead some
-// hundred instructions, and would leave the tiles idle for as long as it takes to finish a pair.
+// What leaves for results without ceremony: bytes of small scales, or floats, two rows at a time.
 template <typename S, GemmOutput kKind, bool kWhole>
 struct TilesFinisher {
   static constexpr int kRows = 2 * S::Tiles::kRows, kColumns = 2 * S::kLanes;
@@ -36,7 +10,7 @@ struct TilesFinisher {
   using I = typename S::s32;
 
   [[gnu::always_inline]] inline TilesFinisher(const GemmU8S8Panel& p,
-                                              TilesPlaces<S>& memory) noexcept
+                                              TilesPlaces<S, float>& memory) noexcept
       : places(memory),
         cols(p.tile.cols),
         zero(p.tile.epilogue->zero),
@@ -73,23 +47,7 @@ struct TilesFinisher {
         static_cast<std::byte*>(t.out) + group.result * step + panel * kColumns * kElement;
     const int64_t add_step = adds ? t.epilogue->residual_stride : 0;
     const float* add = adds ? t.residual + group.result * add_step + panel * kColumns : nullptr;
-    if (left == kRows && group.column + kRows <= p.stretch) {
-      for (int i = 0; i < kRows; ++i) places.results[i] = out + i * step;
-      if constexpr (kKind == GemmOutput::f32)
-        for (int i = 0; i < kRows; ++i) places.residuals[i] = add + i * add_step;
-      return;
-    }
-    int64_t at = group.column;
-    for (int i = 0; i < kRows; ++i) {
-      const bool result = i < left && at < p.stretch;
-      places.results[i] = result ? out : places.astray;
-      out += result ? step : 0;
-      if constexpr (kKind == GemmOutput::f32) {
-        places.residuals[i] = result ? add : reinterpret_cast<const float*>(places.astray);
-        add += result ? add_step : 0;
-      }
-      at = at + 1 == p.stretch + p.gap ? 0 : at + 1;
-    }
+    places.template set<kKind == GemmOutput::f32>(p, group, out, step, add, add_step);
   }
   // Finishes up to `pairs` of rows.
   [[gnu::always_inline]] inline void some(int pairs) noexcept {
@@ -137,7 +95,7 @@ struct TilesFinisher {
     }
   }
 
-  TilesPlaces<S>& places;
+  TilesPlaces<S, float>& places;
   F scale[2], real_bias[2], low, high;
   I bias[2];
   const int cols, zero, qmin, qmax;
@@ -150,7 +108,7 @@ struct TilesFinisher {
 template <typename S>
 struct TilesFinisher<S, GemmOutput::s32, false> {
   static constexpr int kRows = 2 * S::Tiles::kRows, kColumns = 2 * S::kLanes;
-  TilesFinisher(const GemmU8S8Panel&, TilesPlaces<S>&) noexcept {}
+  TilesFinisher(const GemmU8S8Panel&, TilesPlaces<S, float>&) noexcept {}
 
   void take(const GemmU8S8Panel& p, int64_t first, int64_t panel, int32_t* from) noexcept {
     GemmU8S8Tile t = p.tile;
@@ -182,87 +140,25 @@ struct TilesFinisher<S, GemmOutput::s32, false> {
   void some(int) noexcept {}
 };
 
-// Sums of one or two tiles of rows and of columns, [2 * 16][2 * 16] int32. `fetch`: bytes to ask
-// for at each step of k, from `next` on. `pairs`: of rows to finish now and then.
-template <typename S, bool kSigned, bool kTwoRows, bool kTwoColumns, typename Finisher>
-[[gnu::always_inline]] inline void sum_tiles(const GemmU8S8Panel& p, const std::byte* a,
-                                             const int8_t* b, const int8_t* next, int64_t fetch,
-                                             Finisher& finisher, int pairs,
-                                             int32_t* sums) noexcept {
-  using T = typename S::Tiles;
-  constexpr int64_t kPitch = 2 * T::kRowBytes, kDown = T::kRows * kPitch / 4;
-  const int64_t pitch = p.prepared_bytes;
-  T::template clear<0>();
-  if constexpr (kTwoColumns) T::template clear<1>();
-  if constexpr (kTwoRows) T::template clear<2>();
-  if constexpr (kTwoRows && kTwoColumns) T::template clear<3>();
-  const int64_t* offset = p.offsets;
-  const int64_t* const last = offset + p.lines;
-  const std::byte *at = a + *offset, *end = at + p.tile.k;
-  while (offset != last) {
-    T::template load<4>(at, pitch);
-    if constexpr (kTwoRows) T::template load<5>(at + T::kRows * pitch, pitch);
-    T::template load<6>(b, kPitch);
-    if constexpr (kTwoColumns) T::template load<7>(b + T::kRowBytes, kPitch);
-    T::template dot<0, 4, 6, kSigned>();
-    if constexpr (kTwoColumns) T::template dot<1, 4, 7, kSigned>();
-    if constexpr (kTwoRows) T::template dot<2, 5, 6, kSigned>();
-    if constexpr (kTwoRows && kTwoColumns) T::template dot<3, 5, 7, kSigned>();
-    for (const int8_t* upto = next + fetch; next < upto; next += 64) __builtin_prefetch(next, 0, 2);
-    finisher.some(pairs);
-    b += T::kRows * kPitch;
-    at += T::kRowBytes;
-    if (at == end && ++offset != last) {
-      at = a + *offset;
-      end = at + p.tile.k;
-    }
+template <typename S, bool kSigned>
+struct TilesOfBytes {
+  using Sum = int32_t;
+  template <int kSum, int kA, int kB>
+  [[gnu::always_inline]] static inline void dot() noexcept {
+    S::Tiles::template dot<kSum, kA, kB, kSigned>();
   }
-  T::template store<0>(sums, kPitch);
-  finisher.some(pairs);
-  if constexpr (kTwoColumns) T::template store<1>(sums + 16, kPitch);
-  finisher.some(pairs);
-  if constexpr (kTwoRows) T::template store<2>(sums + kDown, kPitch);
-  finisher.some(2 * T::kRows);
-  if constexpr (kTwoRows && kTwoColumns) T::template store<3>(sums + kDown + 16, kPitch);
-}
+};
 
 template <typename S, bool kSigned, bool kTwoColumns, typename Finisher>
 void tiles_block(const GemmU8S8Panel& given) noexcept {
-  using T = typename S::Tiles;
-  constexpr int64_t kRows = 2 * T::kRows, kStep = 2 * T::kRows * T::kRowBytes;
   // Own copies, which what is stored cannot change.
   GemmU8S8Panel p = given;
   const GemmU8S8Epilogue e = *p.tile.epilogue;
   p.tile.epilogue = &e;
-  TilesPlaces<S> places;
+  TilesPlaces<S, float> places;
   Finisher finisher(p, places);
-  alignas(64) int32_t sums[2][kRows * 2 * S::kLanes];
-  const int64_t steps = p.lines * (p.tile.k / T::kRowBytes), panel_bytes = steps * kStep;
-  const int64_t groups = (p.rows + kRows - 1) / kRows;
-  // The next panel is asked for while all rows meet one; while the first ones do, if it is rows
-  // that meet all panels one after the other.
-  const int64_t share = p.by_rows ? kStep : (kStep / groups + 63) / 64 * 64;
-  // So many that the last ones come between the stores.
-  const int pairs = static_cast<int>((T::kRows + steps + 2) / (steps + 3));
-  int64_t group = 0, panel = 0;
-  for (int64_t i = 0; i < groups * p.panels; ++i) {
-    const int64_t m = group * kRows;
-    const std::byte* a = p.prepared + m * p.prepared_bytes;
-    const int8_t* b = p.tile.b + panel * panel_bytes;
-    const bool more = panel + 1 < p.panels && (!p.by_rows || group == 0);
-    const int64_t fetch = more ? share : 0;
-    const int8_t* next = b + panel_bytes + (p.by_rows ? 0 : group * share * steps);
-    int32_t* to = sums[i % 2];
-    if (p.rows - m > T::kRows)
-      sum_tiles<S, kSigned, true, kTwoColumns>(p, a, b, next, fetch, finisher, pairs, to);
-    else
-      sum_tiles<S, kSigned, false, kTwoColumns>(p, a, b, next, fetch, finisher, pairs, to);
-    finisher.take(p, m, panel, to);
-    int64_t& inner = p.by_rows ? panel : group;
-    int64_t& outer = p.by_rows ? group : panel;
-    if (++inner == (p.by_rows ? p.panels : groups)) inner = 0, ++outer;
-  }
-  finisher.some(kRows);
+  walk_tiles<S, TilesOfBytes<S, kSigned>, kTwoColumns>(
+      p, reinterpret_cast<const std::byte*>(p.tile.b), finisher);
 }
 
 template <typename S, bool kTwoColumns, typename Finisher>
@@ -283,7 +179,6 @@ void tiles_kind(const GemmU8S8Panel& p) noexcept {
 
 template <typename S>
 void any_tiles_panel(const GemmU8S8Panel& p) noexcept {
-  static_assert(S::kLanes == 16);
   const GemmU8S8Epilogue& e = *p.tile.epilogue;
   if (!p.tile.row_sums) {
     if (e.kind == GemmOutput::f32) return tiles_kind<S, GemmOutput::f32>(p);
@@ -291,31 +186,4 @@ void any_tiles_panel(const GemmU8S8Panel& p) noexcept {
     if (e.kind == GemmOutput::s8 && e.small_scales) return tiles_kind<S, GemmOutput::s8>(p);
   }
   tiles_block<S, true, TilesFinisher<S, GemmOutput::s32, false>>(p);
-}
-
-// Copies rows together. Half: vectors as long as what may be read of a line that is joined.
-template <typename S, typename Half>
-void lay_rows(const GemmU8S8Rows& given) noexcept {
-  const GemmU8S8Rows r = given;
-  if (r.apart) {
-    static_assert(Half::kBytes == RowSource::kLineBytes);
-    for (int64_t m = r.rows.begin; m < r.rows.end; ++m) {
-      std::byte* to = r.prepared + m * r.prepared_bytes;
-      const uint8_t* from = r.a[m];
-      for (int64_t i = 0; i < r.positions; ++i, to += r.k, from += r.apart)
-        Half::store_bytes(to, Half::load_bytes(from));
-    }
-    return;
-  }
-  const int64_t whole = r.k / S::kBytes * S::kBytes;
-  const int rest = static_cast<int>(r.k - whole);
-  for (int64_t m = r.rows.begin; m < r.rows.end; ++m) {
-    std::byte* to = r.prepared + m * r.prepared_bytes;
-    for (int64_t i = 0; i < r.positions; ++i, to += r.k) {
-      const uint8_t* from = r.a[i * r.pitch + m];
-      for (int64_t k = 0; k < whole; k += S::kBytes)
-        S::store_bytes(to + k, S::load_bytes(from + k));
-      if (rest) S::store_bytes_partial(to + whole, S::load_bytes_partial(from + whole, rest), rest);
-    }
-  }
 }
