@@ -44,6 +44,10 @@ struct Amx : Avx512Vnni {
       else
         asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSum), "i"(kA), "i"(kB));
     }
+    template <int kSum, int kA, int kB>
+    [[gnu::always_inline]] static inline void dot2() noexcept {
+      asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSum), "i"(kA), "i"(kB));
+    }
   };
 };
 

@@ -70,6 +70,28 @@ struct Emu {
           std::memcpy(tile[kSum][i] + 4 * n, &sum, 4);
         }
     }
+    // The same of bfloat16 in f32: sum[i][n] += even + odd, the sums of A[i][2 q] * B[q][2 n] and
+    // of A[i][2 q + 1] * B[q][2 n + 1] over q, in order, by fused multiply-add. Numbers below
+    // 2^-126 count as 0, before and after each step.
+    template <int kSum, int kA, int kB>
+    static void dot2() noexcept {
+      const auto flush = [](float x) { return std::fabs(x) < 0x1p-126f ? 0 * x : x; };
+      const auto at = [flush](const uint8_t* row, int k) {
+        bfloat16 x;
+        std::memcpy(&x, row + 2 * k, 2);
+        return flush(to_float(x));
+      };
+      for (int i = 0; i < kRows; ++i)
+        for (int n = 0; n < 16; ++n) {
+          float sum, parts[2] = {};
+          std::memcpy(&sum, tile[kSum][i] + 4 * n, 4);
+          for (int k = 0; k < kRowBytes / 2; ++k)
+            parts[k % 2] = flush(
+                std::fma(at(tile[kA][i], k), at(tile[kB][k / 2], 2 * n + k % 2), parts[k % 2]));
+          sum = flush(flush(sum) + flush(parts[0] + parts[1]));
+          std::memcpy(tile[kSum][i] + 4 * n, &sum, 4);
+        }
+    }
   };
 
   template <typename T, typename F>

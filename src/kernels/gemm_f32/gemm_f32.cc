@@ -3,14 +3,24 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/gemm_f32/tiles.h"
+
 namespace tersor::kernels {
 
 #define ROW(operands, isa, mr, nr)                                             \
   namespace isa {                                                              \
   void gemm_##operands##_##mr##x##nr(const GemmF32Tile& t, int rows) noexcept; \
   }
+#define TILES(operands, isa, mr, nr)                                        \
+  namespace isa {                                                           \
+  void gemm_##operands##_open() noexcept;                                   \
+  void gemm_##operands##_close() noexcept;                                  \
+  void gemm_##operands##_copy(const TilesCopy& c) noexcept;                 \
+  void gemm_##operands##_tiles_##mr##x##nr(const GemmF32Panel& p) noexcept; \
+  }
 #include "kernels/gemm_f32/rows.inc"
 #undef ROW
+#undef TILES
 
 namespace {
 
@@ -18,16 +28,22 @@ constexpr GemmF32Row kRows[] = {
 #define ROW(operands, isa, mr, nr)                                         \
   {"gemm_" #operands "_" #isa "_" #mr "x" #nr, base::Isa::isa,     mr, nr, \
    isa::gemm_##operands##_##mr##x##nr,         FloatType::operands},
+#define TILES(operands, isa, mr, nr)                 \
+  {"gemm_" #operands "_" #isa "_tiles_" #mr "x" #nr, \
+   base::Isa::isa,                                   \
+   mr,                                               \
+   nr,                                               \
+   nullptr,                                          \
+   FloatType::operands,                              \
+   isa::gemm_##operands##_tiles_##mr##x##nr,         \
+   {isa::gemm_##operands##_copy, isa::gemm_##operands##_open, isa::gemm_##operands##_close}},
 #include "kernels/gemm_f32/rows.inc"
 #undef ROW
+#undef TILES
 };
 
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
 constexpr int64_t kBlockBytes = 512 << 10;
-
-int64_t panel_bytes(const GemmF32Row& row, int64_t positions, int64_t k) noexcept {
-  return positions * row.padded(k) * row.nr * element_bytes(row.operands);
-}
 
 size_t align(size_t n) noexcept { return (n + 63) / 64 * 64; }
 
@@ -43,12 +59,13 @@ void put(float x, simd::bfloat16& to) noexcept { simd::narrow(x, to); }
 template <int kDepth, typename To, typename From>
 void pack_panel(const GemmF32Row& row, const MatrixLayout& l, const From* b, int64_t cols,
                 To* packed) noexcept {
-  const int64_t nr = row.nr, k = row.padded(l.packed_k());
-  if (cols < nr || k != l.packed_k())
-    std::fill(packed, packed + l.packed_positions() * k * nr, To{});
+  const int64_t nr = row.nr, size = packed_panel_bytes(row, l.packed_positions(), l.packed_k()) /
+                                    static_cast<int64_t>(sizeof(To));
+  if (cols < nr || size != l.positions * l.k * nr) std::fill(packed, packed + size, To{});
+  const int64_t apart = l.flatten || row.by_tiles() ? l.k : row.padded(l.k);
   for (int64_t p = 0; p < l.positions; ++p)
     for (int64_t i = 0; i < l.k; ++i) {
-      const int64_t at = l.flatten ? p * l.k + i : p * k + i;
+      const int64_t at = p * apart + i;
       To* to = packed + at / kDepth * nr * kDepth + at % kDepth;
       const From* from = b + p * l.position_stride + i * l.k_stride;
       if constexpr (kDepth == 1 && std::is_same_v<From, To>)
@@ -110,18 +127,30 @@ std::span<const GemmF32Row> gemm_f32_rows() noexcept { return kRows; }
 const GemmF32Row& select_gemm_f32(const GemmF32Shape& shape, base::IsaSet isa) noexcept {
   const GemmF32Row* best = kRows;
   for (const GemmF32Row& row : kRows) {
+    if (row.by_tiles() && !tiles::pays(shape.layout)) continue;
     // Processors with AMX start one vdpbf16ps where they start two FMA: no faster than float32, for
     // which 3x3 convolutions need fewer products.
-    if (row.operands == FloatType::bf16 && isa.has(base::Isa::amx)) continue;
+    if (row.isa == base::Isa::avx512bf16 && isa.has(base::Isa::amx)) continue;
     if (isa.has(row.isa) && (row.operands == FloatType::f32 || row.operands == shape.type))
       best = &row;
   }
   return *best;
 }
 
+WorkSplit split_work(const GemmF32Weights& w, int64_t m, int threads) noexcept {
+  if (w.row->by_tiles()) return tiles::split(w, m, threads);
+  return split_work(m, w.panels(), w.row->mr, threads);
+}
+
+int64_t packed_panel_bytes(const GemmF32Row& row, int64_t positions, int64_t k) noexcept {
+  const int64_t element = element_bytes(row.operands);
+  if (row.by_tiles()) return tiles::row_bytes(positions, k * element) * row.nr;
+  return positions * row.padded(k) * row.nr * element;
+}
+
 size_t packed_bytes(const GemmF32Row& row, const MatrixLayout& l) noexcept {
   const int64_t panels = l.groups * ((l.n + row.nr - 1) / row.nr);
-  return static_cast<size_t>(panels * panel_bytes(row, l.packed_positions(), l.packed_k()));
+  return static_cast<size_t>(panels * packed_panel_bytes(row, l.packed_positions(), l.packed_k()));
 }
 
 void pack(const GemmF32Row& row, const MatrixLayout& l, const void* b, FloatType type,
@@ -132,7 +161,7 @@ void pack(const GemmF32Row& row, const MatrixLayout& l, const void* b, FloatType
 void pack_panels(const GemmF32Row& row, const MatrixLayout& l, const void* b, FloatType type,
                  Range panels, std::byte* packed) noexcept {
   const int64_t nr = row.nr, group_panels = (l.n + nr - 1) / nr;
-  const int64_t size = panel_bytes(row, l.packed_positions(), l.packed_k());
+  const int64_t size = packed_panel_bytes(row, l.packed_positions(), l.packed_k());
   for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
     const int64_t g = panel / group_panels, n0 = panel % group_panels * nr;
     const int64_t cols = std::min(nr, l.n - n0), first = g * l.group_stride + n0 * l.n_stride;
@@ -147,14 +176,16 @@ void pack_panels(const GemmF32Row& row, const MatrixLayout& l, const void* b, Fl
 }
 
 size_t scratch_bytes(const GemmF32Weights& w, const GemmF32Call& call) noexcept {
+  if (w.row->by_tiles()) return tiles::scratch_bytes(w);
   return Scratch(w, call, nullptr).bytes;
 }
 
 void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels,
          std::byte* scratch) noexcept {
   if (m.size() <= 0 || panels.size() <= 0) return;
+  if (w.row->by_tiles()) return tiles::run(w, call, m, panels, scratch);
   const int mr = w.row->mr;
-  const int64_t nr = w.row->nr, panel_size = panel_bytes(*w.row, w.positions, w.k);
+  const int64_t nr = w.row->nr, panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
   const int a_element = element_bytes(call.a_type), element = element_bytes(call.type);

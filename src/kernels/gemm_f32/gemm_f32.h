@@ -17,6 +17,7 @@
 //             thread)
 // Packed layout, NR columns a panel, the last one padded with zeros:
 //   f32 [group][N / NR][position][k][NR]      bf16 [group][N / NR][position][k / 2][NR][2]
+//   bf16 by tiles (tiles.h) [group][N / NR][pairs of positions * k, to whole tiles][NR][2]
 // Sums of f32 run over p, then k, in order, by fused multiply-add on every ISA but portable, so all
 // of those agree bit for bit. Sums of bf16 take pairs of k at a time: products are exact, every sum
 // is rounded to f32, so that with K products the error is at most (K + 2) 2^-24 times the sum of
@@ -32,6 +33,7 @@
 #include "base/isa.h"
 #include "kernels/conv_common/conv.h"
 #include "kernels/halves/halves.h"
+#include "kernels/tiles/tiles.h"
 
 namespace tersor::kernels {
 
@@ -50,12 +52,21 @@ struct GemmF32Tile {
   float min, max;
 };
 
+// For tiles: rows times some panels of `cols` columns; the first tile, without a, positions, k.
+struct GemmF32Panel : TilesPanel {
+  GemmF32Tile tile;
+};
+
 struct GemmF32Row {
   const char* name;
   base::Isa isa;
   int mr, nr;
   void (*tile)(const GemmF32Tile&, int rows) noexcept;  // rows in 1..mr
   FloatType operands = FloatType::f32;                  // or bf16
+  // By tiles, instead of `tile`.
+  void (*panel)(const GemmF32Panel&) noexcept = nullptr;
+  TilesCalls tiles = {};
+  bool by_tiles() const noexcept { return panel != nullptr; }
 
   // Elements of k that are multiplied at a time.
   int depth() const noexcept { return operands == FloatType::bf16 ? 2 : 1; }
@@ -74,6 +85,7 @@ struct GemmF32Weights {
   const GemmF32Row* row = nullptr;
   const std::byte* data = nullptr;
   int64_t groups = 1, positions = 1, k = 0, n = 0;  // as packed; n per group
+  int64_t taps = 1;                                 // positions before flattening
 
   GemmF32Weights() = default;
   GemmF32Weights(const GemmF32Row& r, const MatrixLayout& l, const std::byte* packed) noexcept
@@ -82,16 +94,18 @@ struct GemmF32Weights {
         groups(l.groups),
         positions(l.packed_positions()),
         k(l.packed_k()),
-        n(l.n) {}
+        n(l.n),
+        taps(l.positions) {}
   int64_t group_panels() const noexcept { return (n + row->nr - 1) / row->nr; }
   int64_t panels() const noexcept { return groups * group_panels(); }
 };
 
-inline WorkSplit split_work(const GemmF32Weights& weights, int64_t m, int threads) noexcept {
-  return split_work(m, weights.panels(), weights.row->mr, threads);
-}
+// Work of `m` rows, as the row likes it.
+WorkSplit split_work(const GemmF32Weights& weights, int64_t m, int threads) noexcept;
 
 size_t packed_bytes(const GemmF32Row& row, const MatrixLayout& layout) noexcept;
+// Of one of its panels.
+int64_t packed_panel_bytes(const GemmF32Row& row, int64_t positions, int64_t k) noexcept;
 void pack(const GemmF32Row& row, const MatrixLayout& layout, const void* b, FloatType type,
           std::byte* packed) noexcept;
 // Only these panels (of groups * ceil(n / nr)), to share the work of packing a computed operand.

@@ -14,7 +14,7 @@ double element(const RowSource& a, int64_t group_offset, int64_t p, int64_t m, i
   const int64_t y = oy * s.stride_h - s.pad_top + p / s.kw * s.dilation_h;
   const int64_t x = ox * s.stride_w - s.pad_left + p % s.kw * s.dilation_w;
   if (y < 0 || y >= s.h || x < 0 || x >= s.w) return static_cast<const float*>(a.padding)[k];
-  return data[((image * s.h + y) * s.w + x) * s.c + group_offset + k];
+  return data[((image * s.h + y) * s.w + x) * s.pixel_stride() + group_offset + k];
 }
 
 }  // namespace

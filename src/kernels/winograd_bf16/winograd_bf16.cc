@@ -103,6 +103,8 @@ int64_t WinogradBf16Weights::tiles(const ConvShape& s) noexcept { return TileAt<
 
 const WinogradBf16Row* select_winograd_bf16(const ConvShape& s, base::IsaSet isa) noexcept {
   if (!winograd_bf16_fits(s) || s.c < 16 || s.oc < 16 || s.oh < 1 || s.ow < 1) return nullptr;
+  // Tiles multiply so fast that fewer products do not make up for the transforms.
+  if (isa.has(base::Isa::amx)) return nullptr;
   const WinogradBf16Row* row = nullptr;
   for (const WinogradBf16Row& r : kRows)
     if (isa.has(r.isa)) row = &r;

@@ -165,6 +165,7 @@ TEST(WinogradBf16, IsChosenForSuitableShapes) {
   EXPECT_STREQ("winograd_bf16_avx512bf16_14x32", row->name);
   EXPECT_EQ(nullptr,
             select_winograd_bf16(shape_of(1, 56, 56, 64, 64, 1), base::up_to(Isa::avx512vnni)));
+  EXPECT_EQ(nullptr, select_winograd_bf16(shape_of(1, 56, 56, 64, 64, 1), base::up_to(Isa::amx)));
   EXPECT_EQ(nullptr, select_winograd_bf16(shape_of(1, 224, 224, 3, 64, 1), bf16));
   EXPECT_EQ(nullptr, select_winograd_bf16(shape_of(1, 2, 2, 512, 512, 1), bf16));
   ConvShape strided = shape_of(1, 56, 56, 64, 64, 1);

@@ -407,10 +407,11 @@ runtime::Bound conv_float(const ConvForm& form, const FloatOperands& operands, B
   if (ConvLines::wanted(shape)) lines.emplace(shape, 1);
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   FloatProduct product({-1, layout, operands.type}, lines ? lines->weights(w).data() : w, isa);
-  const std::string name = product.name();
-  return {call_of(FloatConv{std::move(common), std::move(product), layout.flatten, lines,
-                            &kernels::halves::table(isa)}),
-          name};
+  const kernels::GemmF32Row& row = *product.weights.row;
+  FloatConv step{std::move(common), std::move(product), layout.flatten, lines,
+                 &kernels::halves::table(isa)};
+  return runtime::Bound{call_of(std::move(step)), row.name}.because(
+      why_products(row, operands.type, isa));
 }
 
 runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers numbers,

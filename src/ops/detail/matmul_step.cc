@@ -372,8 +372,9 @@ std::optional<runtime::Bound> matmul_float(const MatMulForm& form, FloatMatMulOp
     step.row = &kernels::select_gemm_f32(shape, isa);
   }
   step.form.constant = nullptr;
-  const char* name = step.row->name;
-  return runtime::Bound{call_of(std::move(step)), name};
+  const kernels::GemmF32Row& row = *step.row;
+  return runtime::Bound{call_of(std::move(step)), row.name}.because(
+      why_products(row, shape.type, isa));
 }
 
 std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOptions options,

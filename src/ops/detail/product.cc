@@ -239,4 +239,13 @@ std::string why_exact(const kernels::GemmU8S8Row& row) {
   return vnni ? "exact: vpdpbusd adds in 32 bits" : "exact: operands are widened to 16 bits";
 }
 
+std::string why_products(const kernels::GemmF32Row& row, kernels::FloatType type,
+                         base::IsaSet isa) {
+  if (type != kernels::FloatType::bf16) return {};
+  if (row.by_tiles()) return "bfloat16 as it is: tdpbf16ps adds in float32";
+  if (row.operands == type) return "bfloat16 as it is: vdpbf16ps adds in float32";
+  return isa.has(base::Isa::amx) ? "float32: too few products or columns for tiles of bfloat16"
+                                 : "";
+}
+
 }  // namespace tersor::ops::detail

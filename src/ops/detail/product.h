@@ -98,7 +98,9 @@ struct ByteProduct {
   std::string name() const { return weights.row->name; }
 };
 
-// Why the sums of a row are exact, for `inspect --plan`.
+// For `inspect --plan`: why the sums of a row are exact; what a row of floats makes of operands of
+// that type, if it is worth a word.
 std::string why_exact(const kernels::GemmU8S8Row& row);
+std::string why_products(const kernels::GemmF32Row& row, kernels::FloatType type, base::IsaSet isa);
 
 }  // namespace tersor::ops::detail
