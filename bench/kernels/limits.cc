@@ -301,6 +301,8 @@ MIX_512(pairs_avx512, COLUMNS_2("zmm") ROWS_12(WORDS_ROW, "zmm"))
 MIX_256(pairs_avxvnni,
         COLUMNS_2("ymm") ROWS_6(FUSED_ROW, "ymm", "vpbroadcastd", "%{vex%} vpdpwssd"))
 MIX_512(pairs_avx512vnni, COLUMNS_2("zmm") ROWS_14(FUSED_ROW, "zmm", "vpbroadcastd", "vpdpwssd"))
+MIX_512(bf16_pairs_avx512bf16,
+        COLUMNS_2("zmm") ROWS_14(FUSED_ROW, "zmm", "vpbroadcastd", "vdpbf16ps"))
 MIX_256(dw_fma_avx2, DW_FLOATS("ymm"))
 MIX_512(dw_fma_avx512, DW_FLOATS("zmm"))
 MIX_256(dw_pairs_avx2, DW_TWO_BY_TWO("ymm"))
@@ -325,7 +327,8 @@ MIX_512(softmax_avx512, SOFTMAX(VECTORS_3, "zmm", K_512, K_512))
 MIX_256(layernorm_avx2, LAYERNORM_4("ymm"))
 MIX_512(layernorm_avx512, LAYERNORM_4("zmm"))
 
-// Two tiles of rows times two of columns.
+// Two tiles of rows times two of columns: bytes or bfloat16.
+template <bool kBytes>
 void tiles_amx(int64_t steps, const void* lines) noexcept {
   using T = simd::Amx::Tiles;
   T::open();
@@ -334,10 +337,17 @@ void tiles_amx(int64_t steps, const void* lines) noexcept {
     T::load<5>(lines, 64);
     T::load<6>(lines, 64);
     T::load<7>(lines, 64);
-    T::dot<0, 4, 6, false>();
-    T::dot<1, 4, 7, false>();
-    T::dot<2, 5, 6, false>();
-    T::dot<3, 5, 7, false>();
+    if constexpr (kBytes) {
+      T::dot<0, 4, 6, false>();
+      T::dot<1, 4, 7, false>();
+      T::dot<2, 5, 6, false>();
+      T::dot<3, 5, 7, false>();
+    } else {
+      T::dot2<0, 4, 6>();
+      T::dot2<1, 4, 7>();
+      T::dot2<2, 5, 6>();
+      T::dot2<3, 5, 7>();
+    }
   }
   T::close();
 }
@@ -397,7 +407,9 @@ constexpr Mix kMixes[] = {
     {"quads", Isa::avx512, 10 * 32 * 4, quads_avx512},
     {"quads", Isa::avxvnni, 6 * 16 * 4, quads_avxvnni},
     {"quads", Isa::avx512vnni, 14 * 32 * 4, quads_avx512vnni},
-    {"tiles", Isa::amx, 32 * 32 * 64, tiles_amx},
+    {"tiles", Isa::amx, 32 * 32 * 64, tiles_amx<true>},
+    {"bf16_pairs", Isa::avx512bf16, 14 * 32 * 2, bf16_pairs_avx512bf16},
+    {"bf16_tiles", Isa::amx, 32 * 32 * 32, tiles_amx<false>},
     {"magnitudes", Isa::avx2, 4 * 16 * 8, magnitudes_avx2},
     {"magnitudes", Isa::avx512, 8 * 32 * 8, magnitudes_avx512},
     {"pairs", Isa::avx2, 4 * 16 * 2, pairs_avx2},

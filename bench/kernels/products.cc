@@ -1,4 +1,5 @@
 // Matrix products and convolutions: rows of gemm, winograd and dwconv on layers of known networks.
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <random>
@@ -8,6 +9,7 @@
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 #include "kernels/winograd/winograd.h"
+#include "kernels/winograd_bf16/winograd_bf16.h"
 #include "kernels/winograd_f32/winograd_f32.h"
 #include "memory.h"
 #include "results.h"
@@ -360,6 +362,101 @@ Case float_case(const Layer& l, base::IsaSet isa) {
   return c;
 }
 
+// ---- bfloat16 ----
+
+struct HalfWork : Work<simd::bfloat16, float, simd::bfloat16> {
+  using Work::Work;
+  Lines<float> wide;  // a
+};
+using Halves = std::shared_ptr<HalfWork>;
+
+Halves half_work(const Layer& l) {
+  auto w = std::make_shared<HalfWork>(shape_of(l));
+  std::mt19937 gen(1);
+  std::uniform_real_distribution<float> value(-1, 1);
+  const auto rounded = [&] {
+    simd::bfloat16 x;
+    simd::narrow(value(gen), x);
+    return x;
+  };
+  for (simd::bfloat16& x : w->a) w->wide.push_back(simd::to_float(x = rounded()));
+  for (float& x : w->b) x = simd::to_float(rounded());
+  // Winograd rounds both operands, and all round the results: many times what sums of such numbers
+  // are off in the mean.
+  const auto terms = static_cast<double>(w->shape.positions() * w->shape.group_inputs());
+  w->results.tolerance = std::sqrt(terms) * 0x1p-5;
+  return w;
+}
+
+GemmF32Call half_call(HalfWork& w) {
+  GemmF32Call call;
+  call.a_type = call.type = FloatType::bf16;
+  call.a = w.rows();
+  call.out = w.results.out.data();
+  call.out_stride = w.shape.oc;
+  return call;
+}
+
+Candidate gemm(const GemmF32Row& row, const Halves& work) {
+  auto p = std::make_shared<Packed<Halves>>(work, packed_bytes(row, work->layout));
+  pack(row, work->layout, work->b.data(), FloatType::f32, p->weights.data());
+  const GemmF32Weights weights(row, work->layout, p->weights.data());
+  p->reserve(scratch_bytes(weights, half_call(*work)));
+  const char* mix = row.by_tiles()                    ? "bf16_tiles"
+                    : row.operands == FloatType::bf16 ? "bf16_pairs"
+                                                      : "fma";
+  return candidate(row, mix, products_of(work->shape), [=, call = half_call(*work)] {
+    run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
+  });
+}
+
+// Winograd's, of either type; `products`: its own.
+template <typename Row>
+Candidate winograd(const Row& row, const Halves& work, const char* mix, double products) {
+  auto p = std::make_shared<Packed<Halves>>(work, packed_bytes(row, work->shape));
+  const auto weights = pack(row, work->shape, work->b.data(), p->weights.data());
+  const int64_t tiles = weights.tiles(work->shape);
+  p->reserve(scratch_bytes(weights, tiles));
+  return candidate(row, mix, products, [=, call = half_call(*work)] {
+    run(weights, call, {0, tiles}, {0, weights.panels()}, p->scratch->data());
+  });
+}
+
+Case half_case(const Layer& l, base::IsaSet isa) {
+  const Halves work = half_work(l);
+  const ConvShape& s = work->shape;
+  Case c{describe("bf16", l), products_of(s), "GMAC/s", "", {}, nullptr};
+  const GemmF32Row& direct = select_gemm_f32({s.pixels(), work->layout, FloatType::bf16}, isa);
+  const WinogradBf16Row* tiles2 = select_winograd_bf16(s, isa);
+  const WinogradF32Row* tiles4 = select_winograd_f32(s, isa);
+  c.picked = direct.name;
+  if (direct.operands == FloatType::bf16) {
+    if (tiles2) c.picked = tiles2->name;
+  } else if (tiles4) {
+    c.picked = tiles4->name;
+  }
+  for (const GemmF32Row& row : gemm_f32_rows())
+    if (isa.has(row.isa)) c.candidates.push_back(gemm(row, work));
+  for (const WinogradBf16Row& row : winograd_bf16_rows())
+    if (isa.has(row.isa) && winograd_bf16_fits(s))
+      c.candidates.push_back(winograd(row, work, "bf16_pairs", products_of(s) * 4 / 9));
+  for (const WinogradF32Row& row : winograd_f32_rows())
+    if (isa.has(row.isa) && winograd_f32_fits(s))
+      c.candidates.push_back(winograd(row, work, "fma", tile_products(s)));
+  const int64_t rows = reference_rows(s);
+  const Lines<float> padding(static_cast<size_t>(s.c));
+  Lines<float> sums(static_cast<size_t>(rows * s.oc));
+  GemmF32Call call = half_call(*work);
+  call.a.data = work->wide.data();
+  call.a.padding = padding.data();
+  call.out = sums.data();
+  reference(work->layout, work->b.data(), call, rows);
+  for (size_t i = 0; i < sums.size(); ++i) simd::narrow(sums[i], work->results.out[i]);
+  work->results.expect(rows * s.oc);
+  c.wrong = [work] { return work->results.wrong(); };
+  return c;
+}
+
 }  // namespace
 
 std::vector<Plan> product_plans() {
@@ -368,6 +465,8 @@ std::vector<Plan> product_plans() {
     plans.push_back({describe("u8s8", l), [&l](base::IsaSet isa) { return byte_case(l, isa); }});
     if (l.constant)
       plans.push_back({describe("f32", l), [&l](base::IsaSet isa) { return float_case(l, isa); }});
+    if (l.constant && !l.depthwise && !l.small)
+      plans.push_back({describe("bf16", l), [&l](base::IsaSet isa) { return half_case(l, isa); }});
   }
   return plans;
 }

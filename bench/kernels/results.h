@@ -6,10 +6,18 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include "memory.h"
+#include "simd/halves.h"
 
 namespace tersor::bench_kernels {
+
+template <typename T>
+double number(T x) {
+  return static_cast<double>(x);
+}
+inline double number(simd::bfloat16 x) { return static_cast<double>(simd::to_float(x)); }
 
 template <typename T>
 struct Results {
@@ -36,12 +44,20 @@ struct Results {
   }
 
  private:
-  void spoil() { std::fill(out.begin(), out.end(), static_cast<T>(77)); }
+  void spoil() {
+    T x;
+    if constexpr (std::is_same_v<T, simd::bfloat16>)
+      simd::narrow(77, x);
+    else
+      x = 77;
+    std::fill(out.begin(), out.end(), x);
+  }
 
   std::string differs(const Lines<T>& expected) const {
     for (size_t i = 0; i < expected.size(); ++i)
-      if (!(std::fabs(static_cast<double>(out[i]) - static_cast<double>(expected[i])) <= tolerance))
-        return fmt::format("element {} is {} instead of {}", i, out[i], expected[i]);
+      if (!(std::fabs(number(out[i]) - number(expected[i])) <= tolerance))
+        return fmt::format("element {} is {} instead of {}", i, number(out[i]),
+                           number(expected[i]));
     return "";
   }
 };
