@@ -7,14 +7,6 @@ struct Sum {
     return a + b;
   }
 };
-struct SumOfSquares {
-  float mean;
-  template <typename V>
-  [[gnu::always_inline]] inline V operator()(V a, V x) const noexcept {
-    const V d = x - mean;
-    return a + d * d;
-  }
-};
 
 // y = (x - mean) * inverse * gamma + beta. Without a mean, x - 0 is x.
 struct Normalize {
@@ -56,27 +48,46 @@ struct Normalize {
   }
 };
 
-[[gnu::always_inline]] inline Lanes<float, 16> sum(const float* x, int64_t n) noexcept {
-  return fold_to_16(x, n, 0.0f, Sum{}, Sum{});
+using Lanes16 = Lanes<float, 16>;
+
+[[gnu::always_inline]] inline Lanes16 sum(const float* x, int64_t n) noexcept {
+  const auto step = [=](auto lanes, int64_t i) __attribute__((always_inline)) {
+    return lanes + load_as<decltype(lanes)>(x + i);
+  };
+  return fold_to_16(n, 0.0f, step, Sum{});
 }
+// Of the squares around the mean; fetches the elements from `next` on, too.
+[[gnu::always_inline]] inline Lanes16 sum_of_squares(const float* x, float mean, int64_t n,
+                                                     const float* next) noexcept {
+  const auto step = [=](auto lanes, int64_t i) __attribute__((always_inline)) {
+    if ((i & 15) == 0) __builtin_prefetch(next + i);  // a line of the cache
+    const auto d = load_as<decltype(lanes)>(x + i) - mean;
+    return lanes + d * d;
+  };
+  return fold_to_16(n, 0.0f, step, Sum{});
+}
+
+// Bytes of x and y that the second level of the cache may hold: there arithmetic bounds the sums of
+// squares, fetching the sums. Beyond it memory bounds all, and fetches ahead by itself.
+constexpr int64_t kNear = 1 << 20;
 
 // A row is summed before the one above it is written, so that the ends of sums, whose steps wait
 // for each other, have other work beside them.
 template <bool kCentres>
 void normalize(const Call& call, int64_t rows, int64_t n) noexcept {
   if (rows <= 0) return;
-  const float count = static_cast<float>(n);
+  const float part = 1.0f / static_cast<float>(n);
+  const bool near = rows * n * static_cast<int64_t>(2 * sizeof(float)) <= kNear;
   const float* x = call.x;
-  Lanes<float, 16> sums;
   Normalize f = {0.0f, 0.0f, call.gamma, kCentres ? call.beta : nullptr};
-  if (kCentres) f.mean = fold16(sum(x, n), Sum{}) / count;
+  if (kCentres) f.mean = fold16(sum(x, n), Sum{}) * part;
   for (int64_t r = 0; r < rows; ++r, x += n) {
-    sums = fold_to_16(x, n, 0.0f, SumOfSquares{f.mean}, Sum{});
-    f.inverse = 1.0f / __builtin_sqrtf(fold16(sums, Sum{}) / count + call.epsilon);
+    const bool last = r + 1 == rows;
+    const Lanes16 squares = sum_of_squares(x, f.mean, n, near && !last ? x + n : x);
+    f.inverse = 1.0f / __builtin_sqrtf(fold16(squares, Sum{}) * part + call.epsilon);
     if (call.mean) call.mean[r] = f.mean;
     if (call.inverse) call.inverse[r] = f.inverse;
-    float next = 0.0f;
-    if (kCentres && r + 1 < rows) next = fold16(sum(x + n, n), Sum{}) / count;
+    const float next = kCentres && !last ? fold16(sum(x + n, n), Sum{}) * part : 0.0f;
     f(x, call.y + r * n, n);
     f.mean = next;
   }

@@ -86,39 +86,45 @@ template <typename T, typename F, typename G>
   for (int j = 0; i < n; ++i, ++j) lanes[j] = g(lanes[j], x[i]);
 }
 
-// The same in 64 lanes as long as there are as many elements, so that few sums wait for each other;
-// all lanes begin with `start`. f takes vectors and scalars, and `join` combines two results of it.
-// What fold16 makes of the lanes is the result: a chain of its own, best not between two rows.
+// As many elements from p on as V holds, a vector or one.
+template <typename V, typename T>
+[[gnu::always_inline]] inline V load_as(const T* p) noexcept {
+  if constexpr (sizeof(V) == sizeof(T))
+    return *p;
+  else
+    return *reinterpret_cast<const typename VectorOf<T, sizeof(V)>::type*>(p);
+}
+
+// The same of n elements in 64 lanes as long as there are as many, so that few sums wait for each
+// other; all lanes begin with `start`. step(lanes, i) gives the lanes with the elements from i on
+// in them, of vectors and scalars; `join` combines two of its results. What fold16 makes of the
+// lanes is the result: a chain of its own, best not between two rows.
 template <typename T, typename F, typename J>
-[[gnu::always_inline]] inline Lanes<T, 16> fold_to_16(const T* x, int64_t n, T start, F f,
-                                                      J join) noexcept {
+[[gnu::always_inline]] inline Lanes<T, 16> fold_to_16(int64_t n, T start, F step, J join) noexcept {
   using Wide = Lanes<T, 64>;
-  constexpr int kParts = Lanes<T, 16>::kParts;
-  Lanes<T, 16> acc, part;
+  using Narrow = Lanes<T, 16>;
+  constexpr int kParts = Narrow::kParts;
+  Narrow acc;
   acc.set(start);
   int64_t i = 0;
   if (n >= 64) {
-    Wide sums, parts;
+    Wide sums;
     sums.set(start);
-    for (; i + 64 <= n; i += 64) {
-      parts.load(x + i);
+    for (; i + 64 <= n; i += 64)
 #pragma GCC unroll 16
-      for (int p = 0; p < Wide::kParts; ++p) sums.v[p] = f(sums.v[p], parts.v[p]);
-    }
+      for (int p = 0; p < Wide::kParts; ++p) sums.v[p] = step(sums.v[p], i + p * Wide::kPartLanes);
 #pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p)
       acc.v[p] = join(join(sums.v[p], sums.v[p + kParts]),
                       join(sums.v[p + 2 * kParts], sums.v[p + 3 * kParts]));
   }
-  for (; i + 16 <= n; i += 16) {
-    part.load(x + i);
+  for (; i + 16 <= n; i += 16)
 #pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p) acc.v[p] = f(acc.v[p], part.v[p]);
-  }
+    for (int p = 0; p < kParts; ++p) acc.v[p] = step(acc.v[p], i + p * Narrow::kPartLanes);
   if (i < n) {
     T lanes[16];
     acc.store(lanes);
-    for (int j = 0; i < n; ++i, ++j) lanes[j] = f(lanes[j], x[i]);
+    for (int j = 0; i < n; ++i, ++j) lanes[j] = step(lanes[j], i);
     acc.load(lanes);
   }
   return acc;

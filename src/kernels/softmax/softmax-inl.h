@@ -48,7 +48,10 @@ using Lanes16 = Lanes<float, 16>;
 
 // Ignores NaN: the differences to it bring them back.
 [[gnu::always_inline]] inline Lanes16 largest(const float* x, int64_t n) noexcept {
-  return fold_to_16(x, n, -__builtin_inff(), Larger{}, Larger{});
+  const auto step = [=](auto lanes, int64_t i) __attribute__((always_inline)) {
+    return Larger{}(lanes, load_as<decltype(lanes)>(x + i));
+  };
+  return fold_to_16(n, -__builtin_inff(), step, Larger{});
 }
 
 // Rows are taken some at a time, so that the ends of their sums do not wait for each other.
