@@ -27,6 +27,8 @@ using Lanes16 = Lanes<float, 16>;
 }
 
 // The exponentials of n elements of x times `scale` less `top` to y, added to `all`; y may be x.
+// Without kScales `scale` is 1: a difference is left, for which other units are free.
+template <bool kScales>
 [[gnu::always_inline]] inline void exponentials(const float* x, float scale, float top, float* y,
                                                 int64_t n, Lanes16& all) noexcept {
   using Vector = Lanes16::Vector;
@@ -37,7 +39,7 @@ using Lanes16 = Lanes<float, 16>;
     part.load(x + i);
 #pragma GCC unroll 4
     for (int p = 0; p < Lanes16::kParts; ++p) {
-      part.v[p] = exp_from_below(fused(part.v[p], factor, below));
+      part.v[p] = exp_from_below(kScales ? fused(part.v[p], factor, below) : part.v[p] + below);
       sums.v[p] += part.v[p];
     }
     part.store(y + i);
@@ -78,7 +80,10 @@ template <typename Prepare>
     for (int64_t i = 0; i < end - r; ++i) top[i] = fold16(lanes[i], Larger{}) * from[i].scale;
     for (int64_t i = 0; i < end - r; ++i) {
       lanes[i].set(0.0f);
-      exponentials(from[i].x, from[i].scale, top[i], y + i * n, n, lanes[i]);
+      if (from[i].scale == 1.0f)
+        exponentials<false>(from[i].x, 1.0f, top[i], y + i * n, n, lanes[i]);
+      else
+        exponentials<true>(from[i].x, from[i].scale, top[i], y + i * n, n, lanes[i]);
     }
     for (int64_t i = 0; i < end - r; ++i) top[i] = 1.0f / fold16(lanes[i], Sum{});
     for (int64_t i = 0; i < end - r; ++i) {
@@ -137,7 +142,7 @@ inline void log_softmax(const float* x, float* y, int64_t rows, int64_t n) noexc
     sums.set(0.0f);
     for (int64_t i = 0; i < n; i += kPiece) {
       const int64_t some = n - i < kPiece ? n - i : kPiece;
-      exponentials(x + i, 1.0f, top, piece, some, sums);
+      exponentials<false>(x + i, 1.0f, top, piece, some, sums);
     }
     const float shift = log_f(fold16(sums, Sum{}));
 #pragma GCC ivdep
