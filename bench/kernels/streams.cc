@@ -143,31 +143,30 @@ std::vector<IsaSet> builds(const Family& f, IsaSet isa) {
   return sets;
 }
 
-double nanoseconds(const Run& run) {
-  constexpr int kTurns = 5;
-  constexpr double kTurn = 3e4;
-  double best = 1e18;
-  int64_t repeats = 1;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    const auto start = std::chrono::steady_clock::now();
-    for (int64_t i = 0; i < repeats; ++i) run();
-    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-    best = std::min(best, took.count() / static_cast<double>(repeats));
-    repeats = std::max<int64_t>(1, static_cast<int64_t>(kTurn / best));
-  }
-  return best;
-}
-
 // Both bound a row: the slower one is its limit.
 struct Limit {
   Run run;
   const char* name;
 };
 Limit limit_of(const Family& f, Isa build, int64_t n) {
-  Run stream = make_stream(build, n * f.in, n * f.out);
-  Run mix = make_mix(f.mix, build, static_cast<double>(n));
-  if (!mix || (stream && nanoseconds(stream) > nanoseconds(mix))) return {stream, "stream"};
-  return {mix, f.mix};
+  const Limit limits[] = {{make_stream(build, n * f.in, n * f.out), "stream"},
+                          {make_mix(f.mix, build, static_cast<double>(n)), f.mix}};
+  if (!limits[0].run || !limits[1].run) return limits[limits[1].run ? 1 : 0];
+  // By turns, for longer than what disturbs.
+  constexpr int kTurns = 5;
+  constexpr double kTurn = 3e4, kAll = 6e6;
+  double best[2] = {1e18, 1e18}, spent = 0;
+  for (int turn = 0; turn < kTurns || spent < kAll; ++turn)
+    for (int i = 0; i < 2; ++i) {
+      const auto repeats = std::max<int64_t>(1, static_cast<int64_t>(kTurn / best[i]));
+      const auto start = std::chrono::steady_clock::now();
+      for (int64_t j = 0; j < repeats; ++j) limits[i].run();
+      const std::chrono::duration<double, std::nano> took =
+          std::chrono::steady_clock::now() - start;
+      best[i] = std::min(best[i], took.count() / static_cast<double>(repeats));
+      spent += took.count();
+    }
+  return limits[best[1] > best[0] ? 1 : 0];
 }
 
 Case stream_case(const Family& f, const Level& level, IsaSet isa) {
