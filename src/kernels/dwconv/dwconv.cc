@@ -115,7 +115,10 @@ bool has_line_kernel(const ConvShape& s) noexcept {
   return (s.kw == 3 || s.kw == 5) && (s.stride_w == 1 || s.stride_w == 2) && s.dilation_w == 1;
 }
 
-bool slides(const ConvShape& s) noexcept { return square_window(s, 3) && s.stride_w == 1; }
+// All columns but two at either end are pixels of the image.
+bool slides(const ConvShape& s) noexcept {
+  return square_window(s, 3) && s.stride_w == 1 && s.pad_left <= 2 && s.ow <= s.pad_left + s.w;
+}
 
 template <typename Row>
 const Row& best(std::span<const Row> rows, base::IsaSet isa) noexcept {

@@ -61,8 +61,9 @@ struct DwconvF32Row {
   void (*tile)(const DwconvF32Tile&, int rows) noexcept;
   void (*line)(const DwconvF32Line&) noexcept;  // kw 3 or 5, stride 1 or 2, channels >= lanes
   int lanes;
-  void (*slide)(const DwconvF32Line&) noexcept;  // the same for 3 x 3, stride 1, in dense rows
-  int most_rows;                                 // that slide takes at once
+  // The same for 3 x 3, stride 1, in dense rows; the columns from 2 to count - 1 lie evenly apart.
+  void (*slide)(const DwconvF32Line&) noexcept;
+  int most_rows;  // that slide takes at once
 };
 std::span<const DwconvF32Row> dwconv_f32_rows() noexcept;  // best last
 const DwconvF32Row& select_dwconv_f32(base::IsaSet isa) noexcept;

@@ -132,31 +132,67 @@ struct DwSlideF32 {
   F weight[3][3], bias, low, high;
   F one[kRows], two[kRows];  // of each row, sums of as many columns
 
-  // Those of the outputs x - kFirst to x - kLast that exist.
-  template <int kFirst, int kLast>
-  [[gnu::always_inline]] inline void column(int64_t x) noexcept {
-    F sum[kRows][3];
+  // Those of the outputs x - kFirst to x - kLast that exist; pixels(y) is where row y of the column
+  // lies. With registers for few rows only, sums are computed one after the other.
+  template <int kFirst, int kLast, typename Pixels>
+  [[gnu::always_inline]] inline void column(int64_t x, Pixels pixels) noexcept {
+    F pixel[kRows + 2], sum[kRows][3];
 #pragma GCC unroll 6
     for (int y = 0; y < kRows + 2; ++y) {
-      const F pixel = S::load(columns[y * width + x] + c);
+      pixel[y] = S::keep(S::load(pixels(y)));
+      if constexpr (kRows > 2) {
 #pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        const int ky = y - r;
-        if (ky < 0 || ky > 2) continue;
+        for (int r = 0; r < kRows; ++r) {
+          const int ky = y - r;
+          if (ky < 0 || ky > 2) continue;
 #pragma GCC unroll 3
-        for (int kx = kFirst; kx <= kLast; ++kx) {
-          F& to = sum[r][kx];
-          to = ky == 0 ? S::mul(pixel, weight[0][kx]) : S::fmadd(pixel, weight[ky][kx], to);
+          for (int kx = kFirst; kx <= kLast; ++kx) {
+            F& to = sum[r][kx];
+            to = ky == 0 ? S::mul(pixel[y], weight[0][kx]) : S::fmadd(pixel[y], weight[ky][kx], to);
+          }
         }
       }
     }
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
+      const auto three = [&](int kx) __attribute__((always_inline)) {
+        if constexpr (kRows > 2) return sum[r][kx];
+        return S::fmadd(pixel[r + 2], weight[2][kx],
+                        S::fmadd(pixel[r + 1], weight[1][kx], S::mul(pixel[r], weight[0][kx])));
+      };
       if constexpr (kLast == 2)
         S::store(out + r * line + (x - 2) * channels + c,
-                 S::min(high, S::max(low, S::add(two[r], sum[r][2]))));
-      if constexpr (kFirst <= 1 && kLast >= 1) two[r] = S::add(one[r], sum[r][1]);
-      if constexpr (kFirst == 0) one[r] = S::add(sum[r][0], bias);
+                 S::min(high, S::max(low, S::add(two[r], three(2)))));
+      if constexpr (kFirst <= 1 && kLast >= 1) two[r] = S::add(one[r], three(1));
+      if constexpr (kFirst == 0) one[r] = S::add(three(0), bias);
+    }
+  }
+  template <int kFirst, int kLast>
+  [[gnu::always_inline]] inline void column(int64_t x) noexcept {
+    column<kFirst, kLast>(
+        x, [&](int y) __attribute__((always_inline)) { return columns[y * width + x] + c; });
+  }
+  // The columns from 2 to count - 1, which are pixels of the image one after the other, or padding.
+  [[gnu::always_inline]] inline void inner_columns(int64_t count) noexcept {
+    if constexpr (kRows > 2) {
+#pragma GCC unroll 2
+      for (int64_t x = 2; x < count; ++x) column<0, 2>(x);
+    } else {
+      const T* at[kRows + 2];
+      int64_t step[kRows + 2];
+#pragma GCC unroll 6
+      for (int y = 0; y < kRows + 2; ++y) {
+        const T* const* first = columns + y * width + 2;
+        at[y] = first[0] + c;
+        step[y] = count > 3 ? first[1] - first[0] : 0;
+      }
+#pragma GCC unroll 2
+      for (int64_t x = 2; x < count; ++x) {
+        column<0, 2>(
+            x, [&](int y) __attribute__((always_inline)) { return at[y]; });
+#pragma GCC unroll 6
+        for (int y = 0; y < kRows + 2; ++y) at[y] += step[y];
+      }
     }
   }
 };
@@ -179,8 +215,7 @@ void dw_slide_rows(const DwconvF32Line& t) noexcept {
     s.bias = t.bias ? S::load(t.bias + s.c) : S::set(0.0f);
     s.template column<0, 0>(0);
     s.template column<0, 1>(1);
-#pragma GCC unroll 2
-    for (int64_t x = 2; x < count; ++x) s.template column<0, 2>(x);
+    s.inner_columns(count);
     if (count > 1) s.template column<1, 2>(count);
     s.template column<2, 2>(count + 1);
   }
