@@ -23,21 +23,36 @@ template <typename S>
   r[3] = S::fmadd(three, minus<S>(d[2], d[3]), S::mul(two, minus<S>(d42, d31)));
 }
 
-// Three weights times G, the factors of the inverse in it.
+// G, the factors of the inverse in it, is a matrix of small integers whose lines have these
+// factors.
+constexpr float kLineFactors[6] = {0.5f, 1.0f / 30, -1.0f / 6, 1.0f / 6, 1.0f / 30, 0.5f};
+
+// Three weights times line kLine of the integers.
+template <typename S, int kLine>
+[[gnu::always_inline]] inline typename S::f32 line_of_g(const typename S::f32 (&g)[3]) noexcept {
+  const auto two = S::set(2.0f), four = S::set(4.0f);
+  if constexpr (kLine == 0) return g[0];
+  if constexpr (kLine == 1) return S::fmadd(four, g[2], S::fmadd(two, g[1], g[0]));
+  if constexpr (kLine == 2) return S::add(S::add(g[0], g[2]), g[1]);
+  if constexpr (kLine == 3) return minus<S>(S::add(g[0], g[2]), g[1]);
+  if constexpr (kLine == 4) return S::fmadd(S::set(-4.0f), g[0], minus<S>(S::mul(two, g[1]), g[2]));
+  return g[2];
+}
+
+// Three weights times all lines and a factor.
 template <typename S>
-[[gnu::always_inline]] inline void times_g(const typename S::f32 (&g)[3],
+[[gnu::always_inline]] inline void times_g(const typename S::f32 (&g)[3], float factor,
                                            typename S::f32 (&r)[6]) noexcept {
   using F = typename S::f32;
-  const F half = S::set(0.5f), two = S::set(2.0f), four = S::set(4.0f);
-  const F sixth = S::set(1.0f / 6), thirtieth = S::set(1.0f / 30);
-  const F outer = S::add(g[0], g[2]);
-  r[0] = S::mul(g[0], half);
-  r[5] = S::mul(g[2], half);
-  r[1] = S::mul(thirtieth, S::fmadd(four, g[2], S::fmadd(two, g[1], g[0])));
-  r[4] = S::mul(thirtieth,
-                S::fmadd(S::set(-4.0f), g[0], S::fmadd(two, g[1], S::mul(S::set(-1.0f), g[2]))));
-  r[2] = S::mul(S::set(-1.0f / 6), S::add(outer, g[1]));
-  r[3] = S::mul(sixth, minus<S>(outer, g[1]));
+  const float thirtieth = factor * kLineFactors[1], sixth = factor * kLineFactors[3];
+  r[0] = S::mul(S::set(factor * kLineFactors[0]), g[0]);
+  r[5] = S::mul(S::set(factor * kLineFactors[5]), g[2]);
+  const F middle = S::mul(S::set(2 * thirtieth), g[1]);
+  r[1] = S::fmadd(S::set(4 * thirtieth), g[2], S::fmadd(S::set(thirtieth), g[0], middle));
+  r[4] = S::fmadd(S::set(-4 * thirtieth), g[0], S::fmadd(S::set(-thirtieth), g[2], middle));
+  const F outer = S::add(g[0], g[2]), less = S::mul(S::set(-sixth), g[1]);
+  r[2] = S::fmadd(S::set(-sixth), outer, less);
+  r[3] = S::fmadd(S::set(sixth), outer, less);
 }
 
 // Six sums times A: four outputs.
@@ -75,13 +90,12 @@ void transform_weights(const float* from, int64_t channels, float* to) noexcept 
       F half[3], r[6];
 #pragma GCC unroll 3
       for (int x = 0; x < 3; ++x) {
-        F g[3], all[6];
+        F g[3];
 #pragma GCC unroll 3
         for (int y = 0; y < 3; ++y) g[y] = S::load(from + (y * 3 + x) * kWidth + v * S::kLanes);
-        times_g<S>(g, all);
-        half[x] = all[kLine];
+        half[x] = line_of_g<S, kLine>(g);
       }
-      times_g<S>(half, r);
+      times_g<S>(half, kLineFactors[kLine], r);
 #pragma GCC unroll 6
       for (int x = 0; x < 6; ++x) S::store(to + x * stride + v * S::kLanes, r[x]);
     }

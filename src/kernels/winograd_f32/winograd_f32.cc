@@ -28,9 +28,9 @@ constexpr WinogradF32Row kRows[] = {
 #undef ROW
 };
 
-// Transformed weights of a line are to stay near L1. Pixels and products of a block are read line by
-// line, far ahead: better many tiles, for which weights are transformed once.
-constexpr int64_t kChunkBytes = 48 << 10;
+// Transformed weights of a sixth of a line are to stay in L1. Pixels and products of a block are
+// read line by line, far ahead: better many tiles, for which weights are transformed once.
+constexpr int64_t kChunkBytes = 96 << 10;
 constexpr int64_t kBlockBytes = 4096 << 10;
 
 int64_t chunk_channels(const WinogradF32Weights& w) noexcept {
