@@ -76,18 +76,18 @@ constexpr int64_t kNear = 1 << 20;
 template <bool kCentres>
 void normalize(const Call& call, int64_t rows, int64_t n) noexcept {
   if (rows <= 0) return;
-  const float part = 1.0f / static_cast<float>(n);
+  const float count = static_cast<float>(n);
   const bool near = rows * n * static_cast<int64_t>(2 * sizeof(float)) <= kNear;
   const float* x = call.x;
   Normalize f = {0.0f, 0.0f, call.gamma, kCentres ? call.beta : nullptr};
-  if (kCentres) f.mean = fold16(sum(x, n), Sum{}) * part;
+  if (kCentres) f.mean = fold16(sum(x, n), Sum{}) / count;
   for (int64_t r = 0; r < rows; ++r, x += n) {
     const bool last = r + 1 == rows;
     const Lanes16 squares = sum_of_squares(x, f.mean, n, near && !last ? x + n : x);
-    f.inverse = 1.0f / __builtin_sqrtf(fold16(squares, Sum{}) * part + call.epsilon);
+    f.inverse = 1.0f / __builtin_sqrtf(fold16(squares, Sum{}) / count + call.epsilon);
     if (call.mean) call.mean[r] = f.mean;
     if (call.inverse) call.inverse[r] = f.inverse;
-    const float next = kCentres && !last ? fold16(sum(x + n, n), Sum{}) * part : 0.0f;
+    const float next = kCentres && !last ? fold16(sum(x + n, n), Sum{}) / count : 0.0f;
     f(x, call.y + r * n, n);
     f.mean = next;
   }
