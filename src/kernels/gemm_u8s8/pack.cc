@@ -74,12 +74,14 @@ void zip_lines(const Panel& p, const uint8_t* from, int8_t* to) noexcept {
   };
   for (int64_t n = 0; n < p.cols; n += 16, to += 64) {
     Bytes a[4];
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i)
       a[i] = *reinterpret_cast<const Bytes*>(from + i * p.layout->k_stride + n) ^ p.flip;
     // Even lines zipped with even ones first: then two zips of bytes make quads in order.
     const Bytes l02 = low(a[0], a[2]), l13 = low(a[1], a[3]);
     const Bytes h02 = high(a[0], a[2]), h13 = high(a[1], a[3]);
     const Bytes quads[4] = {low(l02, l13), high(l02, l13), low(h02, h13), high(h02, h13)};
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       *reinterpret_cast<Bytes*>(to + 16 * i) = quads[i];
       if (!p.sums) continue;
