@@ -242,7 +242,7 @@ std::string comparison_text(const Comparison& c, bool samples) {
   }
   if (c.classifier)
     out += fmt::format(
-        "  same label  {} of {} samples, largest change of the label's probability {:.3f}\n",
+        "  same label  {} of {} samples, largest change of the label's probability {:.2g}\n",
         percent(c.top1_agree), c.n, c.max_probability_change);
   return out;
 }

@@ -185,13 +185,13 @@ quant::Halves halves_on_data(const ir::Model& source, quant::HalvesRecipe recipe
   for (const auto& [output, reason] : costly.nodes) weights.erase(output);
   std::erase_if(moments, [&](const auto& m) { return !costly.stored.contains(m.first); });
   weights.merge(quant::learn_halves(source, recipe.to, moments, true, options.threads));
-  recipe.measured.merge(costly.nodes);
-  recipe.stored = std::move(costly.stored);
   warnings.push_back(
       {"W38", fmt::format("the probability of a label moved by up to {:.2g} (half of {:.2g} is the "
                           "most here): {} nodes, those that cost most, stay in float32; "
                           "--max-change allows more",
                           change, allowed, costly.nodes.size())});
+  recipe.measured.merge(costly.nodes);
+  recipe.stored = std::move(costly.stored);
   return halves_with();
 }
 
