@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <type_traits>
 
 #include "cases.h"
 #include "kernels/dwconv/dwconv.h"
@@ -290,32 +291,51 @@ Floats float_work(const Layer& l) {
   return w;
 }
 
-GemmF32Call float_call(FloatWork& w) {
+struct HalfWork : Work<simd::bfloat16, float, simd::bfloat16> {
+  using Work::Work;
+  Lines<float> wide;  // a
+};
+using Halves = std::shared_ptr<HalfWork>;
+
+template <typename AnyWork>
+GemmF32Call call_of(AnyWork& w) {
   GemmF32Call call;
+  if constexpr (std::is_same_v<AnyWork, HalfWork>) call.a_type = call.type = FloatType::bf16;
   call.a = w.rows();
   call.out = w.results.out.data();
   call.out_stride = w.shape.oc;
   return call;
 }
 
-Candidate gemm(const GemmF32Row& row, const Floats& work) {
-  auto p = std::make_shared<Packed<Floats>>(work, packed_bytes(row, work->layout));
+// Of Floats or Halves.
+template <typename Operands>
+Candidate gemm(const GemmF32Row& row, const Operands& work) {
+  auto p = std::make_shared<Packed<Operands>>(work, packed_bytes(row, work->layout));
   pack(row, work->layout, work->b.data(), FloatType::f32, p->weights.data());
   const GemmF32Weights weights(row, work->layout, p->weights.data());
-  p->reserve(scratch_bytes(weights, float_call(*work)));
-  return candidate(row, "fma", products_of(work->shape), [=, call = float_call(*work)] {
+  p->reserve(scratch_bytes(weights, call_of(*work)));
+  const char* mix = row.by_tiles()                    ? "bf16_tiles"
+                    : row.operands == FloatType::bf16 ? "bf16_pairs"
+                                                      : "fma";
+  return candidate(row, mix, products_of(work->shape), [=, call = call_of(*work)] {
     run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
   });
 }
 
-Candidate winograd(const WinogradF32Row& row, const Floats& work) {
-  auto p = std::make_shared<Packed<Floats>>(work, packed_bytes(row, work->shape));
+// `products`: the row's own.
+template <typename Row, typename Operands>
+Candidate winograd(const Row& row, const Operands& work, const char* mix, double products) {
+  auto p = std::make_shared<Packed<Operands>>(work, packed_bytes(row, work->shape));
   const auto weights = pack(row, work->shape, work->b.data(), p->weights.data());
   const int64_t tiles = weights.tiles(work->shape);
   p->reserve(scratch_bytes(weights, tiles));
-  return candidate(row, "fma", tile_products(work->shape), [=, call = float_call(*work)] {
+  return candidate(row, mix, products, [=, call = call_of(*work)] {
     run(weights, call, {0, tiles}, {0, weights.panels()}, p->scratch->data());
   });
+}
+template <typename Operands>
+Candidate winograd(const WinogradF32Row& row, const Operands& work) {
+  return winograd(row, work, "fma", tile_products(work->shape));
 }
 
 DwconvF32Call dw_call(FloatWork& w) {
@@ -356,7 +376,7 @@ Case float_case(const Layer& l, base::IsaSet isa) {
     for (const WinogradF32Row& row : winograd_f32_rows())
       if (isa.has(row.isa) && winograd_f32_fits(s)) c.candidates.push_back(winograd(row, work));
     const int64_t rows = reference_rows(s);
-    reference(work->layout, work->b.data(), float_call(*work), rows);
+    reference(work->layout, work->b.data(), call_of(*work), rows);
     work->results.expect(rows * s.oc);
   }
   c.wrong = [work] { return work->results.wrong(); };
@@ -364,12 +384,6 @@ Case float_case(const Layer& l, base::IsaSet isa) {
 }
 
 // ---- bfloat16 ----
-
-struct HalfWork : Work<simd::bfloat16, float, simd::bfloat16> {
-  using Work::Work;
-  Lines<float> wide;  // a
-};
-using Halves = std::shared_ptr<HalfWork>;
 
 Halves half_work(const Layer& l) {
   auto w = std::make_shared<HalfWork>(shape_of(l));
@@ -387,40 +401,6 @@ Halves half_work(const Layer& l) {
   const auto terms = static_cast<double>(w->shape.positions() * w->shape.group_inputs());
   w->results.tolerance = std::sqrt(terms) * 0x1p-5;
   return w;
-}
-
-GemmF32Call half_call(HalfWork& w) {
-  GemmF32Call call;
-  call.a_type = call.type = FloatType::bf16;
-  call.a = w.rows();
-  call.out = w.results.out.data();
-  call.out_stride = w.shape.oc;
-  return call;
-}
-
-Candidate gemm(const GemmF32Row& row, const Halves& work) {
-  auto p = std::make_shared<Packed<Halves>>(work, packed_bytes(row, work->layout));
-  pack(row, work->layout, work->b.data(), FloatType::f32, p->weights.data());
-  const GemmF32Weights weights(row, work->layout, p->weights.data());
-  p->reserve(scratch_bytes(weights, half_call(*work)));
-  const char* mix = row.by_tiles()                    ? "bf16_tiles"
-                    : row.operands == FloatType::bf16 ? "bf16_pairs"
-                                                      : "fma";
-  return candidate(row, mix, products_of(work->shape), [=, call = half_call(*work)] {
-    run(weights, call, {0, p->work->shape.pixels()}, {0, weights.panels()}, p->scratch->data());
-  });
-}
-
-// Winograd's, of either type; `products`: its own.
-template <typename Row>
-Candidate winograd(const Row& row, const Halves& work, const char* mix, double products) {
-  auto p = std::make_shared<Packed<Halves>>(work, packed_bytes(row, work->shape));
-  const auto weights = pack(row, work->shape, work->b.data(), p->weights.data());
-  const int64_t tiles = weights.tiles(work->shape);
-  p->reserve(scratch_bytes(weights, tiles));
-  return candidate(row, mix, products, [=, call = half_call(*work)] {
-    run(weights, call, {0, tiles}, {0, weights.panels()}, p->scratch->data());
-  });
 }
 
 Case half_case(const Layer& l, base::IsaSet isa) {
@@ -442,12 +422,11 @@ Case half_case(const Layer& l, base::IsaSet isa) {
     if (isa.has(row.isa) && winograd_bf16_fits(s))
       c.candidates.push_back(winograd(row, work, "bf16_pairs", products_of(s) * 4 / 9));
   for (const WinogradF32Row& row : winograd_f32_rows())
-    if (isa.has(row.isa) && winograd_f32_fits(s))
-      c.candidates.push_back(winograd(row, work, "fma", tile_products(s)));
+    if (isa.has(row.isa) && winograd_f32_fits(s)) c.candidates.push_back(winograd(row, work));
   const int64_t rows = reference_rows(s);
   const Lines<float> padding(static_cast<size_t>(s.c));
   Lines<float> sums(static_cast<size_t>(rows * s.oc));
-  GemmF32Call call = half_call(*work);
+  GemmF32Call call = call_of(*work);
   call.a.data = work->wide.data();
   call.a.padding = padding.data();
   call.out = sums.data();

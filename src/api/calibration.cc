@@ -111,10 +111,7 @@ Gathered gather(const Model& model, const Prepared& prepared, const Data& data,
                                 .keep_interrupted = options.checkpoint,
                                 .histograms = histograms,
                                 .unload = true};
-  if (options.progress)
-    collect.advance = [&options](int64_t done, int64_t total) {
-      return options.progress("calibrate", done, total);
-    };
+  collect.advance = advance_of(options.progress, "calibrate");
   unload(prepared.model);
   const auto start = std::chrono::steady_clock::now();
   calib::Collected collected;

@@ -11,10 +11,7 @@ namespace {
 eval::Options eval_options(int threads, const Progress& progress, const char* stage) {
   eval::Options options;
   options.threads = threads;
-  if (progress)
-    options.advance = [&progress, stage](int64_t done, int64_t total) {
-      return progress(stage, done, total);
-    };
+  options.advance = api::advance_of(progress, stage);
   return options;
 }
 

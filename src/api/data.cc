@@ -92,5 +92,10 @@ std::unique_ptr<calib::Dataset> open(const Data& data, const ir::Model& model) {
   return calib::open_dataset(spec_of(data), calib::input_specs(model.graph));
 }
 
+calib::Advance advance_of(const Progress& progress, const char* stage) {
+  if (!progress) return {};
+  return [&progress, stage](int64_t done, int64_t total) { return progress(stage, done, total); };
+}
+
 }  // namespace api
 }  // namespace tersor

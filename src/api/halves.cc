@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "api/calibration.h"
 #include "base/error.h"
 #include "calib/collect.h"
 #include "calib/grams.h"
@@ -26,30 +27,27 @@ double relative(double sqnr_db, bool finite) {
   return std::isfinite(sqnr_db) ? std::pow(10, -sqnr_db / 20) : 0;
 }
 
-calib::Advance advance_of(const Progress& progress, const char* stage) {
-  if (!progress) return {};
-  return [&progress, stage](int64_t done, int64_t total) { return progress(stage, done, total); };
+// Both beside each other on some samples.
+Comparison compared(const ir::Model& typed, const quant::Halves& halves, const Data& data,
+                    int64_t samples, bool layers, const ConvertOptions& options) {
+  eval::Options compare;
+  compare.threads = options.threads;
+  compare.layers = layers;
+  compare.advance = advance_of(options.progress, "check");
+  return eval::compare(typed, halves.model, *open(limited(data, samples), typed), compare);
 }
 
 // What the ranges do not tell (differences of large numbers, sums of many small ones, numbers
 // inside bodies) shows in the results: nodes that go wrong stay in float32, until no output is off
 // or nobody stands out.
-quant::Halves checked(const ir::Model& source, quant::HalvesRecipe& recipe,
+quant::Halves checked(const ir::Model& source, const ir::Model& typed, quant::HalvesRecipe& recipe,
                       const stats::Statistics& ranges, const Data& data,
                       const ConvertOptions& options) {
   constexpr int kRounds = 8;
   constexpr int64_t kSamples = 16, kLayerSamples = 4;
   quant::Halves halves = quant::to_halves(source, recipe, ranges);
-  ir::Model typed = source;
-  passes::infer_types(typed);
   const auto run = [&](bool layers) {
-    Data some = data;
-    some.take(std::min(some.limit, layers ? kLayerSamples : kSamples));
-    eval::Options compare;
-    compare.threads = options.threads;
-    compare.layers = layers;
-    compare.advance = advance_of(options.progress, "check");
-    return eval::compare(typed, halves.model, *api::open(some, typed), compare);
+    return compared(typed, halves, data, layers ? kLayerSamples : kSamples, layers, options);
   };
   for (int round = 0; round < kRounds && !recipe.naive && !recipe.storage_only; ++round) {
     const double limit = quant::tolerance(recipe.to);
@@ -81,15 +79,12 @@ std::map<std::string, calib::LayerMoments> moments_of(const ir::Model& typed,
   grams.threads = options.threads;
   grams.rows_per_weight = kRowsPerWeight;
   grams.advance = advance_of(options.progress, "round");
-  const auto samples = api::open(data, typed);
+  const auto samples = open(data, typed);
   return calib::collect_moments(typed, layers, *samples, grams);
 }
 
-calib::Collected observed(const ir::Model& source, const Data& data,
-                          const ConvertOptions& options) {
-  ir::Model typed = source;
-  passes::infer_types(typed);
-  const auto samples = api::open(data, typed);
+calib::Collected observed(const ir::Model& typed, const Data& data, const ConvertOptions& options) {
+  const auto samples = open(data, typed);
   calib::CollectOptions collect{.threads = options.threads};
   collect.advance = advance_of(options.progress, "ranges");
   try {
@@ -105,12 +100,7 @@ calib::Collected observed(const ir::Model& source, const Data& data,
 double label_change(const ir::Model& typed, const quant::Halves& halves, const Data& data,
                     const ConvertOptions& options) {
   constexpr int64_t kSamples = 64;
-  Data some = data;
-  some.take(std::min(some.limit, kSamples));
-  eval::Options compare;
-  compare.threads = options.threads;
-  compare.advance = advance_of(options.progress, "check");
-  const Comparison c = eval::compare(typed, halves.model, *api::open(some, typed), compare);
+  const Comparison c = compared(typed, halves, data, kSamples, false, options);
   return c.classifier ? c.max_probability_change : 0;
 }
 
@@ -143,12 +133,10 @@ std::vector<quant::HalfCost> costs_of(const ir::Model& typed, const quant::Halve
                             alone.measured.erase(costs[i].output);
                             return quant::to_halves(typed, alone, ranges).model;
                           }};
-  Data some = data;
-  some.take(std::min(some.limit, kSamples));
   eval::FormOptions form_options;
   form_options.threads = options.threads;
   form_options.advance = advance_of(options.progress, "weigh");
-  const auto samples = api::open(some, typed);
+  const auto samples = open(limited(data, kSamples), typed);
   const eval::FormErrors errors = eval::form_errors(typed, forms, *samples, form_options);
   for (size_t i = 0; i < costs.size(); ++i) costs[i].noise = std::pow(10, -errors.forms[i] / 10);
   return costs;
@@ -158,14 +146,14 @@ std::vector<quant::HalfCost> costs_of(const ir::Model& typed, const quant::Halve
 
 quant::Halves halves_on_data(const ir::Model& source, quant::HalvesRecipe recipe, const Data& data,
                              const ConvertOptions& options, std::vector<Warning>& warnings) {
-  const calib::Collected seen = observed(source, data, options);
+  ir::Model typed = source;
+  passes::infer_types(typed);
+  const calib::Collected seen = observed(typed, data, options);
   const stats::Statistics& ranges = seen.statistics;
   for (const calib::Warning& w : seen.warnings)
     if (w.code != "W20") warnings.push_back({w.code, w.text});
-  quant::Halves halves = checked(source, recipe, ranges, data, options);
+  quant::Halves halves = checked(source, typed, recipe, ranges, data, options);
   if (recipe.naive) return halves;
-  ir::Model typed = source;
-  passes::infer_types(typed);
   auto moments = moments_of(typed, halves, data, options);
   auto weights =
       quant::learn_halves(typed, recipe.to, moments, recipe.storage_only, options.threads);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "calib/collect.h"
 #include "calib/dataset.h"
 #include "engine/session.h"
 #include "ir/model.h"
@@ -46,6 +47,8 @@ ir::Model prepared(const ir::Model& model);
 // The data set that `data` describes, for this model's inputs.
 std::unique_ptr<calib::Dataset> open(const Data& data, const ir::Model& model);
 calib::DatasetSpec spec_of(const Data& data);
+// Tells `progress`, which is not copied, of a stage.
+calib::Advance advance_of(const Progress& progress, const char* stage);
 
 }  // namespace api
 }  // namespace tersor

@@ -67,10 +67,7 @@ void learn_rounding(const Prepared& prepared, const quant::Recipe& recipe, const
   }
   const auto samples = open(limited(data, options.samples), prepared.model);
   calib::GramOptions grams{.threads = options.threads};
-  if (options.progress)
-    grams.advance = [&options](int64_t done, int64_t total) {
-      return options.progress("round", done, total);
-    };
+  grams.advance = advance_of(options.progress, "round");
   quant::learn_rounding(prepared.model, recipe,
                         calib::collect_grams(quantized, layers, *samples, grams), decisions,
                         options.threads);

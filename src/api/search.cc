@@ -279,10 +279,7 @@ Sensitivity sensitivity(const Model& model, const Data& data, const QuantizeOpti
   const Data some = api::held_out(data, options, samples, prepared.model, gathered.warnings);
   eval::FormOptions form;
   form.threads = options.threads;
-  if (options.progress)
-    form.advance = [&](int64_t done, int64_t total) {
-      return options.progress("layers", done, total);
-    };
+  form.advance = api::advance_of(options.progress, "layers");
   const auto start = std::chrono::steady_clock::now();
   const eval::Quantizable q{prepared.model, statistics, recipe, decisions};
   Sensitivity result =

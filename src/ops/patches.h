@@ -15,6 +15,9 @@ namespace tersor::ops {
 struct Filters {
   int64_t groups = 1, count = 0, length = 0;
   int64_t filter_stride = 0, element_stride = 0;
+  size_t at(int64_t filter, int64_t k) const noexcept {
+    return static_cast<size_t>(filter * filter_stride + k * element_stride);
+  }
 };
 // Of Conv, Gemm and MatMul with a weight of these dimensions; nullopt for other operators and forms
 // (a stack of matrices).

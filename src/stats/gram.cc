@@ -14,11 +14,6 @@ void GramRows::reset(size_t rows, size_t columns) {
   values_.assign(panels * pairs_ * kWidth * 2, 0);
 }
 
-Gram::Gram(int64_t columns)
-    : columns_(columns),
-      panels_((columns + kernels::gram::kWidth - 1) / kernels::gram::kWidth),
-      sums_(static_cast<size_t>(columns * (columns + 1) / 2), 0) {}
-
 uint64_t Gram::bytes(int64_t columns) {
   return static_cast<uint64_t>(columns) * static_cast<uint64_t>(columns + 1) / 2 * sizeof(int64_t);
 }
@@ -26,9 +21,7 @@ uint64_t Gram::bytes(int64_t columns) {
 void Gram::add_tile(const GramRows& rows, int64_t tile) {
   using kernels::gram::kMostPairs, kernels::gram::kWidth;
   static const kernels::gram::Table& table = kernels::gram::table(base::detect_isa());
-  int64_t row = 0;
-  while ((row + 1) * (row + 2) / 2 <= tile) ++row;
-  const int64_t column = tile - row * (row + 1) / 2;
+  const auto [row, column] = panels_of_tile(tile);
   int32_t products[kWidth * kWidth];
   const auto pairs = static_cast<int64_t>(rows.pairs_);
   for (int64_t from = 0; from < pairs; from += kMostPairs) {
@@ -36,7 +29,7 @@ void Gram::add_tile(const GramRows& rows, int64_t tile) {
     table.products(rows.panel(row) + offset, rows.panel(column) + offset,
                    std::min(kMostPairs, pairs - from), products);
     for (int64_t i = row * kWidth; i < std::min((row + 1) * kWidth, columns_); ++i) {
-      int64_t* sums = sums_.data() + i * (i + 1) / 2;
+      int64_t* sums = line(i);
       const int32_t* product = products + i % kWidth * kWidth - column * kWidth;
       for (int64_t j = column * kWidth; j <= std::min(i, (column + 1) * kWidth - 1); ++j)
         sums[j] += product[j];

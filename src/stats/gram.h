@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "stats/triangle.h"
+
 namespace tersor::stats {
 
 // Rows to be added, as kernels/gram/gram.h lays them out. Elements that nobody sets are 0.
@@ -31,16 +33,10 @@ class GramRows {
 
 // sum over rows x of x[i] * x[j], exact: the order of rows does not matter, and what several
 // machines saw adds up. Overflows beyond 2^47 rows.
-class Gram {
+class Gram : public Triangle<int64_t, 32> {
  public:
-  explicit Gram(int64_t columns = 0);
+  explicit Gram(int64_t columns = 0) : Triangle(columns) {}
 
-  int64_t columns() const noexcept { return columns_; }
-  int64_t at(int64_t i, int64_t j) const {
-    return i >= j ? sums_[static_cast<size_t>(i * (i + 1) / 2 + j)] : at(j, i);
-  }
-  // The sums fall into tiles that several threads may add to, each to its own.
-  int64_t tiles() const noexcept { return panels_ * (panels_ + 1) / 2; }
   void add_tile(const GramRows& rows, int64_t tile);
   void add(const GramRows& rows);
   // Both have the same number of columns.
@@ -49,10 +45,6 @@ class Gram {
 
   // Bytes that a matrix of so many columns takes.
   static uint64_t bytes(int64_t columns);
-
- private:
-  int64_t columns_ = 0, panels_ = 0;
-  std::vector<int64_t> sums_;  // the lower triangle, row by row
 };
 
 }  // namespace tersor::stats

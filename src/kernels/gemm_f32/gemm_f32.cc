@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/gemm_f32/panels.h"
 #include "kernels/gemm_f32/tiles.h"
 
 namespace tersor::kernels {
@@ -188,22 +189,13 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
   const int64_t nr = w.row->nr, panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
   const int64_t group_panels = w.group_panels();
   const int64_t group_inputs = call.a.conv ? call.a.conv->group_inputs() : w.k;
-  const int a_element = element_bytes(call.a_type), element = element_bytes(call.type);
+  const int a_element = element_bytes(call.a_type);
   const halves::Table& table = halves::table(base::up_to(w.row->isa));
   const Scratch s(w, call, scratch);
-  auto* out = static_cast<std::byte*>(call.out);
-  const auto* residual = static_cast<const std::byte*>(call.residual);
   const int64_t tiles = (m.size() + mr - 1) / mr;
   const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, panel_size));
 
-  GemmF32Tile t;
-  t.positions = w.positions;
-  t.k = w.k;
-  t.type = call.type;
-  t.out_stride = call.out_stride;
-  t.residual_stride = call.residual_stride;
-  t.min = call.min;
-  t.max = call.max;
+  GemmF32Tile t = panels::tile_of(w, call);
   t.a = s.pointers;
   for (int64_t p0 = panels.begin, p1; p0 < panels.end; p0 = p1) {
     const int64_t g = p0 / group_panels;
@@ -219,12 +211,8 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
         spread_rows(s.pointers, rows, mr, w.positions, static_cast<size_t>(w.k * a_element),
                     p1 - p0, s.gather);
       for (int64_t panel = p0; panel < p1; ++panel) {
-        const int64_t n = (panel - g * group_panels) * nr, column = g * w.n + n;
         t.b = w.data + panel * panel_size;
-        t.cols = static_cast<int>(std::min(nr, w.n - n));
-        t.bias = call.bias ? call.bias + column : nullptr;
-        t.out = out + (m0 * call.out_stride + column) * element;
-        t.residual = residual ? residual + (m0 * call.residual_stride + column) * element : nullptr;
+        panels::aim(w, call, m0, g, (panel - g * group_panels) * nr, t);
         if (m1 < m.end)
           prefetch_rows(call.a, m1, static_cast<int>(std::min<int64_t>(rows, m.end - m1)),
                         a_element, g * group_inputs, static_cast<size_t>(w.k * a_element),

@@ -52,7 +52,8 @@ struct GemmF32Tile {
   float min, max;
 };
 
-// For tiles: rows times some panels of `cols` columns; the first tile, without a, positions, k.
+// For tiles: rows times some panels of `cols` columns; the first tile, of which a, positions, k are
+// not used.
 struct GemmF32Panel : TilesPanel {
   GemmF32Tile tile;
 };

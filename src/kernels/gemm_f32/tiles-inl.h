@@ -57,15 +57,9 @@ struct Bf16TilesFinisher {
     T* to = reinterpret_cast<T*>(places.results[i]);
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) {
-      const int n = columns(v);
-      const T* add = places.residuals[i] + v * S::kLanes;
-      F y = S::add(S::load(from + v * S::kLanes), bias[v]);
-      if (adds) y = S::add(y, kWhole ? S::load(add) : S::load_partial(add, n));
-      y = S::min(high, S::max(low, y));
-      if constexpr (kWhole)
-        S::store(to + v * S::kLanes, y);
-      else
-        S::store_partial(to + v * S::kLanes, y, n);
+      leave_floats<S, kWhole>(S::add(S::load(from + v * S::kLanes), bias[v]), adds,
+                              places.residuals[i] + v * S::kLanes, low, high, to + v * S::kLanes,
+                              columns(v));
     }
   }
 

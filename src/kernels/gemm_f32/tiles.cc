@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/gemm_f32/panels.h"
+
 namespace tersor::kernels::tiles {
 namespace {
 
@@ -51,17 +53,9 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range column
   const int64_t nr = w.row->nr, each = w.group_panels();
   const int64_t inputs = source.conv ? conv.group_inputs() : shape.k;
   const int64_t panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
-  const int element = element_bytes(call.type);
-  auto* out = static_cast<std::byte*>(call.out);
-  const auto* residual = static_cast<const std::byte*>(call.residual);
-
   GemmF32Panel p{};
   GemmF32Tile& t = p.tile;
-  t.type = call.type;
-  t.out_stride = call.out_stride;
-  t.residual_stride = call.residual_stride;
-  t.min = call.min;
-  t.max = call.max;
+  t = panels::tile_of(w, call);
   w.row->tiles.open();
   for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
     const int64_t g = p0 / each;
@@ -72,12 +66,8 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range column
       // As for bytes (gemm_u8s8/tiles.cc).
       p.by_rows = !shape.far && p.lines <= 1;
       for (int64_t panel = p0; panel < p1; panel += p.panels) {
-        const int64_t n = (panel - g * each) * nr, column = g * w.n + n;
         t.b = w.data + panel * panel_size;
-        t.cols = static_cast<int>(std::min(nr, w.n - n));
-        t.bias = call.bias ? call.bias + column : nullptr;
-        t.out = out + (m0 * call.out_stride + column) * element;
-        t.residual = residual ? residual + (m0 * call.residual_stride + column) * element : nullptr;
+        panels::aim(w, call, m0, g, (panel - g * each) * nr, t);
         p.panels = t.cols == nr ? std::min(whole, p1) - panel : 1;
         w.row->panel(p);
       }

@@ -83,15 +83,9 @@ struct TilesFinisher {
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) {
       const I acc = S::add(S::load(from + v * S::kLanes), bias[v]);
-      F y = S::add(S::mul(S::to_f32(acc), scale[v]), real_bias[v]);
-      const int n = columns(v);
-      const float* add = places.residuals[i] + v * S::kLanes;
-      if (adds) y = S::add(y, kWhole ? S::load(add) : S::load_partial(add, n));
-      y = S::min(high, S::max(low, y));
-      if constexpr (kWhole)
-        S::store(to + v * S::kLanes, y);
-      else
-        S::store_partial(to + v * S::kLanes, y, n);
+      leave_floats<S, kWhole>(S::add(S::mul(S::to_f32(acc), scale[v]), real_bias[v]), adds,
+                              places.residuals[i] + v * S::kLanes, low, high, to + v * S::kLanes,
+                              columns(v));
     }
   }
 

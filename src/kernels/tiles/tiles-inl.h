@@ -58,6 +58,20 @@ struct TilesPlaces {
   }
 };
 
+// A vector of a row of floats on its way out, or the first n of it: with what is added if `adds`,
+// clamped.
+template <typename S, bool kWhole, typename T>
+[[gnu::always_inline]] inline void leave_floats(typename S::f32 y, bool adds, const T* add,
+                                                typename S::f32 low, typename S::f32 high, T* to,
+                                                int n) noexcept {
+  if (adds) y = S::add(y, kWhole ? S::load(add) : S::load_partial(add, n));
+  y = S::min(high, S::max(low, y));
+  if constexpr (kWhole)
+    S::store(to, y);
+  else
+    S::store_partial(to, y, n);
+}
+
 // Sums of one or two tiles of rows and of columns, [2 * 16][2 * 16]. `fetch`: bytes to ask for at
 // each step of k, from `next` on. `pairs`: of rows to finish now and then.
 template <typename S, typename Dot, bool kTwoRows, bool kTwoColumns, typename Finisher>

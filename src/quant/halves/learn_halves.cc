@@ -2,18 +2,15 @@
 #include <cmath>
 #include <numeric>
 
-#include "ops/patches.h"
-#include "quant/algorithms/rounding/lattice.h"
+#include "quant/algorithms/rounding/filters.h"
 #include "quant/halves/halves.h"
 #include "quant/halves/numbers.h"
 
 namespace tersor::quant {
 namespace {
 
-constexpr double kDamping = 0.01;
 constexpr int kPasses = 20;
 constexpr int64_t kLongest = 6144;  // a filter: its moments take 8 bytes * length^2 / 2
-constexpr int64_t kBlock = 8;       // filters that share a pass over the form
 
 // Whether one node reads the value, and nobody else.
 bool read_once(const ir::Graph& g, const std::vector<std::vector<ir::NodeId>>& consumers,
@@ -50,34 +47,21 @@ class Layer {
     out_.weight = rounded(weight_);
     if (bias_)
       out_.bias = float_bias_ ? Tensor::empty(DType::kFloat32, bias_->dims()) : rounded(*bias_);
-    const int64_t per_group = filters_.count / filters_.groups;
-    // Of a depthwise layer every group is small, of others there is little but one.
-    const auto group = [&](int64_t g, runtime::ThreadPool* threads) {
-      const stats::Moments& of_group = moments[static_cast<size_t>(g)];
-      const Lattice lattice = lattice_of(of_group, g * per_group, (g + 1) * per_group, threads);
-      const auto blocks = [&](int64_t begin, int64_t end, int) {
-        for (int64_t b = begin; b < end; ++b)
-          round_filters(lattice, of_group, g * per_group + b * kBlock,
-                        g * per_group + std::min(per_group, (b + 1) * kBlock));
-      };
-      const int64_t count = (per_group + kBlock - 1) / kBlock;
-      threads ? threads->parallel_for(count, 1, blocks) : blocks(0, count, 0);
-    };
-    if (filters_.groups == 1)
-      group(0, &pool);
-    else
-      pool.parallel_for(filters_.groups, 1, [&](int64_t begin, int64_t end, int) {
-        for (int64_t g = begin; g < end; ++g) group(g, nullptr);
-      });
+    for_each_block(
+        filters_, pool, [&](int64_t g, int64_t first, int64_t last, runtime::ThreadPool* threads) {
+          Form form = form_of(moments[static_cast<size_t>(g)], static_cast<int64_t>(columns()),
+                              bias_takes_mean());
+          return [this, mean = std::move(form.mean),
+                  lattice =
+                      Lattice(std::move(form.h), columns(), kDamping, threads, steps(first, last))](
+                     int64_t from, int64_t to) { round_filters(lattice, mean, from, to); };
+        });
     return std::move(out_);
   }
 
  private:
   Tensor rounded(const Tensor& t) const {
     return tensor::cast(narrowed(t, half_, false), DType::kFloat32);
-  }
-  size_t at(int64_t filter, int64_t k) const {
-    return static_cast<size_t>(filter * filters_.filter_stride + k * filters_.element_stride);
   }
   bool bias_is_rounded() const { return bias_ && !float_bias_; }
   bool bias_takes_mean() const { return bias_ && float_bias_; }
@@ -87,36 +71,23 @@ class Layer {
   // Weights of a filter; a bias to be rounded is one more, of an input that is always 1.
   std::vector<float> numbers(int64_t filter) const {
     std::vector<float> u;
-    for (int64_t k = 0; k < filters_.length; ++k) u.push_back(weight_.data<float>()[at(filter, k)]);
+    for (int64_t k = 0; k < filters_.length; ++k)
+      u.push_back(weight_.data<float>()[filters_.at(filter, k)]);
     if (bias_is_rounded()) u.push_back(bias_->data<float>()[static_cast<size_t>(filter)]);
     return u;
   }
 
-  double rows_of(const stats::Moments& moments) const {
-    return std::max(moments.at(filters_.length, filters_.length), 1.0);
-  }
-  double mean(const stats::Moments& moments, size_t k) const {
-    return moments.at(filters_.length, static_cast<int64_t>(k)) / rows_of(moments);
-  }
-  Lattice lattice_of(const stats::Moments& moments, int64_t from, int64_t to,
-                     runtime::ThreadPool* threads) const {
-    const size_t n = columns();
-    const double rows = rows_of(moments);
-    std::vector<float> form(n * n), steps(n, 0.0F);
-    for (size_t i = 0; i < n; ++i)
-      for (size_t j = 0; j <= i; ++j)
-        form[i * n + j] = form[j * n + i] =
-            static_cast<float>(moments.at(static_cast<int64_t>(i), static_cast<int64_t>(j)) / rows -
-                               (bias_takes_mean() ? mean(moments, i) * mean(moments, j) : 0));
-    // The steps of a float are in proportion to it.
+  // The steps of a float are in proportion to it: squares, of all filters of a group.
+  std::vector<float> steps(int64_t from, int64_t to) const {
+    std::vector<float> steps(columns(), 0.0F);
     for (int64_t f = from; f < to; ++f) {
       const std::vector<float> u = numbers(f);
-      for (size_t k = 0; k < n; ++k) steps[k] += u[k] * u[k];
+      for (size_t k = 0; k < u.size(); ++k) steps[k] += u[k] * u[k];
     }
-    return {std::move(form), n, kDamping, threads, steps};
+    return steps;
   }
 
-  void round_filters(const Lattice& lattice, const stats::Moments& moments, int64_t from,
+  void round_filters(const Lattice& lattice, const std::vector<double>& mean, int64_t from,
                      int64_t to) {
     std::vector<Candidate> learned, nearest;
     for (int64_t f = from; f < to; ++f) learned.push_back({.u = numbers(f)});
@@ -145,17 +116,16 @@ class Layer {
           left[i].begin(), left[i].end(), of_left[i].begin(), 0.0, std::plus<>(),
           [](float a, float b) { return static_cast<double>(a) * static_cast<double>(b); });
       put(from + static_cast<int64_t>(i), (error < nearest[i].error ? learned : nearest)[i].q,
-          moments);
+          mean);
     }
   }
-  void put(int64_t f, const std::vector<float>& q, const stats::Moments& moments) {
+  void put(int64_t f, const std::vector<float>& q, const std::vector<double>& mean) {
     float* weights = out_.weight.mutable_data<float>().data();
     double shift = 0;
     for (int64_t k = 0; k < filters_.length; ++k) {
-      const float from = weight_.data<float>()[at(f, k)], to = q[static_cast<size_t>(k)];
-      weights[at(f, k)] = to;
-      shift += (static_cast<double>(to) - static_cast<double>(from)) *
-               mean(moments, static_cast<size_t>(k));
+      const float from = weight_.data<float>()[filters_.at(f, k)], to = q[static_cast<size_t>(k)];
+      weights[filters_.at(f, k)] = to;
+      shift += (static_cast<double>(to) - static_cast<double>(from)) * mean[static_cast<size_t>(k)];
     }
     if (bias_)
       out_.bias->mutable_data<float>()[static_cast<size_t>(f)] =

@@ -380,20 +380,16 @@ class Converter {
     // An output of the model keeps its name in the type it leaves in; all that reads it here,
     // bodies included, reads it by another name in the type it is made in.
     void leave(ValueId out, DType want) {
-      ir::Value value = g_.values[out];
-      value.name = c_.unique(value.name + (want == DType::kFloat32 ? "_half" : "_float"));
-      value.declared = false;
-      const auto made = static_cast<ValueId>(g_.values.size());
-      g_.values.push_back(std::move(value));
-      was_float_.push_back(true);
-      now_.push_back(now_[out]);
+      const std::string name = g_.values[out].name;
+      const ValueId made =
+          add(name + (want == DType::kFloat32 ? "_half" : "_float"), g_.values[out].type);
       for (ir::Node& node : g_.nodes) std::ranges::replace(node.outputs, out, made);
       g_.replace_uses(out, made);
       set(out, want);
-      if (const Tensor* t = g_.constant(made))
-        g_.values[out].constant = narrowed(*t, want, c_.recipe_.naive);
-      else
-        cast(made, out, want);
+      std::optional<Tensor>& constant = g_.values[out].constant;
+      if (!constant) return cast(made, out, want);
+      g_.values[made].constant = *constant;
+      constant = narrowed(*constant, want, c_.recipe_.naive);
     }
 
     Converter& c_;

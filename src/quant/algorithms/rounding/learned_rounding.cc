@@ -4,9 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/patches.h"
 #include "quant/algorithms/bias_correction.h"
-#include "quant/algorithms/rounding/lattice.h"
+#include "quant/algorithms/rounding/filters.h"
 #include "quant/formats/int8.h"
 #include "quant/formats/saturation.h"
 #include "stats/difference.h"
@@ -14,33 +13,8 @@
 namespace tersor::quant {
 namespace {
 
-constexpr double kDamping = 0.01;
 constexpr int kPasses = 20;
 constexpr int kRefits = 2;
-constexpr int64_t kBlock = 8;  // filters that share a pass over the form
-
-// The moments of a group as a quadratic form for one row of weights.
-struct Moments {
-  std::vector<float> form;   // [n][n]: per row, mean taken out if the bias takes it up
-  std::vector<double> mean;  // of each input code
-};
-
-Moments moments_of(const stats::Gram& gram, bool centred) {
-  const int64_t n = gram.columns() - 1;
-  const double rows = static_cast<double>(std::max<int64_t>(gram.at(n, n), 1));
-  Moments m;
-  for (int64_t k = 0; k < n; ++k) m.mean.push_back(static_cast<double>(gram.at(n, k)) / rows);
-  m.form.resize(static_cast<size_t>(n * n));
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j <= i; ++j) {
-      const double product = static_cast<double>(gram.at(i, j)) / rows;
-      const double mean =
-          centred ? m.mean[static_cast<size_t>(i)] * m.mean[static_cast<size_t>(j)] : 0;
-      m.form[static_cast<size_t>(i * n + j)] = m.form[static_cast<size_t>(j * n + i)] =
-          static_cast<float>(product - mean);
-    }
-  return m;
-}
 
 // Filters of one group on their way to codes.
 class Filters {
@@ -141,26 +115,14 @@ class Layer {
   void run(const std::vector<stats::Gram>& moments, runtime::ThreadPool& pool) {
     codes_ = Tensor::empty(DType::kInt8, weight_.dims());
     corrected_.assign(takes_mean_ ? static_cast<size_t>(filters_.count) : 0, 0.0F);
-    const int64_t per_group = filters_.count / filters_.groups;
-    // Of a depthwise layer every group is small, of others there is little but one.
-    const auto group = [&](int64_t g, runtime::ThreadPool* threads) {
-      Moments m = moments_of(moments[static_cast<size_t>(g)], takes_mean_);
-      const Lattice lattice(std::move(m.form), static_cast<size_t>(filters_.length), kDamping,
-                            threads);
-      const auto blocks = [&](int64_t begin, int64_t end, int) {
-        for (int64_t b = begin; b < end; ++b)
-          round_filters(lattice, m.mean, g * per_group + b * kBlock,
-                        g * per_group + std::min(per_group, (b + 1) * kBlock));
+    for_each_block(filters_, pool, [&](int64_t g, int64_t, int64_t, runtime::ThreadPool* threads) {
+      Form form = form_of(moments[static_cast<size_t>(g)], filters_.length, takes_mean_);
+      return [this, mean = std::move(form.mean),
+              lattice = Lattice(std::move(form.h), static_cast<size_t>(filters_.length), kDamping,
+                                threads)](int64_t from, int64_t to) {
+        round_filters(lattice, mean, from, to);
       };
-      const int64_t count = (per_group + kBlock - 1) / kBlock;
-      threads ? threads->parallel_for(count, 1, blocks) : blocks(0, count, 0);
-    };
-    if (filters_.groups == 1)
-      group(0, &pool);
-    else
-      pool.parallel_for(filters_.groups, 1, [&](int64_t begin, int64_t end, int) {
-        for (int64_t g = begin; g < end; ++g) group(g, nullptr);
-      });
+    });
     if (takes_mean_) decision_.bias = std::move(corrected_);
     decision_.weight_sqnr_db =
         stats::sqnr_db(weights(), dequantize(codes_, *decision_.weight).data<float>());
@@ -168,9 +130,6 @@ class Layer {
   }
 
  private:
-  size_t at(int64_t filter, int64_t k) const {
-    return static_cast<size_t>(filter * filters_.filter_stride + k * filters_.element_stride);
-  }
   std::span<const float> weights() const { return weight_.data<float>(); }
 
   // Scales to try, as shares of the one that covers the largest weight.
@@ -188,7 +147,8 @@ class Layer {
     std::vector<Filters::Filter> block;
     for (int64_t f = from; f < to; ++f) {
       Filters::Filter& filter = block.emplace_back();
-      for (int64_t k = 0; k < filters_.length; ++k) filter.weights.push_back(weights()[at(f, k)]);
+      for (int64_t k = 0; k < filters_.length; ++k)
+        filter.weights.push_back(weights()[filters_.at(f, k)]);
       filter.first = scales[per_channel ? static_cast<size_t>(f) : 0];
       if (bias_ && recipe_.target->quantizes_bias)
         filter.least =
@@ -207,7 +167,7 @@ class Layer {
     int8_t* codes = codes_.mutable_data<int8_t>().data();
     double shift = 0;
     for (size_t k = 0; k < filter.codes.size(); ++k) {
-      codes[at(f, static_cast<int64_t>(k))] = static_cast<int8_t>(filter.codes[k]);
+      codes[filters_.at(f, static_cast<int64_t>(k))] = static_cast<int8_t>(filter.codes[k]);
       shift += (static_cast<double>(filter.codes[k]) * static_cast<double>(filter.scale) -
                 static_cast<double>(filter.weights[k])) *
                mean[k];
