@@ -35,13 +35,14 @@ ir::Model api::prepared(const ir::Model& model) {
 Session::Session(const Model& model, const SessionOptions& options) {
   engine::CompileOptions compile;
   compile.integers = options.integers;
-  auto plan = engine::compile(api::prepared(model.impl().model), compile);
+  auto session = std::make_unique<engine::Session>(
+      api::prepared(model.impl().model), compile,
+      engine::SessionOptions{options.threads, options.max_memory});
+  const engine::Plan& plan = session->plan();
+  std::vector<std::string> input_names;
+  for (int slot : plan.inputs) input_names.push_back(plan.slots[slot].name);
   impl_ = std::make_unique<Impl>(
-      Impl{std::make_unique<engine::Session>(
-               plan, engine::SessionOptions{options.threads, options.max_memory}),
-           {},
-           plan->output_names});
-  for (int slot : plan->inputs) impl_->input_names.push_back(plan->slots[slot].name);
+      Impl{std::move(session), std::move(input_names), plan.output_names});
 }
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;

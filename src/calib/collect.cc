@@ -62,7 +62,7 @@ Collected collect(const ir::Model& model, const std::map<std::string, int>& poin
   compile.unload = options.unload;
   engine::SessionOptions session_options;
   session_options.threads = options.threads;
-  const engine::Session session(engine::compile(model, compile), session_options);
+  const engine::Session session(model, compile, session_options);
 
   Collected out;
   out.statistics.synthetic = data.synthetic();

@@ -202,7 +202,7 @@ std::map<std::string, std::vector<typename Kind::Gram>> collect_in(
   compile.keep = collector.values();
   engine::SessionOptions session_options;
   session_options.threads = options.threads;
-  const engine::Session session(engine::compile(model, compile), session_options);
+  const engine::Session session(model, compile, session_options);
   Batch batch;
   int64_t rows = 1, done = 0;
   const engine::Tap tap = [&](const engine::TapView& view) {

@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 #include "engine/reference_step.h"
 #include "engine/widened_step.h"
 #include "ops/infer.h"
+#include "runtime/tasks.h"
 
 namespace tersor::engine {
 namespace {
@@ -50,8 +52,9 @@ Wire wire_of(const ir::Graph& g, ir::ValueId id, Layout layout,
 
 class Compiler {
  public:
-  Compiler(const ir::Model& model, const CompileOptions& options, int depth)
-      : source_(model), options_(options), depth_(depth) {}
+  Compiler(const ir::Model& model, const CompileOptions& options, runtime::ThreadPool& pool,
+           int depth)
+      : source_(model), options_(options), pool_(pool), depth_(depth) {}
 
   std::shared_ptr<const Plan> run() {
     const int64_t opset = source_.opset();
@@ -106,16 +109,10 @@ class Compiler {
     if (depth_ > 0) plan->inputs = g.inputs;
     plan->captures = g.captures;
     plan->outputs = g.outputs;
-    for (const ir::Node& node : g.nodes) {
-      base::with_frame([&] { add_step(*plan, l, node, layouts); },
-                       [&] {
-                         return fmt::format("node {} ({})", base::quoted(node.name),
-                                            base::printable(node.op));
-                       });
-      for (ir::ValueId id : node.inputs)
-        if (const Tensor* t = g.constant(id); t && options_.unload && t->buffer())
-          t->buffer()->unload();
-    }
+    std::vector<Binding> bindings;
+    for (const ir::Node& node : g.nodes) bindings.push_back(binding_of(*plan, l, node, layouts));
+    bind(l, bindings);
+    for (Binding& b : bindings) at_node(b.node, [&] { add_step(*plan, l, b, layouts); });
     drop_packed(*plan);
     plan_lifetimes(*plan);
     for (size_t v = 0; v < plan->slots.size(); ++v)
@@ -124,28 +121,84 @@ class Compiler {
     return plan;
   }
 
-  void add_step(Plan& plan, Lowering& l, const ir::Node& node, const std::vector<Layout>& layouts) {
-    const ir::Graph& g = l.graph();
-    const std::string& key = l.key(node);
-    const NodeFacts facts = l.facts.contains(key) ? l.facts[key] : NodeFacts{};
+  // A node with what is known of its wires, and what binding made of it.
+  struct Binding {
+    const ir::Node& node;
+    NodeFacts facts;
     std::vector<Wire> inputs, outputs;
+    std::optional<runtime::Bound> bound;
+  };
+
+  template <typename F>
+  static void at_node(const ir::Node& node, F&& f) {
+    base::with_frame(f, [&] {
+      return fmt::format("node {} ({})", base::quoted(node.name), base::printable(node.op));
+    });
+  }
+
+  static Binding binding_of(Plan& plan, Lowering& l, const ir::Node& node,
+                            const std::vector<Layout>& layouts) {
+    const ir::Graph& g = l.graph();
+    const auto known = l.facts.find(l.key(node));
+    Binding b{node, known == l.facts.end() ? NodeFacts{} : known->second, {}, {}, {}};
+    const auto layout = [&](ir::ValueId id) {
+      return id == ir::kNone ? Layout::kRows : layouts[id];
+    };
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ir::ValueId id = node.inputs[i];
-      inputs.push_back(wire_of(g, id, id == ir::kNone ? Layout::kRows : layouts[id],
-                               i < facts.in_quant.size() ? facts.in_quant[i] : std::nullopt));
+      b.inputs.push_back(
+          wire_of(g, id, layout(id),
+                  i < b.facts.in_quant.size() ? b.facts.in_quant[i] : std::nullopt));
     }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const ir::ValueId id = node.outputs[i];
-      outputs.push_back(wire_of(g, id, id == ir::kNone ? Layout::kRows : layouts[id],
-                                i == 0 ? facts.out_quant : std::nullopt));
-      if (i == 0 && facts.out_quant && id != ir::kNone) plan.slots[id].wire.quant = facts.out_quant;
+      b.outputs.push_back(
+          wire_of(g, id, layout(id), i == 0 ? b.facts.out_quant : std::nullopt));
+      if (i == 0 && b.facts.out_quant && id != ir::kNone)
+        plan.slots[id].wire.quant = b.facts.out_quant;
     }
+    return b;
+  }
+
+  // Binds all nodes. This is where the time of a plan goes: constants are packed.
+  void bind(Lowering& l, std::vector<Binding>& bindings) {
+    const ir::Graph& g = l.graph();
+    // How many nodes have yet to read a constant that may then be unloaded.
+    std::unordered_map<const Buffer*, std::atomic<int>> readers;
+    const auto buffer_of = [&](ir::ValueId id) -> const Buffer* {
+      const Tensor* t = g.constant(id);
+      return t ? t->buffer().get() : nullptr;
+    };
+    if (options_.unload)
+      for (const Binding& b : bindings)
+        for (ir::ValueId id : b.node.inputs)
+          if (const Buffer* buffer = buffer_of(id)) ++readers[buffer];
+    runtime::run_tasks(pool_, static_cast<int64_t>(bindings.size()), [&](int64_t i, int) {
+      Binding& b = bindings[static_cast<size_t>(i)];
+      if (b.node.op == kConvertLayout) return;
+      at_node(b.node, [&] {
+        const ops::Operator* op = l.op(b.node);
+        if (!op) ops::fail_unknown(b.node);
+        const runtime::BindContext context{b.inputs, b.outputs, options_.isa,
+                                           static_cast<int>(l.model.opset(b.node.domain))};
+        if (op->bind) b.bound = op->bind(b.node, context);
+        if (!b.bound) b.bound = bind_widened(*op, b.node, context);
+      });
+      if (options_.unload)
+        for (ir::ValueId id : b.node.inputs)
+          if (const Buffer* buffer = buffer_of(id); buffer && --readers.at(buffer) == 0)
+            buffer->unload();
+    });
+  }
+
+  void add_step(Plan& plan, Lowering& l, Binding& b, const std::vector<Layout>& layouts) {
+    const ir::Node& node = b.node;
     StepInfo info;
     info.name = node.name;
     info.op = node.op;
-    info.note = facts.note;
-    info.layout = outputs.empty() ? Layout::kRows : outputs[0].layout;
-    info.type = outputs.empty() ? "" : tensor::name(outputs[0].dtype);
+    info.note = b.facts.note;
+    info.layout = b.outputs.empty() ? Layout::kRows : b.outputs[0].layout;
+    info.type = b.outputs.empty() ? "" : tensor::name(b.outputs[0].dtype);
 
     Step step;
     step.inputs.assign(node.inputs.begin(), node.inputs.end());
@@ -153,35 +206,25 @@ class Compiler {
     if (node.op == kConvertLayout) {
       info.kernel = "transpose";
       step.call = convert_layout(node.attr_string("to", "") == "channels_last");
-    } else {
-      const ops::Operator* op = l.op(node);
-      if (!op) ops::fail_unknown(node);
-      runtime::BindContext context{inputs, outputs, options_.isa,
-                                   static_cast<int>(l.model.opset(node.domain))};
-      std::optional<runtime::Bound> bound;
-      if (op->bind) bound = op->bind(node, context);
-      if (!bound) bound = bind_widened(*op, node, context);
-      if (bound) {
-        step.call = std::move(bound->call);
-        info.kernel = std::move(bound->kernel);
-        info.integer = bound->integer;
-        info.why = std::move(bound->why);
-        for (size_t i = 0; i < step.inputs.size() && i < 32; ++i)
-          if (bound->unread >> i & 1) step.inputs[i] = -1;
-      } else {
-        if (!refuse(node, key, facts, layouts)) {
-          std::vector<BodyPlan> bodies;
-          for (const auto& body : ir::subgraphs(node)) {
-            bodies.push_back(compile_body(l, *body));
-            for (ir::ValueId id : bodies.back().captured) step.inputs.push_back(id);
-          }
-          // Control flow only calls the plans of its bodies.
-          info.reference = bodies.empty();
-          info.kernel = bodies.empty() ? "reference" : "bodies";
-          if (info.reference) info.why = "no kernel for this operator on these types";
-          step.call = reference_step(*op, node, context.version, std::move(bodies));
-        }
+    } else if (b.bound) {
+      step.call = std::move(b.bound->call);
+      info.kernel = std::move(b.bound->kernel);
+      info.integer = b.bound->integer;
+      info.why = std::move(b.bound->why);
+      for (size_t i = 0; i < step.inputs.size() && i < 32; ++i)
+        if (b.bound->unread >> i & 1) step.inputs[i] = -1;
+    } else if (!refuse(node, l.key(node), b.facts, layouts)) {
+      std::vector<BodyPlan> bodies;
+      for (const auto& body : ir::subgraphs(node)) {
+        bodies.push_back(compile_body(l, *body));
+        for (ir::ValueId id : bodies.back().captured) step.inputs.push_back(id);
       }
+      // Control flow only calls the plans of its bodies.
+      info.reference = bodies.empty();
+      info.kernel = bodies.empty() ? "reference" : "bodies";
+      if (info.reference) info.why = "no kernel for this operator on these types";
+      step.call = reference_step(*l.op(node), node, static_cast<int>(l.model.opset(node.domain)),
+                                 std::move(bodies));
     }
     step.info = static_cast<int>(plan.info.size());
     plan.info.push_back(std::move(info));
@@ -247,7 +290,7 @@ class Compiler {
     inner.graph.captures = captures;
     CompileOptions options = options_;
     options.keep.clear();
-    result.plan = Compiler(inner, options, depth_ + 1).run();
+    result.plan = Compiler(inner, options, pool_, depth_ + 1).run();
     result.source = &body;
     return result;
   }
@@ -281,6 +324,7 @@ class Compiler {
 
   const ir::Model& source_;
   const CompileOptions& options_;
+  runtime::ThreadPool& pool_;
   int depth_;
   Constraints constraints_;
   bool changed_ = false;
@@ -289,9 +333,15 @@ class Compiler {
 
 }  // namespace
 
-std::shared_ptr<const Plan> compile(const ir::Model& model, const CompileOptions& options) {
+std::shared_ptr<const Plan> compile(const ir::Model& model, const CompileOptions& options,
+                                    runtime::ThreadPool& pool) {
   check_operators(model.graph, model, 0);
-  return Compiler(model, options, 0).run();
+  return Compiler(model, options, pool, 0).run();
+}
+
+std::shared_ptr<const Plan> compile(const ir::Model& model, const CompileOptions& options) {
+  runtime::ThreadPool alone(1);
+  return compile(model, options, alone);
 }
 
 }  // namespace tersor::engine

@@ -68,7 +68,11 @@ struct Plan {
   int input_count() const { return static_cast<int>(inputs.size()); }
 };
 
-// Throws kUnsupported (E10) naming the first operator tersor does not have.
+// Throws kUnsupported (E10) naming the first operator tersor does not have. Steps are bound, which
+// packs their constants, on the threads of `pool`.
+std::shared_ptr<const Plan> compile(const ir::Model& model, const CompileOptions& options,
+                                    runtime::ThreadPool& pool);
+// On the caller's thread.
 std::shared_ptr<const Plan> compile(const ir::Model& model, const CompileOptions& options = {});
 
 }  // namespace tersor::engine

@@ -86,9 +86,15 @@ struct Session::State {
 };
 
 Session::Session(std::shared_ptr<const Plan> plan, const SessionOptions& options)
-    : plan_(std::move(plan)),
-      options_(options),
-      pool_(std::make_unique<runtime::ThreadPool>(options.threads)) {}
+    : options_(options),
+      pool_(std::make_unique<runtime::ThreadPool>(options.threads)),
+      plan_(std::move(plan)) {}
+
+Session::Session(const ir::Model& model, const CompileOptions& compile_options,
+                 const SessionOptions& options)
+    : options_(options),
+      pool_(std::make_unique<runtime::ThreadPool>(options.threads)),
+      plan_(compile(model, compile_options, *pool_)) {}
 
 Session::~Session() = default;
 

@@ -33,6 +33,9 @@ using Trace = std::function<void(int info, double seconds)>;
 class Session {
  public:
   explicit Session(std::shared_ptr<const Plan> plan, const SessionOptions& options = {});
+  // Compiles the model on the threads that will run it.
+  Session(const ir::Model& model, const CompileOptions& compile_options,
+          const SessionOptions& options);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -55,9 +58,9 @@ class Session {
                                 const Trace& trace) const;
   std::vector<Tensor> run_pieces(std::span<const Tensor> inputs, int64_t count) const;
   int64_t pieces(std::span<const Tensor> inputs) const;
-  std::shared_ptr<const Plan> plan_;
   SessionOptions options_;
   std::unique_ptr<runtime::ThreadPool> pool_;
+  std::shared_ptr<const Plan> plan_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<State>> idle_;
   mutable size_t peak_ = 0;

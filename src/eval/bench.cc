@@ -107,7 +107,7 @@ Runner prepare(const ir::Model& model, const BenchOptions& options, int threads,
   engine::SessionOptions session_options;
   session_options.threads = threads;
   auto [inputs, batch] = inputs_for(model, options, open);
-  Runner r{std::make_unique<engine::Session>(engine::compile(model), session_options),
+  Runner r{std::make_unique<engine::Session>(model, engine::CompileOptions{}, session_options),
            std::move(inputs),
            batch,
            1,

@@ -8,7 +8,7 @@ std::unique_ptr<engine::Session> session_of(const ir::Model& model, std::set<std
   compile.keep = std::move(keep);
   engine::SessionOptions options;
   options.threads = threads;
-  return std::make_unique<engine::Session>(engine::compile(model, compile), options);
+  return std::make_unique<engine::Session>(model, compile, options);
 }
 
 std::vector<Tensor> take_inputs(calib::Batch& batch) {

@@ -93,19 +93,56 @@ void byte_run(const void* a, const void* b, void* y, int64_t n,
   byte_run_exactly<F, kPattern>(p, q, to, n, e);
 }
 
-// Whether the codes that the estimate gives for all pairs are those of the definition.
+// Pairs of codes, int8 ones 128 higher, as bits.
+struct Pairs {
+  uint64_t of[256][4];
+};
+
+// Those whose code an estimate at most `margin` away from `by` and from the definition may miss:
+// where `by` is not farther than that from a tie.
 template <typename F>
-bool holds(const Exact& e, const ByteEstimate& by) noexcept {
-  alignas(64) uint8_t a[256], b[256], got[256], wanted[256];
-  for (int i = 0; i < 256; ++i) b[i] = static_cast<uint8_t>(i);
-  for (int code = 0; code < 256; ++code) {
-    for (int i = 0; i < 256; ++i) a[i] = static_cast<uint8_t>(code);
-    byte_run_estimated<F, true>(a, b, got, 256, e, by, 0);
-    byte_run_exactly<F, Pattern::vector_vector>(a, b, wanted, 256, e);
-    for (int i = 0; i < 256; ++i)
-      if (got[i] != wanted[i]) return false;
+void find_near(const Exact& e, const ByteEstimate& by, float margin, Pairs& near) noexcept {
+  const auto za = static_cast<float>(e.left.zero), zb = static_cast<float>(e.right.zero);
+  for (int p = 0; p < 256; ++p) {
+    int32_t off[256], any = 0;
+    const auto x = static_cast<float>(p);
+    for (int q = 0; q < 256; ++q) {
+      const auto y = static_cast<float>(q);
+      const float v = kBinaryOf<F> == Binary::mul
+                          ? (x - za) * (y - zb) * by.factor_a
+                          : x * by.factor_a + y * by.factor_b + by.constant;
+      const float distance = v - ((v + 12582912.0f) - 12582912.0f);  // rint of |v| <= 2^22
+      off[q] = (distance < 0 ? -distance : distance) > 0.5f - margin;
+      any |= off[q];
+    }
+    for (int w = 0; w < 4; ++w) {
+      near.of[p][w] = 0;
+      for (int i = 0; any && i < 64; ++i)
+        near.of[p][w] |= static_cast<uint64_t>(off[w * 64 + i]) << i;
+    }
   }
-  return true;
+}
+
+// Whether the codes that the estimate gives for these pairs are those of the definition.
+template <typename F>
+bool holds(const Exact& e, const ByteEstimate& by, const Pairs& pairs) noexcept {
+  constexpr int kSome = 256;  // a multiple of any vector's
+  alignas(64) uint8_t a[kSome] = {}, b[kSome] = {}, got[kSome], wanted[kSome];
+  int count = 0;
+  const auto same = [&] {
+    count = 0;
+    byte_run_estimated<F, true>(a, b, got, kSome, e, by, 0);
+    byte_run_exactly<F, Pattern::vector_vector>(a, b, wanted, kSome, e);
+    return __builtin_memcmp(got, wanted, kSome) == 0;
+  };
+  for (int p = 0; p < 256; ++p)
+    for (int w = 0; w < 4; ++w)
+      for (uint64_t bits = pairs.of[p][w]; bits; bits &= bits - 1) {
+        a[count] = static_cast<uint8_t>(p ^ e.left.flip);
+        b[count] = static_cast<uint8_t>((w * 64 + __builtin_ctzll(bits)) ^ e.right.flip);
+        if (++count == kSome && !same()) return false;
+      }
+  return count == 0 || same();
 }
 
 template <typename F>
@@ -114,6 +151,10 @@ ByteEstimate settle_one(const ByteBinaryCall& call) noexcept {
   double error = 0;
   const ByteEstimate first = estimate_of(kBinaryOf<F>, e, error);
   if (!(error < kMostError)) return {};
+  // The roundings of `first` and of what is tried below, and how far that is from it: half of
+  // `error` for sums, `error` for products, and 2^-17.
+  Pairs near;
+  find_near<F>(e, first, static_cast<float>(3 * error + 0x1p-16), near);
   // What rounds to the wrong side of a tie is some roundings away from it: a little more or less of
   // the constant or of a factor moves it.
   const auto around = [](int i) { return static_cast<float>((i + 1) / 2 * (i % 2 ? 1 : -1)); };
@@ -123,7 +164,7 @@ ByteEstimate settle_one(const ByteBinaryCall& call) noexcept {
     by.factor_a *= 1 + around(kSum ? i / 9 % 3 : i) * 0x1p-23f;
     by.factor_b *= 1 + around(i / 27) * 0x1p-23f;
     by.constant += around(i % 9) * 0x1p-19f;
-    if (!holds<F>(e, by)) continue;
+    if (!holds<F>(e, by, near)) continue;
     by.settled = true;
     return by;
   }

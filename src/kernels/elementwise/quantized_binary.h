@@ -43,7 +43,7 @@ struct ByteTable {
   base::Isa isa;
   ByteBinaryFunction rows[6][kPatterns];  // Binary::add .. Binary::max
   // Looks for an estimate that holds for all 65536 pairs of codes; not settled if there is none, or
-  // none for `f`. Only a call with two vectors uses it. 20 us to 1 ms.
+  // none for `f`. Only a call with two vectors uses it. Some 50 us.
   ByteEstimate (*settle)(Binary f, const ByteBinaryCall& call) noexcept;
 
   // Null for Binary::pow.

@@ -39,16 +39,22 @@ template <typename S>
                              : S::load_codes(p));
 }
 
+enum class Signs { none, all, mixed };  // which of the three wires are int8
+
 // kSettled: the estimate holds for every pair of codes, and whether it is near a tie does not
 // matter.
-template <typename S, bool kSettled, typename Estimate>
-void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
-                     float error, ExactRun exactly, Estimate estimate) noexcept {
+template <typename S, bool kSettled, Signs kSigns, typename Estimate>
+void run_blocks(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
+                float error, ExactRun exactly, Estimate estimate) noexcept {
   using F = typename S::f32;
   constexpr int kBlock = S::kBytes;
   const auto flip = S::set(int32_t{128});
   const F minus = S::set(-1.0f);
-  const bool a_signed = e.left.flip != 0, b_signed = e.right.flip != 0, y_signed = e.y_flip != 0;
+  const auto is_signed = [](const auto& wire_flip) {
+    return kSigns == Signs::all || (kSigns == Signs::mixed && wire_flip != 0);
+  };
+  const bool a_signed = is_signed(e.left.flip), b_signed = is_signed(e.right.flip);
+  const bool y_signed = is_signed(e.y_flip);
   const int zero = e.y_zero - e.y_flip;
   const int low = static_cast<int>(e.low) + zero, high = static_cast<int>(e.high) + zero;
   for (; n >= kBlock; n -= kBlock, a += kBlock, b += kBlock, y += kBlock) {
@@ -72,6 +78,16 @@ void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, 
     }
   }
   exactly(a, b, y, n, e);
+}
+
+template <typename S, bool kSettled, typename Estimate>
+void run_by_estimate(const uint8_t* a, const uint8_t* b, uint8_t* y, int64_t n, const Exact& e,
+                     float error, ExactRun exactly, Estimate estimate) noexcept {
+  const int wires = (e.left.flip != 0) + (e.right.flip != 0) + (e.y_flip != 0);
+  const auto run = wires == 0   ? run_blocks<S, kSettled, Signs::none, Estimate>
+                   : wires == 3 ? run_blocks<S, kSettled, Signs::all, Estimate>
+                                : run_blocks<S, kSettled, Signs::mixed, Estimate>;
+  run(a, b, y, n, e, error, exactly, estimate);
 }
 
 inline double magnitude(double x) noexcept { return x < 0 ? -x : x; }

@@ -1,6 +1,7 @@
 #include "kernels/gemm_u8s8/magnitudes.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "kernels/gemm_u8s8/panels.h"
@@ -31,35 +32,45 @@ int32_t offset_of(const GemmU8S8Row& row, int64_t quad) noexcept {
   return static_cast<int32_t>(quad / lanes * row.mr * 2 * bytes + quad % lanes * 4);
 }
 
-// How far the sums of two products reach in each half quad of each column.
+// How far the sums of two products reach in each half quad of each column, of the two numbers of
+// the header. In vectors of the compiler's.
 struct Reach {
+  typedef int16_t Words __attribute__((vector_size(16), aligned(1), may_alias));
+  typedef uint16_t Sums __attribute__((vector_size(16)));
   int64_t quad;
-  int32_t up[2 * kMostNr], down[2 * kMostNr];
+  Sums up[kMostNr / 4], down[kMostNr / 4];
 
-  void measure(const int8_t* w, int halves) noexcept {
-    for (int i = 0; i < halves; ++i) {
-      up[i] = down[i] = 0;
-      for (int j = 0; j < 2; ++j) {
-        const int x = w[2 * i + j];
-        up[i] += x >= 0 ? 127 * x : -128 * (x + 1);
-        down[i] += x >= 0 ? 128 * (x + 1) : -127 * x;
+  void measure(const int8_t* w, int64_t nr) noexcept {
+    for (int64_t v = 0; v < nr / 4; ++v) {
+      const Words pairs = *reinterpret_cast<const Words*>(w + v * 16);
+      up[v] = down[v] = Sums{};
+      for (const Words x : {Words(Words(pairs << 8) >> 8), Words(pairs >> 8)}) {
+        const Words negative = x >> 15;  // all ones
+        const auto size = Sums(x ^ negative), next = Sums(size + 1);
+        up[v] += (size << 7) - (size & ~Sums(negative));
+        down[v] += (next << 7) - (next & Sums(negative));
       }
     }
   }
-  static constexpr int kSome = 8;  // of which `halves` is a multiple
-  bool fits(const Reach& other, int halves) const noexcept {
-    // Those that do not fit mostly do not from the start.
-    for (int i = 0; i < halves; i += kSome) {
-      int32_t most_up = 0, most_down = 0;
-      for (int j = i; j < i + kSome; ++j) {
-        most_up = std::max(most_up, up[j] + other.up[j]);
-        most_down = std::max(most_down, down[j] + other.down[j]);
-      }
-      if (most_up > 32767 || most_down > 32768) return false;
-    }
-    return true;
+  // Sums of two do not pass 32767 and 32768, those of four are positive and less than 2^16 + 1.
+  bool fits(const Reach& other, int64_t nr) const noexcept {
+    Sums over{};
+    for (int64_t v = 0; v < nr / 4; ++v)
+      over |= (up[v] + other.up[v]) | (down[v] + other.down[v] - 1);
+    const auto parts = __builtin_bit_cast(std::array<uint64_t, 2>, over);
+    return ((parts[0] | parts[1]) & 0x8000800080008000) == 0;
   }
 };
+
+// Adds the four weights of each column of a quad.
+void add_quad(const int8_t* quad, int64_t nr, int32_t* sums) noexcept {
+  typedef int32_t Quads __attribute__((vector_size(16), aligned(1), may_alias));
+  for (int64_t i = 0; i < nr; i += 4) {
+    const Quads q = *reinterpret_cast<const Quads*>(quad + 4 * i);
+    *reinterpret_cast<Quads*>(sums + i) +=
+        ((q << 24) >> 24) + ((q << 16) >> 24) + ((q << 8) >> 24) + (q >> 24);
+  }
+}
 
 // Moves element from[i], of `bytes` bytes, to place i. Leaves ~from[i] in from[i].
 void permute(int8_t* data, int64_t bytes, int32_t* from, int64_t count) noexcept {
@@ -93,7 +104,6 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   constexpr int kWaiting = 8;
   Reach waiting[kWaiting];
   int count = 0;
-  const int halves = row.nr * 2;
   const int64_t all = quad_count(positions, k), bytes = int64_t{row.nr} * 4;
   int8_t* quads = quads_of(row, positions, k, panel);
   auto* head = reinterpret_cast<int32_t*>(panel);
@@ -102,9 +112,9 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   for (int64_t q = 0; q < all; ++q) {
     Reach next;
     next.quad = q;
-    next.measure(quads + q * bytes, halves);
+    next.measure(quads + q * bytes, row.nr);
     int fit = 0;
-    while (fit < count && !waiting[fit].fits(next, halves)) ++fit;
+    while (fit < count && !waiting[fit].fits(next, row.nr)) ++fit;
     if (fit < count) {
       order[paired++] = static_cast<int32_t>(waiting[fit].quad);
       order[paired++] = static_cast<int32_t>(q);
@@ -117,8 +127,7 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   while (count > 0) order[--single] = static_cast<int32_t>(waiting[--count].quad);
   head[0] = static_cast<int32_t>(paired / 2);
   int32_t *places = order + all, *sums = places + all;
-  for (int64_t q = 0; q < all; ++q)
-    for (int64_t i = 0; i < bytes; ++i) sums[i / 4] += quads[q * bytes + i];
+  for (int64_t q = 0; q < all; ++q) add_quad(quads + q * bytes, row.nr, sums);
   permute(quads, bytes, order, all);
   for (int64_t i = 0; i < all; ++i) {
     const int32_t quad = ~order[i];
