@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "kernels/conv_common/taps.h"
 #include "kernels/gemm_u8s8/fours.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 #include "kernels/gemm_u8s8/magnitudes.h"
@@ -92,6 +93,35 @@ void zip_lines(const Panel& p, const uint8_t* from, int8_t* to) noexcept {
   }
 }
 
+// Nine taps side by side and whole quads of k, of columns from the first on; how many of them are
+// packed.
+int64_t pack_taps(const Panel& p) noexcept {
+  const MatrixLayout& l = *p.layout;
+  if (l.positions != 9 || l.position_stride != 1 || l.k_stride != 9 || l.k % 4 != 0) return 0;
+  const int64_t columns = p.cols / Taps::kColumns * Taps::kColumns, quads = l.k / 4;
+  const auto flip = static_cast<int16_t>(p.flip * 0x0101);
+  for (int64_t quad = 0; quad < quads; ++quad)
+    for (int64_t n = 0; n < columns; n += Taps::kColumns) {
+      const uint8_t* from = p.from + n * l.n_stride + quad * 36;
+      Taps first, second;
+      first.load(from, l.n_stride);
+      second.load(from + 18, l.n_stride);
+      for (int64_t i = 0; i < 9; ++i) {
+        first.of[i] ^= flip;
+        second.of[i] ^= flip;
+        const auto low = Taps::low(first.of[i], second.of[i]);
+        const auto high = Taps::high(first.of[i], second.of[i]);
+        int8_t* to = p.out + ((i * quads + quad) * p.nr + n) * 4;
+        std::memcpy(to, &low, 16);
+        std::memcpy(to + 16, &high, 16);
+      }
+      if (!p.sums) continue;
+      first.add_to(p.sums + n);
+      second.add_to(p.sums + n);
+    }
+  return columns;
+}
+
 // Elements [begin, end) of k of position i.
 void pack_range(const Panel& p, bool dense, int64_t i, int64_t begin, int64_t end) noexcept {
   const MatrixLayout& l = *p.layout;
@@ -111,7 +141,13 @@ void pack_range(const Panel& p, bool dense, int64_t i, int64_t begin, int64_t en
   }
 }
 
-void pack_panel(const Panel& p, bool dense) noexcept {
+void pack_panel(Panel p, bool dense) noexcept {
+  if (const int64_t done = pack_taps(p); done > 0) {
+    p.from += done * p.layout->n_stride;
+    p.cols -= done;
+    p.out += done * 4;
+    if (p.sums) p.sums += done;
+  }
   // Where the positions of a channel lie together, all are taken while their lines are near.
   const MatrixLayout& l = *p.layout;
   const int64_t block = l.position_stride < l.k_stride ? 16 : l.k;

@@ -1,9 +1,9 @@
 #include "kernels/winograd/winograd.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
+#include "kernels/conv_common/taps.h"
 #include "kernels/winograd/tile_pixels.h"
 
 namespace tersor::kernels {
@@ -81,31 +81,16 @@ const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcep
 
 namespace {
 
-// Of eight int8.
-int32_t sum_of(uint64_t x) noexcept {
-  constexpr uint64_t kLow = 0x00ff00ff00ff00ff;
-  x ^= 0x8080808080808080;
-  const uint64_t pairs = (x & kLow) + (x >> 8 & kLow);
-  return static_cast<int32_t>(pairs * 0x0001000100010001 >> 48) - 8 * 128;
-}
-
 // The nine weights of one channel, or of two side by side, to bytes `stride` apart; their sum.
 template <bool kTwo>
 int32_t pack_taps(const int8_t* from, int64_t stride, int8_t* to) noexcept {
-  typedef int8_t Bytes __attribute__((vector_size(16)));
-  const int8_t last[2] = {from[8], kTwo ? from[17] : int8_t{0}};
-  uint64_t first, second = 0;
-  std::memcpy(&first, from, 8);
-  if constexpr (kTwo) std::memcpy(&second, from + 9, 8);
-  const auto x = __builtin_bit_cast(Bytes, std::array{first, uint64_t{0}});
-  const auto y = __builtin_bit_cast(Bytes, std::array{second, uint64_t{0}});
-  const auto taps = __builtin_bit_cast(
-      std::array<uint16_t, 8>,
-      __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-#pragma GCC unroll 8
-  for (size_t i = 0; i < 8; ++i) std::memcpy(to + static_cast<int64_t>(i) * stride, &taps[i], 2);
-  std::memcpy(to + 8 * stride, last, 2);
-  return last[0] + last[1] + sum_of(first) + sum_of(second);
+  int32_t sum = 0;
+  for (int64_t i = 0; i < 9; ++i)
+    for (int64_t c = 0; c < (kTwo ? 2 : 1); ++c) {
+      to[i * stride + c] = from[c * 9 + i];
+      sum += from[c * 9 + i];
+    }
+  return sum;
 }
 
 }  // namespace
@@ -125,12 +110,18 @@ WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& s, const 
   for (int64_t n0 = 0; n0 < s.oc; n0 += nr)
     for (int64_t c = 0; c < s.c; c += 2) {
       int8_t* to = packed + n0 / nr * panel + c * 9 * nr;
-      for (int64_t n = n0; n < std::min(n0 + nr, s.oc); ++n, to += 2) {
-        const int8_t* from = b + (n * s.c + c) * 9;
-        __builtin_prefetch(from + 512);  // as many streams as columns are too many for the hardware
-        column_sums[n] +=
-            c + 1 < s.c ? pack_taps<true>(from, nr * 2, to) : pack_taps<false>(from, nr * 2, to);
+      const int64_t end = std::min(n0 + nr, s.oc);
+      const bool two = c + 1 < s.c;
+      int64_t n = n0;
+      const auto from = [&] { return b + (n * s.c + c) * 9; };
+      for (Taps taps; two && n + Taps::kColumns <= end; n += Taps::kColumns, to += 16) {
+        taps.load(from(), s.c * 9);
+        taps.add_to(column_sums + n);
+        for (int64_t i = 0; i < 9; ++i) std::memcpy(to + i * nr * 2, &taps.of[i], 16);
       }
+      for (; n < end; ++n, to += 2)
+        column_sums[n] +=
+            two ? pack_taps<true>(from(), nr * 2, to) : pack_taps<false>(from(), nr * 2, to);
     }
   return w;
 }
