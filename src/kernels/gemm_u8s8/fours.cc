@@ -119,12 +119,15 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
 }  // namespace fours
 
 bool adds_in_fours(const MatrixLayout& l, const void* b, bool b_signed) noexcept {
-  constexpr int64_t kColumns = 64;   // that are looked at
+  // What is looked at: some columns, more where they are short.
+  constexpr int64_t kWeights = 16384, kFewestColumns = 16, kMostColumns = 64;
   constexpr double kTooMany = 0.02;  // of the groups of four of a column
   const auto* from = static_cast<const uint8_t*>(b);
   const uint8_t flip = b_signed ? 0 : 0x80;
-  const int64_t columns = l.groups * l.n, step = std::max<int64_t>(1, columns / kColumns);
   const int64_t positions = l.packed_positions(), length = l.packed_k();
+  const int64_t some = std::clamp(kWeights / std::max<int64_t>(1, positions * length),
+                                  kFewestColumns, kMostColumns);
+  const int64_t columns = l.groups * l.n, step = std::max<int64_t>(1, columns / some);
   const int64_t looked_at = (columns + step - 1) / step;
   auto left = static_cast<int64_t>(kTooMany * static_cast<double>(looked_at * positions) *
                                    static_cast<double>(length / 8 * 2));
