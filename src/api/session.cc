@@ -41,8 +41,8 @@ Session::Session(const Model& model, const SessionOptions& options) {
   const engine::Plan& plan = session->plan();
   std::vector<std::string> input_names;
   for (int slot : plan.inputs) input_names.push_back(plan.slots[slot].name);
-  impl_ = std::make_unique<Impl>(
-      Impl{std::move(session), std::move(input_names), plan.output_names});
+  impl_ =
+      std::make_unique<Impl>(Impl{std::move(session), std::move(input_names), plan.output_names});
 }
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;

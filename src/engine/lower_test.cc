@@ -167,6 +167,40 @@ TEST(Lowering, GivesTheSameOnEveryInstructionSet) {
   }
 }
 
+TEST(Lowering, BindsTheSameStepsOnAnyNumberOfThreads) {
+  for (const ir::Model& m : {residual_model(), pooled_model()}) {
+    const int64_t channels = m.graph.values[m.graph.inputs[0]].type.shape->at(1).value;
+    const std::vector<Tensor> in{random_tensor({2, channels, 8, 8}, 7)};
+    const Session one(m, {}, {.threads = 1}), some(m, {}, {.threads = 4});
+    ASSERT_EQ(one.plan().info.size(), some.plan().info.size());
+    for (size_t i = 0; i < one.plan().info.size(); ++i) {
+      EXPECT_EQ(one.plan().info[i].name, some.plan().info[i].name);
+      EXPECT_EQ(one.plan().info[i].kernel, some.plan().info[i].kernel);
+    }
+    EXPECT_TRUE(tensor::same(one.run(in)[0], some.run(in)[0]));
+  }
+}
+
+TEST(Lowering, UnloadsAConstantWhenItsLastReaderHasPackedIt) {
+  Builder b;
+  const auto x = b.input("x", {1, 4, 6, 6});
+  int fetched = 0;
+  const auto weights = Buffer::deferred(4 * 4 * 9 * sizeof(float), [&](std::byte* to) {
+    ++fetched;
+    std::fill_n(reinterpret_cast<float*>(to), 4 * 4 * 9, 0.5F);
+  });
+  const auto w = b.constant("w", Tensor(DType::kFloat32, {4, 4, 3, 3}, weights));
+  const ir::Model m = b.finish({b.op("Conv", {b.op("Conv", {x, w}, "first"), w}, "second")});
+  CompileOptions options;
+  options.unload = true;
+  const Session session(m, options, {.threads = 3});
+  EXPECT_EQ(fetched, 1);
+  const std::vector<Tensor> in{random_tensor({1, 4, 6, 6}, 8)};
+  EXPECT_EQ(session.run(in)[0].dims(), (Dims{1, 4, 2, 2}));
+  weights->data();
+  EXPECT_EQ(fetched, 2);
+}
+
 TEST(Lowering, GraphOutputsAndInputsKeepTheirNames) {
   Builder b;
   const auto x = b.input("x", {1, 3, 8, 8});

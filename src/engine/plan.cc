@@ -146,14 +146,12 @@ class Compiler {
     };
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ir::ValueId id = node.inputs[i];
-      b.inputs.push_back(
-          wire_of(g, id, layout(id),
-                  i < b.facts.in_quant.size() ? b.facts.in_quant[i] : std::nullopt));
+      b.inputs.push_back(wire_of(g, id, layout(id),
+                                 i < b.facts.in_quant.size() ? b.facts.in_quant[i] : std::nullopt));
     }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const ir::ValueId id = node.outputs[i];
-      b.outputs.push_back(
-          wire_of(g, id, layout(id), i == 0 ? b.facts.out_quant : std::nullopt));
+      b.outputs.push_back(wire_of(g, id, layout(id), i == 0 ? b.facts.out_quant : std::nullopt));
       if (i == 0 && b.facts.out_quant && id != ir::kNone)
         plan.slots[id].wire.quant = b.facts.out_quant;
     }

@@ -108,9 +108,8 @@ void find_near(const Exact& e, const ByteEstimate& by, float margin, Pairs& near
     const auto x = static_cast<float>(p);
     for (int q = 0; q < 256; ++q) {
       const auto y = static_cast<float>(q);
-      const float v = kBinaryOf<F> == Binary::mul
-                          ? (x - za) * (y - zb) * by.factor_a
-                          : x * by.factor_a + y * by.factor_b + by.constant;
+      const float v = kBinaryOf<F> == Binary::mul ? (x - za) * (y - zb) * by.factor_a
+                                                  : x * by.factor_a + y * by.factor_b + by.constant;
       const float distance = v - ((v + 12582912.0f) - 12582912.0f);  // rint of |v| <= 2^22
       off[q] = (distance < 0 ? -distance : distance) > 0.5f - margin;
       any |= off[q];

@@ -125,8 +125,8 @@ bool adds_in_fours(const MatrixLayout& l, const void* b, bool b_signed) noexcept
   const auto* from = static_cast<const uint8_t*>(b);
   const uint8_t flip = b_signed ? 0 : 0x80;
   const int64_t positions = l.packed_positions(), length = l.packed_k();
-  const int64_t some = std::clamp(kWeights / std::max<int64_t>(1, positions * length),
-                                  kFewestColumns, kMostColumns);
+  const int64_t some =
+      std::clamp(kWeights / std::max<int64_t>(1, positions * length), kFewestColumns, kMostColumns);
   const int64_t columns = l.groups * l.n, step = std::max<int64_t>(1, columns / some);
   const int64_t looked_at = (columns + step - 1) / step;
   auto left = static_cast<int64_t>(kTooMany * static_cast<double>(looked_at * positions) *
