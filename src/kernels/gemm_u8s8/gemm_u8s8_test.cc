@@ -256,6 +256,36 @@ TEST(GemmU8S8, EqualsReferenceOnConvolutions) {
   }
 }
 
+// The nine taps of a channel side by side have a path of their own.
+TEST(GemmU8S8, PacksTheSameFromEveryOrderOfMemory) {
+  for (const GemmU8S8Row& row : gemm_u8s8_rows())
+    for (int64_t k : {4, 12, 64})
+      for (int64_t n : {1, 8, 17, 40})
+        for (int variant = 0; variant < 8; ++variant) {
+          MatrixLayout taps, channels;
+          taps.groups = 1 + variant % 2, taps.n = n, taps.k = k, taps.positions = 9;
+          taps.position_stride = 1, taps.k_stride = 9, taps.n_stride = 9 * k;
+          taps.group_stride = 9 * k * n;
+          taps.flatten = variant / 2 % 2;
+          channels = taps;
+          channels.position_stride = k, channels.k_stride = 1;
+          const int64_t columns = taps.groups * n;
+          const auto b = bytes(static_cast<size_t>(columns * 9 * k), 3, Fill::random, false);
+          std::vector<uint8_t> moved(b.size());
+          for (int64_t c = 0; c < columns; ++c)
+            for (int64_t i = 0; i < 9 * k; ++i)
+              moved[static_cast<size_t>(c * 9 * k + i % 9 * k + i / 9)] =
+                  b[static_cast<size_t>(c * 9 * k + i)];
+          std::vector<int8_t> got(packed_bytes(row, taps)), want(got.size(), 1);
+          std::vector<int32_t> got_sums(static_cast<size_t>(columns)), want_sums(got_sums);
+          const bool is_signed = variant / 4;
+          pack(row, taps, b.data(), is_signed, got.data(), got_sums.data());
+          pack(row, channels, moved.data(), is_signed, want.data(), want_sums.data());
+          ASSERT_EQ(got, want) << row.name << " " << k << " " << n << " " << variant;
+          ASSERT_EQ(got_sums, want_sums);
+        }
+}
+
 // The sums that saturate in 16-bit pair kernels.
 TEST(GemmU8S8, IsExactOnTheLargestSums) {
   for (const GemmU8S8Row& row : runnable_rows()) {
