@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/gemm_u8s8/panels.h"
+#include "kernels/gemm_u8s8/quads.h"
 
 namespace tersor::kernels::magnitudes {
 namespace {
@@ -62,16 +63,6 @@ struct Reach {
   }
 };
 
-// Adds the four weights of each column of a quad.
-void add_quad(const int8_t* quad, int64_t nr, int32_t* sums) noexcept {
-  typedef int32_t Quads __attribute__((vector_size(16), aligned(1), may_alias));
-  for (int64_t i = 0; i < nr; i += 4) {
-    const Quads q = *reinterpret_cast<const Quads*>(quad + 4 * i);
-    *reinterpret_cast<Quads*>(sums + i) +=
-        ((q << 24) >> 24) + ((q << 16) >> 24) + ((q << 8) >> 24) + (q >> 24);
-  }
-}
-
 // Moves element from[i], of `bytes` bytes, to place i. Leaves ~from[i] in from[i].
 void permute(int8_t* data, int64_t bytes, int32_t* from, int64_t count) noexcept {
   int8_t held[kMostNr * 4];
@@ -127,7 +118,8 @@ void arrange(const GemmU8S8Row& row, int64_t positions, int64_t k, int8_t* panel
   while (count > 0) order[--single] = static_cast<int32_t>(waiting[--count].quad);
   head[0] = static_cast<int32_t>(paired / 2);
   int32_t *places = order + all, *sums = places + all;
-  for (int64_t q = 0; q < all; ++q) add_quad(quads + q * bytes, row.nr, sums);
+  for (int64_t q = 0; q < all; ++q)
+    for (int64_t n = 0; n < row.nr; n += 4) add_quads(quads + q * bytes + n * 4, sums + n);
   permute(quads, bytes, order, all);
   for (int64_t i = 0; i < all; ++i) {
     const int32_t quad = ~order[i];

@@ -7,6 +7,7 @@
 #include "kernels/gemm_u8s8/fours.h"
 #include "kernels/gemm_u8s8/gemm_u8s8.h"
 #include "kernels/gemm_u8s8/magnitudes.h"
+#include "kernels/gemm_u8s8/quads.h"
 
 namespace tersor::kernels {
 namespace {
@@ -65,7 +66,6 @@ void pack_some(const Panel& p, const uint8_t* from, int64_t place, int8_t* to) n
 // computed operands are packed as fast as they are read.
 void zip_lines(const Panel& p, const uint8_t* from, int8_t* to) noexcept {
   typedef uint8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
-  typedef int32_t Quads __attribute__((vector_size(16), aligned(1), may_alias));
   const auto low = [](Bytes x, Bytes y) -> Bytes {
     return __builtin_shufflevector(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   };
@@ -85,10 +85,7 @@ void zip_lines(const Panel& p, const uint8_t* from, int8_t* to) noexcept {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       *reinterpret_cast<Bytes*>(to + 16 * i) = quads[i];
-      if (!p.sums) continue;
-      const auto q = __builtin_bit_cast(Quads, quads[i]);
-      *reinterpret_cast<Quads*>(p.sums + n + 4 * i) +=
-          ((q << 24) >> 24) + ((q << 16) >> 24) + ((q << 8) >> 24) + (q >> 24);
+      if (p.sums) add_quads(to + 16 * i, p.sums + n + 4 * i);
     }
   }
 }

@@ -64,7 +64,8 @@ const WinogradF32Row* select_winograd_f32(const ConvShape& s, base::IsaSet isa) 
   const WinogradF32Weights w{row, nullptr, s.c, s.oc};
   const int64_t tiles = TileAt<4>::count(s), blocks = (tiles - 1) / block_tiles(w, tiles) + 1;
   const int64_t products = tiles * 36 * s.c * s.oc;
-  const int64_t transforms = tiles * (210 * s.c + 180 * s.oc) + 400 * blocks * s.c * s.oc;
+  const int64_t per_weight = row->isa == base::Isa::avx512 ? 400 : 220;
+  const int64_t transforms = tiles * (210 * s.c + 180 * s.oc) + per_weight * blocks * s.c * s.oc;
   return products + transforms < s.pixels() * 9 * s.c * s.oc ? row : nullptr;
 }
 

@@ -149,6 +149,10 @@ TEST(WinogradF32, IsChosenForSuitableShapes) {
   EXPECT_STREQ("winograd_f32_avx2_6x16", row->name);
   EXPECT_EQ(nullptr, select_winograd_f32(shape_of(1, 224, 224, 3, 64, 1), avx2));
   EXPECT_EQ(nullptr, select_winograd_f32(shape_of(1, 2, 2, 512, 512, 1), avx2));
+  // Few tiles: the weights are transformed for little, which costs more beside faster products.
+  const ConvShape few = shape_of(1, 7, 7, 512, 512, 1);
+  EXPECT_NE(nullptr, select_winograd_f32(few, avx2));
+  EXPECT_EQ(nullptr, select_winograd_f32(few, base::up_to(Isa::avx512)));
   ConvShape strided = shape_of(1, 56, 56, 64, 64, 1);
   strided.stride_h = strided.stride_w = 2;
   EXPECT_EQ(nullptr, select_winograd_f32(strided, avx2));
