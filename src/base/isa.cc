@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <string>
 
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -81,19 +82,19 @@ IsaSet detect_isa() {
   }
   if (const char* cap = std::getenv("TERSOR_ISA"); cap && *cap) {
     IsaSet allowed, both;
+    std::string known;
     bool found = false;
-    for (size_t i = 0; i < kNames.size(); ++i)
-      if (kNames[i] == cap) {
-        allowed = up_to(static_cast<Isa>(i));
-        found = true;
-      }
+    for (Isa isa : kIsas) {
+      known += (known.empty() ? "one of " : ", ") + std::string(name(isa));
+      if (name(isa) != cap) continue;
+      allowed = up_to(isa);
+      found = true;
+    }
     if (!found)
       throw Error(ErrorKind::kUsage, "E50",
-                  "unknown instruction set " + quoted(cap) + " in TERSOR_ISA",
-                  "one of portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx");
-    for (size_t i = 0; i < kNames.size(); ++i)
-      if (set.has(static_cast<Isa>(i)) && allowed.has(static_cast<Isa>(i)))
-        both.add(static_cast<Isa>(i));
+                  "unknown instruction set " + quoted(cap) + " in TERSOR_ISA", known);
+    for (Isa isa : kIsas)
+      if (set.has(isa) && allowed.has(isa)) both.add(isa);
     return both;
   }
   return set;

@@ -145,6 +145,8 @@ TEST(Winograd, IsChosenForSuitableShapes) {
   EXPECT_STREQ("winograd_avx512vnni_14x32", row->name);
   EXPECT_NE(nullptr, select_winograd(shape_of(1, 7, 7, 512, 512, 1), base::up_to(Isa::avx2)));
   EXPECT_EQ(nullptr, select_winograd(shape_of(1, 3, 3, 512, 512, 1), vnni));
+  EXPECT_NE(nullptr, select_winograd(shape_of(1, 32, 32, 16, 16, 1), base::up_to(Isa::avx2)));
+  EXPECT_EQ(nullptr, select_winograd(shape_of(1, 32, 32, 12, 16, 1), base::up_to(Isa::avx2)));
   EXPECT_EQ(nullptr, select_winograd(shape_of(1, 224, 224, 3, 64, 1), vnni));
   ConvShape strided = shape_of(1, 56, 56, 64, 64, 1);
   strided.stride_h = strided.stride_w = 2;
