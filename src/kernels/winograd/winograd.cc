@@ -69,8 +69,8 @@ const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcep
   const WinogradRow* row = kRows;
   for (const WinogradRow& r : kRows)
     if (isa.has(r.isa)) row = &r;
-  // Few channels fill no vector. With VNNI, whose direct products are faster, fewer than 32 have not
-  // been measured.
+  // Few channels fill no vector. With VNNI, whose direct products are faster, fewer than 32 have
+  // not been measured.
   const bool vnni = isa.has(base::Isa::avx512vnni) || isa.has(base::Isa::avxvnni);
   const int64_t least = vnni ? 32 : std::max(16, row->channels);
   if (s.c < least || s.oc < least) return nullptr;
