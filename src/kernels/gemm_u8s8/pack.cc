@@ -142,6 +142,7 @@ void pack_panel(Panel p, bool dense) noexcept {
   if (const int64_t done = pack_taps(p); done > 0) {
     p.from += done * p.layout->n_stride;
     p.cols -= done;
+    if (p.cols == 0) return;
     p.out += done * 4;
     if (p.sums) p.sums += done;
   }

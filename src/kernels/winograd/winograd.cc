@@ -86,11 +86,10 @@ const WinogradRow* select_winograd(const ConvShape& s, base::IsaSet isa) noexcep
 namespace {
 
 // The nine weights of one channel, or of two side by side, to bytes `stride` apart; their sum.
-template <bool kTwo>
-int32_t pack_taps(const int8_t* from, int64_t stride, int8_t* to) noexcept {
+int32_t pack_taps(const int8_t* from, int64_t channels, int64_t stride, int8_t* to) noexcept {
   int32_t sum = 0;
   for (int64_t i = 0; i < 9; ++i)
-    for (int64_t c = 0; c < (kTwo ? 2 : 1); ++c) {
+    for (int64_t c = 0; c < channels; ++c) {
       to[i * stride + c] = from[c * 9 + i];
       sum += from[c * 9 + i];
     }
@@ -115,17 +114,15 @@ WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& s, const 
     for (int64_t c = 0; c < s.c; c += 2) {
       int8_t* to = packed + n0 / nr * panel + c * 9 * nr;
       const int64_t end = std::min(n0 + nr, s.oc);
-      const bool two = c + 1 < s.c;
+      const int64_t channels = std::min<int64_t>(2, s.c - c);
       int64_t n = n0;
       const auto from = [&] { return b + (n * s.c + c) * 9; };
-      for (Taps taps; two && n + Taps::kColumns <= end; n += Taps::kColumns, to += 16) {
+      for (Taps taps; channels == 2 && n + Taps::kColumns <= end; n += Taps::kColumns, to += 16) {
         taps.load(from(), s.c * 9);
         taps.add_to(column_sums + n);
         for (int64_t i = 0; i < 9; ++i) std::memcpy(to + i * nr * 2, &taps.of[i], 16);
       }
-      for (; n < end; ++n, to += 2)
-        column_sums[n] +=
-            two ? pack_taps<true>(from(), nr * 2, to) : pack_taps<false>(from(), nr * 2, to);
+      for (; n < end; ++n, to += 2) column_sums[n] += pack_taps(from(), channels, nr * 2, to);
     }
   return w;
 }

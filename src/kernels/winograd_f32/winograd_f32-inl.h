@@ -115,6 +115,7 @@ void multiply(const float* a, int64_t stride, const float* b, int64_t channels, 
     for (int v = 0; v < kVecs; ++v)
       acc[m][v] = add ? S::load(out + (m * kVecs + v) * kLanes) : S::set(0.0f);
   for (int64_t k = 0; k < channels; ++k, ++a, b += kVecs * kLanes) {
+    // A line of the cache of each row of the next call, which are too short for the hardware.
     if ((k & 15) == 0)
 #pragma GCC unroll 16
       for (int m = 0; m < kRows; ++m) __builtin_prefetch(a + (m + kRows) * stride);
