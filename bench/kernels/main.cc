@@ -17,7 +17,7 @@ namespace tersor::bench_kernels {
 namespace {
 
 struct Options {
-  std::string isa, family, shape;
+  std::string isa, family, row, shape;
   double milliseconds = 20;
   bool assert_pick = false, best = false, json = false;
 };
@@ -116,8 +116,10 @@ text::Json to_json(const Case& c, const std::vector<Timing>& timings) {
 }
 
 Outcome measure(Case c, const Options& o) {
-  if (!o.family.empty())
-    std::erase_if(c.candidates, [&](const Candidate& row) { return family_of(row) != o.family; });
+  std::erase_if(c.candidates, [&](const Candidate& row) {
+    return (!o.family.empty() && family_of(row) != o.family) ||
+           row.row.find(o.row) == std::string::npos;
+  });
   Outcome outcome{c.shape, "", {}};
   for (const Candidate& row : c.candidates) {
     row.run();
@@ -205,7 +207,7 @@ int run(const Options& o) {
     if (all) print(outcome.json);
     report["cases"].push_back(std::move(outcome.json));
   }
-  if (report["cases"].empty()) problems.push_back("no row of this family on such a shape");
+  if (report["cases"].empty()) problems.push_back("no such row on such a shape");
   report["problems"] = problems;
   if (o.best) print_best(report["cases"]);
   if (o.json) fmt::print("{}\n", text::to_text(report));
@@ -221,6 +223,7 @@ int main(int argc, char** argv) {
   CLI::App app("bench_kernels: every row of the kernels beside its limit on this CPU");
   app.add_option("--isa", o.isa, "no instruction set beyond this one");
   app.add_option("--family", o.family, "rows of one family only, as gemm_u8s8");
+  app.add_option("--row", o.row, "rows whose name contains this text only, as amx_tiles");
   app.add_option("--shape", o.shape, "shapes that contain this text only");
   app.add_option("--ms", o.milliseconds, "for each row and shape (20)")
       ->check(CLI::Range(0.0, 60000.0));

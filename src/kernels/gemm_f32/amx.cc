@@ -15,7 +15,7 @@ void gemm_bf16_close() noexcept { simd::Amx::Tiles::close(); }
 void gemm_bf16_copy(const TilesCopy& c) noexcept {
   copy_rows<simd::Amx, simd::Avx512VnniHalf, true>(c);
 }
-void gemm_bf16_tiles_32x32(const GemmF32Panel& p) noexcept { any_tiles_panel<simd::Amx>(p); }
+void gemm_bf16_tiles_32x16(const GemmF32Panel& p) noexcept { any_tiles_panel<simd::Amx>(p); }
 
 }  // namespace tersor::kernels::amx
 #include "simd/end.h"

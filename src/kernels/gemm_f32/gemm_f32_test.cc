@@ -30,7 +30,7 @@ GemmF32Row bf16_tiles(const char* name) {
   return {name,
           base::Isa::portable,
           32,
-          32,
+          16,
           nullptr,
           FloatType::bf16,
           any_tiles_panel<S>,
@@ -53,7 +53,7 @@ std::vector<GemmF32Row> runnable_rows() {
   rows.push_back({"emu512_14x32", Isa::portable, 14, 32, emu::any_tile<simd::Emu<512>, 14, 2>});
   rows.push_back(emu::pairs<128, 4>("emu128_bf16_4x8"));
   rows.push_back(emu::pairs<512, 14>("emu512_bf16_14x32"));
-  rows.push_back(emu::bf16_tiles("emu512_bf16_tiles_32x32"));
+  rows.push_back(emu::bf16_tiles("emu512_bf16_tiles_32x16"));
   return rows;
 }
 
@@ -311,14 +311,14 @@ TEST(GemmF32, SelectsByInstructionSet) {
   EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(bf16, base::up_to(Isa::avx512vnni)).name);
   EXPECT_STREQ("gemm_bf16_avx512bf16_14x32",
                select_gemm_f32(bf16, base::up_to(Isa::avx512bf16)).name);
-  EXPECT_STREQ("gemm_bf16_amx_tiles_32x32", select_gemm_f32(bf16, base::up_to(Isa::amx)).name);
+  EXPECT_STREQ("gemm_bf16_amx_tiles_32x16", select_gemm_f32(bf16, base::up_to(Isa::amx)).name);
   EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(shape, base::up_to(Isa::amx)).name);
   for (const auto& [k, n] : {std::pair{31, 64}, std::pair{64, 16}}) {
     const GemmF32Shape small{100, MatrixLayout::rows(k, n, false), FloatType::bf16};
     EXPECT_STREQ("gemm_f32_avx512_14x32", select_gemm_f32(small, base::up_to(Isa::amx)).name);
   }
   const GemmF32Shape computed{-1, {}, FloatType::bf16};
-  EXPECT_STREQ("gemm_bf16_amx_tiles_32x32", select_gemm_f32(computed, base::up_to(Isa::amx)).name);
+  EXPECT_STREQ("gemm_bf16_amx_tiles_32x16", select_gemm_f32(computed, base::up_to(Isa::amx)).name);
 }
 
 }  // namespace

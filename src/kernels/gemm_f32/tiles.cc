@@ -60,15 +60,16 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range column
   for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
     const int64_t g = p0 / each;
     p1 = std::min(columns.end, (g + 1) * each);
-    const int64_t whole = g * each + w.n / nr;  // the panels before it have all their columns
+    const int64_t last_column = std::min(w.n, (p1 - g * each) * nr);
     for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
       m1 = rows.next(m0, g * inputs, p);
       // As for bytes (gemm_u8s8/tiles.cc).
       p.by_rows = !shape.far && p.lines <= 1;
-      for (int64_t panel = p0; panel < p1; panel += p.panels) {
+      for (int64_t panel = p0; panel < p1; panel += 2 * p.panel_pairs) {
+        const int64_t column = (panel - g * each) * nr;
         t.b = w.data + panel * panel_size;
-        panels::aim(w, call, m0, g, (panel - g * each) * nr, t);
-        p.panels = t.cols == nr ? std::min(whole, p1) - panel : 1;
+        panels::aim(w, call, m0, g, column, t);
+        t.cols = pair_up(last_column - column, p);
         w.row->panel(p);
       }
     }

@@ -14,7 +14,7 @@ namespace tersor::kernels::amx {
 void gemm_u8s8_open() noexcept { simd::Amx::Tiles::open(); }
 void gemm_u8s8_close() noexcept { simd::Amx::Tiles::close(); }
 void gemm_u8s8_copy(const TilesCopy& c) noexcept { copy_rows<simd::Amx, simd::Avx512VnniHalf>(c); }
-void gemm_u8s8_tiles_32x32(const GemmU8S8Panel& p) noexcept { any_tiles_panel<simd::Amx>(p); }
+void gemm_u8s8_tiles_32x16(const GemmU8S8Panel& p) noexcept { any_tiles_panel<simd::Amx>(p); }
 
 }  // namespace tersor::kernels::amx
 #include "simd/end.h"

@@ -46,7 +46,7 @@ GemmU8S8Row tiles(const char* name) {
           base::Isa::portable,
           GemmU8S8Form::tiles,
           32,
-          32,
+          16,
           nullptr,
           any_tiles_panel<S>,
           nullptr,
@@ -73,7 +73,7 @@ std::vector<GemmU8S8Row> runnable_rows() {
   rows.push_back(emu::magnitudes<128, 3>("emu128_magnitudes_3x8"));
   rows.push_back(emu::magnitudes<256, 4>("emu256_magnitudes_4x16"));
   rows.push_back(emu::magnitudes<512, 2>("emu512_magnitudes_2x32"));
-  rows.push_back(emu::tiles("emu512_tiles_32x32"));
+  rows.push_back(emu::tiles("emu512_tiles_32x16"));
   return rows;
 }
 
@@ -385,10 +385,10 @@ TEST(GemmU8S8, SelectsByInstructionSet) {
                select_gemm_u8s8(shape, base::up_to(Isa::avx512)).name);
   EXPECT_STREQ("gemm_u8s8_avx512vnni_14x32",
                select_gemm_u8s8(shape, base::up_to(Isa::avx512bf16)).name);
-  EXPECT_STREQ("gemm_u8s8_amx_tiles_32x32", select_gemm_u8s8(shape, base::up_to(Isa::amx)).name);
+  EXPECT_STREQ("gemm_u8s8_amx_tiles_32x16", select_gemm_u8s8(shape, base::up_to(Isa::amx)).name);
   GemmU8S8Shape computed = shape;
   computed.constant = false;
-  EXPECT_STREQ("gemm_u8s8_amx_tiles_32x32", select_gemm_u8s8(computed, base::up_to(Isa::amx)).name);
+  EXPECT_STREQ("gemm_u8s8_amx_tiles_32x16", select_gemm_u8s8(computed, base::up_to(Isa::amx)).name);
   GemmU8S8Shape small = shape;
   small.fours = true;
   EXPECT_STREQ("gemm_u8s8_avx2_fours_4x16", select_gemm_u8s8(small, base::up_to(Isa::avx2)).name);

@@ -4,14 +4,15 @@
 // What leaves for results without ceremony: bytes of small scales, or floats, two rows at a time.
 template <typename S, GemmOutput kKind, bool kWhole>
 struct TilesFinisher {
-  static constexpr int kRows = 2 * S::Tiles::kRows, kColumns = 2 * S::kLanes;
+  static constexpr int kColumns = 2 * S::kLanes;
   static constexpr int kElement = kKind == GemmOutput::f32 ? 4 : 1;
   using F = typename S::f32;
   using I = typename S::s32;
 
-  [[gnu::always_inline]] inline TilesFinisher(const GemmU8S8Panel& p,
-                                              TilesPlaces<S, float>& memory) noexcept
-      : places(memory),
+  [[gnu::always_inline]] inline explicit TilesFinisher(const GemmU8S8Panel& p) noexcept
+      : results(p),
+        step(p.tile.out_stride * kElement),
+        add_step(p.tile.epilogue->residual_stride),
         cols(p.tile.cols),
         zero(p.tile.epilogue->zero),
         qmin(p.tile.epilogue->qmin),
@@ -25,11 +26,11 @@ struct TilesFinisher {
     return kWhole ? S::kLanes : std::clamp(cols - v * S::kLanes, 0, S::kLanes);
   }
 
-  // New sums, [kRows][kColumns], of the panel-th panel.
-  [[gnu::always_inline]] inline void take(const GemmU8S8Panel& p, int64_t first, int64_t panel,
-                                          int32_t* from) noexcept {
+  // New sums, [32][kColumns], of the pair-th pair.
+  [[gnu::always_inline]] inline void take(const GemmU8S8Panel& p, int64_t first, int64_t pair,
+                                          const int32_t* sums) noexcept {
     GemmU8S8Tile t = p.tile;
-    t.n0 += panel * kColumns;
+    t.n0 += pair * kColumns;
     const float* fbias = t.epilogue->fbias ? t.epilogue->fbias + t.n0 : nullptr;
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) {
@@ -38,77 +39,81 @@ struct TilesFinisher {
       if constexpr (kKind == GemmOutput::f32)
         real_bias[v] = fbias ? S::load_partial(fbias + v * S::kLanes, columns(v)) : S::set(0.0f);
     }
-    sums = from;
-    next = 0;
-    const TilesGroup group(p, first, kRows);
-    left = static_cast<int>(group.rows);
-    const int64_t step = t.out_stride * kElement;
-    std::byte* out =
-        static_cast<std::byte*>(t.out) + group.result * step + panel * kColumns * kElement;
-    const int64_t add_step = adds ? t.epilogue->residual_stride : 0;
-    const float* add = adds ? t.residual + group.result * add_step + panel * kColumns : nullptr;
-    places.template set<kKind == GemmOutput::f32>(p, group, out, step, add, add_step);
+    const TilesGroup group(p, first);
+    results.start(group, sums);
+    out = static_cast<std::byte*>(t.out) + group.result * step + pair * kColumns * kElement;
+    if (kKind == GemmOutput::f32 && adds)
+      add = t.residual + group.result * add_step + pair * kColumns;
   }
   // Finishes up to `pairs` of rows.
   [[gnu::always_inline]] inline void some(int pairs) noexcept {
-    const int end = std::min(next + 2 * pairs, left);
-    for (; next < end; next += 2) {
-      const int32_t* from = sums + next * kColumns;
+    for (; pairs > 0 && results.left > 0; --pairs) {
+      // The last one may be alone: twice.
+      const bool two = results.left > 1;
+      const int32_t* first = results.next();
+      const int32_t* second = two ? results.next() : first;
+      std::byte* below = two ? out + step : out;
       if constexpr (kKind == GemmOutput::f32) {
-        leave_row(next, from);
-        leave_row(next + 1, from + kColumns);
+        leave_row(first, add, out);
+        if (two) leave_row(second, add + add_step, below);
+        add += 2 * add_step;
       } else {
-        leave_pair(next, from);
+        leave_pair(first, second, out, below);
       }
+      results.left -= 2;
+      out += 2 * step;
     }
   }
 
-  [[gnu::always_inline]] inline void leave_pair(int i, const int32_t* from) const noexcept {
+  [[gnu::always_inline]] inline void leave_pair(const int32_t* first, const int32_t* second,
+                                                std::byte* to, std::byte* below) const noexcept {
     I q[4];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j)
-      q[j] = S::round(
-          S::mul(S::to_f32(S::add(S::load(from + j * S::kLanes), bias[j % 2])), scale[j % 2]));
+    for (int j = 0; j < 4; ++j) {
+      const I sums = S::load((j < 2 ? first : second) + j % 2 * S::kLanes);
+      q[j] = S::round(S::mul(S::to_f32(S::add(sums, bias[j % 2])), scale[j % 2]));
+    }
     auto bytes = kKind == GemmOutput::u8 ? S::join_u8(q, zero) : S::join_s8(q, zero);
     if (clamps)
       bytes =
           kKind == GemmOutput::u8 ? S::clamp_u8(bytes, qmin, qmax) : S::clamp_s8(bytes, qmin, qmax);
     if constexpr (kWhole)
-      S::store_halves(places.results[i], places.results[i + 1], bytes);
+      S::store_halves(to, below, bytes);
     else
-      S::store_halves_partial(places.results[i], places.results[i + 1], bytes, cols);
+      S::store_halves_partial(to, below, bytes, cols);
   }
-  [[gnu::always_inline]] inline void leave_row(int i, const int32_t* from) const noexcept {
-    auto* to = reinterpret_cast<float*>(places.results[i]);
+  [[gnu::always_inline]] inline void leave_row(const int32_t* sums, const float* with,
+                                               std::byte* place) const noexcept {
+    auto* to = reinterpret_cast<float*>(place);
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) {
-      const I acc = S::add(S::load(from + v * S::kLanes), bias[v]);
+      const I acc = S::add(S::load(sums + v * S::kLanes), bias[v]);
       leave_floats<S, kWhole>(S::add(S::mul(S::to_f32(acc), scale[v]), real_bias[v]), adds,
-                              places.residuals[i] + v * S::kLanes, low, high, to + v * S::kLanes,
-                              columns(v));
+                              with + v * S::kLanes, low, high, to + v * S::kLanes, columns(v));
     }
   }
 
-  TilesPlaces<S, float>& places;
+  TilesResults<int32_t> results;
   F scale[2], real_bias[2], low, high;
   I bias[2];
+  const int64_t step, add_step;
   const int cols, zero, qmin, qmax;
   const bool clamps, adds;
-  const int32_t* sums = nullptr;
-  int next = 0, left = 0;  // of their rows
+  std::byte* out = nullptr;
+  const float* add = nullptr;
 };
 
 // The same for whatever else leaves, a pair of tiles at a time.
 template <typename S>
 struct TilesFinisher<S, GemmOutput::s32, false> {
-  static constexpr int kRows = 2 * S::Tiles::kRows, kColumns = 2 * S::kLanes;
-  TilesFinisher(const GemmU8S8Panel&, TilesPlaces<S, float>&) noexcept {}
+  static constexpr int kColumns = 2 * S::kLanes;
+  explicit TilesFinisher(const GemmU8S8Panel&) noexcept {}
 
-  void take(const GemmU8S8Panel& p, int64_t first, int64_t panel, int32_t* from) noexcept {
+  void take(const GemmU8S8Panel& p, int64_t first, int64_t pair, int32_t* from) noexcept {
     GemmU8S8Tile t = p.tile;
     const int64_t element = element_bytes(t.epilogue->kind);
-    t.n0 += panel * kColumns;
-    const TilesGroup group(p, first, kRows);
+    t.n0 += pair * kColumns;
+    const TilesGroup group(p, first);
     for (int v = 0; v < 2; ++v) {
       const auto bias = bias_of<S>(t, v);
       for (int64_t i = v; i < group.rows * 2; i += 2)
@@ -119,7 +124,7 @@ struct TilesFinisher<S, GemmOutput::s32, false> {
       if (t.row_sums) t.row_sums += rows;
       if (t.residual) t.residual += rows * t.epilogue->residual_stride + columns;
     };
-    move(group.result, panel * kColumns);
+    move(group.result, pair * kColumns);
     for (int64_t left = group.rows, at = group.column, next; left > 0; left -= next) {
       const bool result = at < p.stretch;
       next = std::min(left, (result ? p.stretch : p.stretch + p.gap) - at);
@@ -149,8 +154,7 @@ void tiles_block(const GemmU8S8Panel& given) noexcept {
   GemmU8S8Panel p = given;
   const GemmU8S8Epilogue e = *p.tile.epilogue;
   p.tile.epilogue = &e;
-  TilesPlaces<S, float> places;
-  Finisher finisher(p, places);
+  Finisher finisher(p);
   walk_tiles<S, TilesOfBytes<S, kSigned>, kTwoColumns>(
       p, reinterpret_cast<const std::byte*>(p.tile.b), finisher);
 }

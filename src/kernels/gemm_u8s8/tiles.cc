@@ -42,8 +42,8 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
   GemmU8S8Panel p = panels::panel_of(call, row_sums);
   w.row->tiles.open();
   panels::each_group(w, call, columns, [&](Range some, int64_t offset) {
-    // The panels before this one have all their columns.
-    const int64_t whole = some.begin / w.group_panels() * w.group_panels() + w.n / w.row->nr;
+    const int64_t first = some.begin / w.group_panels() * w.group_panels(), nr = w.row->nr;
+    const int64_t last_column = std::min(w.n, (some.end - first) * nr);
     for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
       m1 = rows.next(m0, offset, p);
       if (sums) {
@@ -54,9 +54,9 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
       // Results leave line by line of memory if rows meet all panels; but rows that share lines are
       // in L1 longer than many panels are.
       p.by_rows = !shape.far && p.lines <= 1;
-      for (int64_t panel = some.begin; panel < some.end; panel += p.panels) {
+      for (int64_t panel = some.begin; panel < some.end; panel += 2 * p.panel_pairs) {
         p.tile.b = panels::aim(w, call, m0, panel, some.end, p);
-        p.panels = p.tile.cols == w.row->nr ? std::min(whole, some.end) - panel : 1;
+        p.tile.cols = pair_up(last_column - (panel - first) * nr, p);
         w.row->panel(p);
       }
     }

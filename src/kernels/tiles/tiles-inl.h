@@ -4,58 +4,58 @@
 // Operands are given by a struct `Dot`, with the type `Sum` of their sums, of 4 bytes, and
 //   dot<kSum, kA, kB>()  adds the products of two tiles to the sums of a third
 // What becomes of the sums, by a `Finisher`, with
-//   take(p, first, panel, sums)  new sums, [32][32], of the rows from `first` on and of a panel
-//   some(pairs)                  finishes up to so many pairs of their rows
-// Sums of a pair of tiles can so be finished while the next pair is summed: processors look ahead
+//   take(p, first, pair, sums)  new sums, [32][32], of the rows from `first` on and of a pair of
+//                               panels
+//   some(pairs)                 finishes up to so many pairs of their rows
+// Sums of a group of tiles can so be finished while the next group is summed: processors look ahead
 // some hundred instructions, and would leave the tiles idle for as long as it takes to finish one.
 
-// Where the rows of a group of two tiles lead to.
+// The rows of a group of tiles, of which some may be gaps.
 struct TilesGroup {
   int64_t rows;    // with gaps
   int64_t result;  // the first that is not in a gap
   int64_t column;  // of its first row, in a stretch and its gap
+  int64_t results = rows;
 
-  TilesGroup(const TilesPanel& p, int64_t first, int64_t most) noexcept
-      : rows(std::min(most, p.rows - first)), result(first), column(p.at + first) {
+  TilesGroup(const TilesPanel& p, int64_t first) noexcept
+      : rows(std::min(2 * tiles::kRows, p.rows - first)), result(first), column(p.at + first) {
     if (!p.gap) return;
     const int64_t period = p.stretch + p.gap, line = column / period;
     column -= line * period;
     result = line * p.stretch + std::min(column, p.stretch) - p.at;
+    const int64_t end = column + rows, more = end / period;
+    results =
+        more * p.stretch + std::min(end - more * period, p.stretch) - std::min(column, p.stretch);
   }
 };
 
-// Memory of a finisher: apart, so that what else it has stays in registers. Residuals are of R.
-template <typename S, typename R>
-struct TilesPlaces {
-  static constexpr int kRows = 2 * S::Tiles::kRows;
-  std::byte* results[kRows];
-  const R* residuals[kRows];
-  alignas(64) std::byte astray[2 * S::kBytes] = {};  // where rows go that are no results
+// Goes through the results of sums [rows][32], without those in gaps.
+template <typename Sum>
+struct TilesResults {
+  static constexpr int64_t kColumns = tiles::kColumns;
 
-  // Of the rows of a group, whose results begin at `out` and lie `step` bytes apart; with kAdds
-  // also of their residuals.
-  template <bool kAdds>
-  [[gnu::always_inline]] inline void set(const TilesPanel& p, const TilesGroup& group,
-                                         std::byte* out, int64_t step, const R* add,
-                                         int64_t add_step) noexcept {
-    if (group.rows == kRows && group.column + kRows <= p.stretch) {
-      for (int i = 0; i < kRows; ++i) results[i] = out + i * step;
-      if constexpr (kAdds)
-        for (int i = 0; i < kRows; ++i) residuals[i] = add + i * add_step;
-      return;
-    }
-    int64_t at = group.column;
-    for (int i = 0; i < kRows; ++i) {
-      const bool result = i < group.rows && at < p.stretch;
-      results[i] = result ? out : astray;
-      out += result ? step : 0;
-      if constexpr (kAdds) {
-        residuals[i] = result ? add : reinterpret_cast<const R*>(astray);
-        add += result ? add_step : 0;
-      }
-      at = at + 1 == p.stretch + p.gap ? 0 : at + 1;
-    }
+  explicit TilesResults(const TilesPanel& p) noexcept
+      : stretch(p.stretch), jump((p.gap + 1) * kColumns) {}
+  [[gnu::always_inline]] inline void start(const TilesGroup& group, const Sum* sums) noexcept {
+    left = static_cast<int>(group.results);
+    const int64_t period = stretch + jump / kColumns - 1;
+    const bool inside = group.column < stretch;
+    at = inside ? group.column : 0;
+    from = sums + (inside ? 0 : (period - group.column) * kColumns);
   }
+  // Where the sums of the next one are.
+  [[gnu::always_inline]] inline const Sum* next() noexcept {
+    const Sum* here = from;
+    const bool last = ++at == stretch;
+    from += last ? jump : kColumns;
+    at = last ? 0 : at;
+    return here;
+  }
+
+  const int64_t stretch, jump;
+  const Sum* from = nullptr;
+  int64_t at = 0;
+  int left = 0;
 };
 
 // A vector of a row of floats on its way out, or the first n of it: with what is added if `adds`,
@@ -72,12 +72,14 @@ template <typename S, bool kWhole, typename T>
     S::store_partial(to, y, n);
 }
 
-// Sums of one or two tiles of rows and of columns, [2 * 16][2 * 16]. `fetch`: bytes to ask for at
-// each step of k, from `next` on. `pairs`: of rows to finish now and then.
+// Sums of one or two tiles of rows times one or two of columns, which lie `apart` bytes apart,
+// [2 * 16][2 * 16]. `fetch`: bytes to ask for at each step of k, from `next` on. `pairs`: of
+// rows to finish now and then.
 template <typename S, typename Dot, bool kTwoRows, bool kTwoColumns, typename Finisher>
 [[gnu::always_inline]] inline void sum_tiles(const TilesPanel& p, const std::byte* a,
-                                             const std::byte* b, const std::byte* next,
-                                             int64_t fetch, Finisher& finisher, int pairs,
+                                             const std::byte* b, int64_t apart,
+                                             const std::byte* next, int64_t fetch,
+                                             Finisher& finisher, int pairs,
                                              typename Dot::Sum* sums) noexcept {
   using T = typename S::Tiles;
   constexpr int64_t kPitch = 2 * T::kRowBytes, kDown = T::kRows * kPitch / 4;
@@ -92,8 +94,8 @@ template <typename S, typename Dot, bool kTwoRows, bool kTwoColumns, typename Fi
   while (offset != last) {
     T::template load<4>(at, pitch);
     if constexpr (kTwoRows) T::template load<5>(at + T::kRows * pitch, pitch);
-    T::template load<6>(b, kPitch);
-    if constexpr (kTwoColumns) T::template load<7>(b + T::kRowBytes, kPitch);
+    T::template load<6>(b, T::kRowBytes);
+    if constexpr (kTwoColumns) T::template load<7>(b + apart, T::kRowBytes);
     Dot::template dot<0, 4, 6>();
     if constexpr (kTwoColumns) Dot::template dot<1, 4, 7>();
     if constexpr (kTwoRows) Dot::template dot<2, 5, 6>();
@@ -101,7 +103,7 @@ template <typename S, typename Dot, bool kTwoRows, bool kTwoColumns, typename Fi
     for (const std::byte* upto = next + fetch; next < upto; next += 64)
       __builtin_prefetch(next, 0, 2);
     finisher.some(pairs);
-    b += T::kRows * kPitch;
+    b += T::kRows * T::kRowBytes;
     at += T::kRowBytes;
     if (at == end && ++offset != last) {
       at = a + *offset;
@@ -117,39 +119,40 @@ template <typename S, typename Dot, bool kTwoRows, bool kTwoColumns, typename Fi
   if constexpr (kTwoRows && kTwoColumns) T::template store<3>(sums + kDown + 16, kPitch);
 }
 
-// All rows times all panels, packed from `weights` on. `p` is of the caller's own, so that what is
-// stored cannot change it.
+// All rows times all pairs of panels, packed from `weights` on. `p` is of the caller's own, so that
+// what is stored cannot change it.
 template <typename S, typename Dot, bool kTwoColumns, typename Panel, typename Finisher>
 [[gnu::always_inline]] inline void walk_tiles(const Panel& p, const std::byte* weights,
                                               Finisher& finisher) noexcept {
   using T = typename S::Tiles;
   static_assert(S::kLanes == 16);
-  constexpr int64_t kRows = 2 * T::kRows, kStep = 2 * T::kRows * T::kRowBytes;
-  alignas(64) typename Dot::Sum sums[2][kRows * 2 * S::kLanes];
-  const int64_t steps = p.lines * (p.line_bytes / T::kRowBytes), panel_bytes = steps * kStep;
+  constexpr int64_t kRows = 2 * T::kRows, kTile = T::kRows * T::kRowBytes, kStep = 2 * kTile;
+  alignas(64) typename Dot::Sum sums[2][kRows * tiles::kColumns];
+  const int64_t steps = p.lines * (p.line_bytes / T::kRowBytes);
+  const int64_t apart = steps * kTile, pair_bytes = 2 * apart;
   const int64_t groups = (p.rows + kRows - 1) / kRows;
-  // The next panel is asked for while all rows meet one; while the first ones do, if it is rows
+  // The next pair is asked for while all rows meet one; while the first ones do, if it is rows
   // that meet all panels one after the other.
   const int64_t share = p.by_rows ? kStep : (kStep / groups + 63) / 64 * 64;
   // So many that the last ones come between the stores.
   const int pairs = static_cast<int>((T::kRows + steps + 2) / (steps + 3));
-  int64_t group = 0, panel = 0;
-  for (int64_t i = 0; i < groups * p.panels; ++i) {
-    const int64_t m = group * kRows;
-    const std::byte* a = p.prepared + m * p.prepared_bytes;
-    const std::byte* b = weights + panel * panel_bytes;
-    const bool more = panel + 1 < p.panels && (!p.by_rows || group == 0);
+  int64_t group = 0, pair = 0;
+  for (int64_t i = 0; i < groups * p.panel_pairs; ++i) {
+    const int64_t first = group * kRows;
+    const std::byte* a = p.prepared + first * p.prepared_bytes;
+    const std::byte* b = weights + pair * pair_bytes;
+    const bool more = pair + 1 < p.panel_pairs && (!p.by_rows || group == 0);
     const int64_t fetch = more ? share : 0;
-    const std::byte* next = b + panel_bytes + (p.by_rows ? 0 : group * share * steps);
+    const std::byte* next = b + pair_bytes + (p.by_rows ? 0 : group * share * steps);
     typename Dot::Sum* to = sums[i % 2];
-    if (p.rows - m > T::kRows)
-      sum_tiles<S, Dot, true, kTwoColumns>(p, a, b, next, fetch, finisher, pairs, to);
+    if (p.rows - first > T::kRows)
+      sum_tiles<S, Dot, true, kTwoColumns>(p, a, b, apart, next, fetch, finisher, pairs, to);
     else
-      sum_tiles<S, Dot, false, kTwoColumns>(p, a, b, next, fetch, finisher, pairs, to);
-    finisher.take(p, m, panel, to);
-    int64_t& inner = p.by_rows ? panel : group;
-    int64_t& outer = p.by_rows ? group : panel;
-    if (++inner == (p.by_rows ? p.panels : groups)) inner = 0, ++outer;
+      sum_tiles<S, Dot, false, kTwoColumns>(p, a, b, apart, next, fetch, finisher, pairs, to);
+    finisher.take(p, first, pair, to);
+    int64_t& inner = p.by_rows ? pair : group;
+    int64_t& outer = p.by_rows ? group : pair;
+    if (++inner == (p.by_rows ? p.panel_pairs : groups)) inner = 0, ++outer;
   }
   finisher.some(kRows);
 }

@@ -122,14 +122,16 @@ void Rows::lie_at(const std::byte* rows, int64_t pitch, int64_t count,
 // Those rows that tiles can read without going beyond the last one; maybe none.
 int64_t Rows::dense(int64_t m0, int64_t offset, TilesPanel& p) const noexcept {
   const int64_t pitch = conv() ? conv()->c : source_.stride;
-  const int64_t rows = std::min(block(s_), end_ - m0);
+  // Rows that meet all panels of near weights one after the other need no blocks.
+  const int64_t rows = s_.far ? std::min(block(s_), end_ - m0) : end_ - m0;
   const int64_t length = row_bytes(s_.positions, s_.k), left = (end_ - 1 - m0) * pitch + s_.k;
   if (length > left) return m0;
   lie_at(data() + m0 * pitch + offset, pitch, rows, p);
   // Without a pitch it is the same row, or nothing, again and again.
   const int64_t some = pitch > 0 ? (left - length) / pitch + 1 : round_up(rows, kRows);
-  const int64_t whole = std::min(rows, some) / s_.mr * s_.mr;
-  return m0 + (round_up(rows, kRows) <= some ? rows : whole);
+  if (round_up(rows, kRows) <= some) return m0 + rows;
+  // Weights from afar are read once only.
+  return m0 + (s_.far ? 0 : std::min(rows, some) / s_.mr * s_.mr);
 }
 
 int64_t Rows::padded(int64_t m0, TilesPanel& p) const noexcept {

@@ -1,10 +1,13 @@
 // What products by tiles (AMX) have in common, of whatever operands: 16 rows of 64 bytes of k times
 // 16 columns by one instruction, two tiles of rows times two of columns at a time. For the
-// families.
+// families. Weights are packed in panels of 16 columns, so that the tiles of a panel lie one behind
+// the other; two panels are met at a time.
 //
 // Rows are read where they lie if they are equally far apart. Other rows, those of a convolution
 // and the last ones, are copied together first. Lengths are in bytes.
 #pragma once
+
+#include <algorithm>
 
 #include "kernels/conv_common/conv.h"
 
@@ -21,9 +24,10 @@ struct TilesPanel {
   const int64_t* offsets;  // [lines]; there is one in any case
   // Of `stretch + gap` rows, `stretch` are results; the first one is the row `at` of them.
   int64_t stretch, gap, at;
-  // So many panels of equal width follow each other. by_rows: rows meet all of them before the next
-  // rows do, instead of a panel all rows.
-  int64_t panels;
+  // So many pairs of panels of equal width follow each other; of the last one there may be one
+  // panel only, by the number of columns. by_rows: rows meet all of them before the next rows do,
+  // instead of a pair all rows.
+  int64_t panel_pairs;
   bool by_rows;
 };
 
@@ -47,6 +51,13 @@ struct TilesCalls {
 namespace tiles {
 
 constexpr int64_t kRows = 16, kRowBytes = 64;  // of a tile
+constexpr int64_t kColumns = 32;               // that are met at a time
+
+// Of `columns` those that are met at once. Tells the panel how often.
+inline int pair_up(int64_t columns, TilesPanel& p) noexcept {
+  p.panel_pairs = std::max<int64_t>(1, columns / kColumns);
+  return static_cast<int>(std::min(columns, kColumns));
+}
 
 // Whether tiles are faster than vectors. Where rows are short there is little but results, which
 // vectors have at hand; for few columns tiles are mostly empty. Sizes of 0: not known.
