@@ -153,6 +153,29 @@ TEST(Lowering, MovesCodesThroughPooling) {
     ASSERT_NEAR(plain.data<float>()[i], want.data<float>()[i], 0.1001F);
 }
 
+// conv -> activation -> Q -> DQ: what is in front of the activation is not quantized.
+ir::Model activated_model(const std::string& activation) {
+  Builder b(20);
+  const auto x = b.conv(b.input("x", {ir::Dim("N"), 4, 8, 8}), 4, 6, "conv");
+  const auto a = b.op(activation, {x}, "a");
+  const auto s = b.constant("s", Tensor::scalar(0.03F)),
+             z = b.constant("z", Tensor::scalar<int8_t>(-20));
+  return b.finish({b.op("DequantizeLinear", {b.op("QuantizeLinear", {a, s, z}, "q"), s, z}, "y")});
+}
+
+TEST(Lowering, ActivationsOfRealNumbersGiveCodes) {
+  const std::vector<Tensor> in{random_tensor({2, 4, 8, 8}, 5)};
+  CompileOptions floats;
+  floats.integers = false;
+  // Selu has no kernel: it stays as it is.
+  for (const char* activation : {"Gelu", "HardSwish", "Selu"}) {
+    const ir::Model m = activated_model(activation);
+    const auto plan = compile(m);
+    EXPECT_EQ(step(*plan, "node_q") == nullptr, activation != std::string("Selu")) << activation;
+    EXPECT_TRUE(tensor::same(run(m, in)[0], run(m, in, floats)[0])) << activation;
+  }
+}
+
 TEST(Lowering, GivesTheSameOnEveryInstructionSet) {
   const ir::Model m = pooled_model();
   const std::vector<Tensor> in{random_tensor({3, 4, 8, 8}, 4)};

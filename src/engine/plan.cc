@@ -241,11 +241,11 @@ class Compiler {
     };
     const bool channels_last =
         node.output(0) != ir::kNone && layouts[node.output(0)] == Layout::kChannelsLast;
-    if (channels_last && forbid(constraints_.rows_only, key)) return true;
-    const bool quantized =
-        facts.out_quant ||
+    const bool takes_codes =
         std::ranges::any_of(facts.in_quant, [](const auto& q) { return q.has_value(); });
-    if (quantized) {
+    const bool only_gives_codes = facts.out_quant && !takes_codes;
+    if (channels_last && !only_gives_codes && forbid(constraints_.rows_only, key)) return true;
+    if (takes_codes || facts.out_quant) {
       // The float form has another first output: the value in front of the QuantizeLinear.
       const ir::Graph& g = source_.graph;
       const ir::ValueId id = g.find(key);
@@ -254,6 +254,7 @@ class Compiler {
         forbid(constraints_.no_absorb, g.values[g.nodes[made[id]].inputs[0]].name);
       if (forbid(constraints_.no_absorb, key)) return true;
     }
+    if (channels_last && forbid(constraints_.rows_only, key)) return true;
     const bool fused = node.has("clip_min") || node.has("clip_max") || !facts.note.empty();
     return fused && forbid(constraints_.no_fuse, key);
   }

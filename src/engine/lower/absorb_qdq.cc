@@ -4,7 +4,8 @@
 // defines. When:   every data input comes from such a DequantizeLinear (for weighted operators the
 // bias may be a float
 //         or int32 constant) and every reader of the output is a QuantizeLinear of the same
-//         parameters; a weighted operator may also give real numbers.
+//         parameters; a weighted operator may also give real numbers, and one that maps element by
+//         element take them.
 #include <algorithm>
 #include <map>
 
@@ -120,8 +121,12 @@ void absorb_qdq(Lowering& l) {
     if (!one_output || l.constraints.no_absorb.contains(key)) continue;
     NodeFacts facts = l.facts[key];
     std::vector<ir::ValueId> inputs;
-    const std::string reason = a.match_inputs(node, *op, facts, inputs);
-    if (!reason.empty()) continue;
+    const bool bytes = a.match_inputs(node, *op, facts, inputs).empty();
+    if (!bytes) {
+      if (op->traits.quant != ops::QuantClass::kMaps) continue;
+      facts.in_quant.clear();
+      inputs = node.inputs;
+    }
     const ir::ValueId real = node.outputs[0];
     const auto out = a.match_output(real);
     if (!out && op->traits.quant != ops::QuantClass::kWeighted) continue;

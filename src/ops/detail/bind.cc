@@ -1,9 +1,11 @@
 #include "ops/detail/bind.h"
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <new>
 
+#include "kernels/quantize/quantize.h"
 #include "ops/detail/move.h"
 #include "ops/detail/walk.h"
 
@@ -109,11 +111,46 @@ Tensor physical(const Tensor& logical, int rank) {
   return out;
 }
 
+namespace {
+
+// The kernel, and its results as bytes while they are in L1.
+template <typename T>
+runtime::Bound map_to_bytes(const UnaryKernel& kernel, const ByteFormat& out,
+                            const kernels::quantize::Codes<T>& codes, base::IsaSet isa) {
+  const auto& table = kernels::elementwise::table(isa);
+  const kernels::quantize::Format<T> format{.scale = out.scale, .zero = out.zero};
+  return {[run = table.unary(kernel.function), arguments = kernel.arguments,
+           quantize = codes.quantize, format, dtype = out.dtype()](runtime::StepContext& step) {
+            const Tensor& x = step.in(0);
+            Tensor& y = step.make(0, dtype, x.dims());
+            const float* from = x.data<float>().data();
+            T* to = reinterpret_cast<T*>(y.raw_mutable());
+            step.pool->parallel_for(x.count(), 8192, [&](int64_t begin, int64_t end, int) {
+              constexpr int64_t kPiece = 2048;
+              float reals[kPiece];
+              for (int64_t at = begin; at < end; at += kPiece) {
+                const int64_t n = std::min(kPiece, end - at);
+                run(from + at, reals, n, arguments);
+                quantize(reals, to + at, n, format);
+              }
+            });
+            return runtime::Status{};
+          },
+          fmt::format("unary_f32_{}_to_{}", base::name(table.isa), tensor::name(out.dtype()))};
+}
+
+}  // namespace
+
 std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::BindContext& c,
                                         Reference reference, std::optional<UnaryKernel> kernel) {
   if (!c.has(0) || !c.has_output(0)) return {};
   if (c.in(0).quant || c.outputs[0].quant) {
     const auto in = byte_format(c.in(0)), out = byte_format(c.outputs[0]);
+    if (kernel && out && !c.in(0).quant && c.in(0).dtype == DType::kFloat32) {
+      const auto& codes = kernels::quantize::table(c.isa);
+      return out->is_signed ? map_to_bytes(*kernel, *out, codes.s8, c.isa)
+                            : map_to_bytes(*kernel, *out, codes.u8, c.isa);
+    }
     if (!in || !out) return {};
     const auto table = table_of(node, c, reference, *in, *out);
     if (!table) return {};

@@ -40,8 +40,8 @@ struct UnaryKernel {
 };
 
 // One output element per element of input 0, other inputs being single elements. 8-bit wires: a
-// table made by the reference in float; float32: the kernel, if given; else the reference on
-// pieces, in parallel.
+// table made by the reference in float; float32: the kernel, if given, also to an 8-bit output;
+// else the reference on pieces, in parallel.
 std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::BindContext& c,
                                         Reference reference,
                                         std::optional<UnaryKernel> kernel = {});
