@@ -154,6 +154,14 @@ namespace {
 #define QUOTIENT(V, at, a) \
   LOAD(V, at, a) THREE("vdivps", V, 11, a, a) THREE("vminps", V, a, 10, a) \
   TWO("vcvtps2dq", V, a, a)
+// The same by products, twice corrected, chosen where it is within bounds.
+#define QUOTIENT_512(V, at, a) \
+  LOAD(V, at, a) THREE("vmulps", V, 11, a, 4) TWO("vmovaps", V, a, 5) \
+  THREE("vfnmadd231ps", V, 4, 10, 5) THREE("vfmadd213ps", V, 4, 11, 5) \
+  THREE("vfnmadd231ps", V, 5, 10, a) THREE("vfmadd213ps", V, 5, 11, a) \
+  THREE("vandps", V, 9, 4, 6) "vcmpltps %%zmm8, %%zmm6, %%k1\n" \
+  "vblendmps %%zmm" #a ", %%zmm4, %%zmm" #a "%{%%k1%}\n" \
+  THREE("vminps", V, a, 7, a) TWO("vcvtps2dq", V, a, a)
 #define QUANTIZE(V, join) \
   QUOTIENT(V, 0, 0) QUOTIENT(V, 64, 1) QUOTIENT(V, 128, 2) QUOTIENT(V, 192, 3) JOINED(V, join)
 #define CODE(V, at, a) BROADCAST("vpmovzxbd", V, at, a)
@@ -311,7 +319,9 @@ MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
 MIX_512(dw_slide_32, DW_SLIDE("ymm", "vpdpbusd"))
 MIX_512(dw_slide_64, DW_SLIDE("zmm", "vpdpbusd"))
 MIX_256(quantize_avx2, QUANTIZE("ymm", JOIN_256))
-MIX_512(quantize_avx512, QUANTIZE("zmm", JOIN_512))
+MIX_512(quantize_avx512,
+        QUOTIENT_512("zmm", 0, 0) QUOTIENT_512("zmm", 64, 1) QUOTIENT_512("zmm", 128, 2)
+            QUOTIENT_512("zmm", 192, 3) JOINED("zmm", JOIN_512))
 MIX_256(dequantize_avx2, DEQUANTIZE("ymm"))
 MIX_512(dequantize_avx512, DEQUANTIZE("zmm"))
 MIX_256(add_bytes_avx2, ADD_BYTES("ymm", JOIN_256))

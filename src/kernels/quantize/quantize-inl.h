@@ -7,12 +7,34 @@
 }
 
 // Clamping to integers before rounding is the same as after it, and keeps NaN and infinity away.
-[[gnu::always_inline]] inline int32_t code(float x, float scale, float low, float high,
-                                           int32_t zero) noexcept {
-  float v = x / scale;
+[[gnu::always_inline]] inline int32_t code_of(float v, float low, float high,
+                                              int32_t zero) noexcept {
   v = v > low ? v : low;
   v = v < high ? v : high;
   return rounded(v) + zero;
+}
+[[gnu::always_inline]] inline int32_t code(float x, float scale, float low, float high,
+                                           int32_t zero) noexcept {
+  return code_of(x / scale, low, high, zero);
+}
+
+// The same quotient without a division, which takes several times as long for long vectors. Twice
+// corrected by what it leaves of x: the first time leaves one of the two neighbours of the true
+// quotient, of which the second, now without an error, finds the nearer one (Markstein,
+// "Computation of elementary functions on the IBM RISC System/6000 processor", 1990). `inverse` is
+// 1 / scale, rounded. Beyond all codes it is not corrected: it may be infinite.
+constexpr float kMostCorrected = 0x1p20f;
+[[gnu::always_inline]] inline float quotient(float x, float scale, float inverse) noexcept {
+  const float first = x * inverse;
+  float v = __builtin_fmaf(__builtin_fmaf(-first, scale, x), inverse, first);
+  v = __builtin_fmaf(__builtin_fmaf(-v, scale, x), inverse, v);
+  return __builtin_fabsf(first) < kMostCorrected ? v : first;
+}
+// Whether nothing underflows on the way to a quotient that is not zero as a code. Divisions of 256
+// bits are short.
+inline bool divides_by_products(float scale) noexcept {
+  const float size = __builtin_fabsf(scale);
+  return kVectorBytes == 64 && size > 0x1p-64f && size < 0x1p64f;
 }
 
 template <typename T>
@@ -20,6 +42,12 @@ void quantize_run(const float* x, T* y, int64_t n, const Format<T>& f) noexcept 
   const float scale = f.scale;
   const int32_t zero = f.zero;
   const float low = static_cast<float>(f.low - zero), high = static_cast<float>(f.high - zero);
+  if (divides_by_products(scale)) {
+    const float inverse = 1 / scale;
+    for (int64_t i = 0; i < n; ++i)
+      y[i] = static_cast<T>(code_of(quotient(x[i], scale, inverse), low, high, zero));
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(code(x[i], scale, low, high, zero));
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <random>
+
 #include "kernels/loops/testing.h"
 
 namespace tersor::kernels::quantize {
@@ -62,6 +65,33 @@ TYPED_TEST(Quantize, Runs) {
           want_back[i] = static_cast<float>(static_cast<int32_t>(y[i]) - f.zero) * f.scale;
         EXPECT_TRUE(same_bits(back, want_back));
       }
+}
+
+// Quotients next to where codes change, for scales of all kinds: nothing is rounded twice.
+TYPED_TEST(Quantize, RoundsQuotientsOnce) {
+  using T = TypeParam;
+  constexpr int32_t kLow = std::numeric_limits<T>::min(), kHigh = std::numeric_limits<T>::max();
+  std::mt19937 random(5);
+  Floats scales = random_floats(300, 1.0f, 2.0f, 6);
+  for (float& s : scales) s = std::ldexp(s, static_cast<int>(random() % 40) - 30);
+  for (float s : {0x1.fffffep-3f, 0x1.000002p0f, 0x1p-70f, -0.1f, 0x1p63f, 1e-38f})
+    scales.push_back(s);
+  for (float scale : scales) {
+    Floats x;
+    for (int i = 0; i < 400; ++i) {
+      const double tie = static_cast<double>(random() % (kHigh - kLow)) + kLow + 0.5;
+      float near = static_cast<float>(tie * static_cast<double>(scale));
+      for (int step = static_cast<int>(random() % 7) - 3; step != 0; step += step < 0 ? 1 : -1)
+        near = std::nextafter(near, step < 0 ? -kInf : kInf);
+      x.push_back(near);
+    }
+    for (base::IsaSet cap : caps()) {
+      std::vector<T> y(x.size()), want(x.size());
+      codes<T>(table(cap)).quantize(x.data(), y.data(), static_cast<int64_t>(x.size()), {scale, 0});
+      for (size_t i = 0; i < x.size(); ++i) want[i] = expected<T>(x[i], scale, 0, kLow, kHigh);
+      EXPECT_EQ(y, want) << scale << " on " << base::name(table(cap).isa);
+    }
+  }
 }
 
 TYPED_TEST(Quantize, Columns) {
