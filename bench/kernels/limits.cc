@@ -162,8 +162,8 @@ namespace {
   THREE("vandps", V, 9, 4, 6) "vcmpltps %%zmm8, %%zmm6, %%k1\n" \
   "vblendmps %%zmm" #a ", %%zmm4, %%zmm" #a "%{%%k1%}\n" \
   THREE("vminps", V, a, 7, a) TWO("vcvtps2dq", V, a, a)
-#define QUANTIZE(V, join) \
-  QUOTIENT(V, 0, 0) QUOTIENT(V, 64, 1) QUOTIENT(V, 128, 2) QUOTIENT(V, 192, 3) JOINED(V, join)
+#define QUANTIZE(quotient, V, join) \
+  quotient(V, 0, 0) quotient(V, 64, 1) quotient(V, 128, 2) quotient(V, 192, 3) JOINED(V, join)
 #define CODE(V, at, a) BROADCAST("vpmovzxbd", V, at, a)
 #define REAL(V, at, a) \
   CODE(V, at, a) THREE("vpsubd", V, 4, a, a) TWO("vcvtdq2ps", V, a, a) \
@@ -318,10 +318,8 @@ MIX_512(dw_pairs_avx512, DW_TWO_BY_TWO("zmm"))
 MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
 MIX_512(dw_slide_32, DW_SLIDE("ymm", "vpdpbusd"))
 MIX_512(dw_slide_64, DW_SLIDE("zmm", "vpdpbusd"))
-MIX_256(quantize_avx2, QUANTIZE("ymm", JOIN_256))
-MIX_512(quantize_avx512,
-        QUOTIENT_512("zmm", 0, 0) QUOTIENT_512("zmm", 64, 1) QUOTIENT_512("zmm", 128, 2)
-            QUOTIENT_512("zmm", 192, 3) JOINED("zmm", JOIN_512))
+MIX_256(quantize_avx2, QUANTIZE(QUOTIENT, "ymm", JOIN_256))
+MIX_512(quantize_avx512, QUANTIZE(QUOTIENT_512, "zmm", JOIN_512))
 MIX_256(dequantize_avx2, DEQUANTIZE("ymm"))
 MIX_512(dequantize_avx512, DEQUANTIZE("zmm"))
 MIX_256(add_bytes_avx2, ADD_BYTES("ymm", JOIN_256))

@@ -243,6 +243,7 @@ class Compiler {
         node.output(0) != ir::kNone && layouts[node.output(0)] == Layout::kChannelsLast;
     const bool takes_codes =
         std::ranges::any_of(facts.in_quant, [](const auto& q) { return q.has_value(); });
+    // What takes real numbers stays in its layout if it can do without giving codes.
     const bool only_gives_codes = facts.out_quant && !takes_codes;
     if (channels_last && !only_gives_codes && forbid(constraints_.rows_only, key)) return true;
     if (takes_codes || facts.out_quant) {

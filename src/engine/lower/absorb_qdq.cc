@@ -39,14 +39,14 @@ struct Absorber {
     return std::pair{dq.inputs[0], *std::move(params)};
   }
 
-  // Why the node cannot read 8-bit wires; empty if it can, with `facts` and `inputs` filled.
-  std::string match_inputs(const ir::Node& node, const ops::Operator& op, NodeFacts& facts,
-                           std::vector<ir::ValueId>& inputs) const {
+  // Whether the node can read 8-bit wires, with `facts` and `inputs` filled.
+  bool match_inputs(const ir::Node& node, const ops::Operator& op, NodeFacts& facts,
+                    std::vector<ir::ValueId>& inputs) const {
     const ops::Traits& traits = op.traits;
     const bool weighted = traits.quant == ops::QuantClass::kWeighted;
     facts.in_quant.assign(node.inputs.size(), std::nullopt);
     inputs = node.inputs;
-    int found = 0;
+    bool found = false;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ir::kNone) continue;
       if (!traits.variadic && !(i < 32 && (traits.data_inputs >> i & 1))) continue;
@@ -55,21 +55,19 @@ struct Absorber {
       if (!from) {
         const Tensor* constant = g.constant(node.inputs[i]);
         if (bias && constant && constant->dtype() == DType::kFloat32) continue;
-        return "input " + std::to_string(i) + " is float";
+        return false;
       }
       const auto& [value, q] = *from;
       const bool constant = g.values[value].constant.has_value();
       if (bias ? q.dtype != DType::kInt32 || !constant
                : !(constant ? fits_eight_bits(q.dtype) : eight_bits(q.dtype)))
-        return "input " + std::to_string(i) + " is " + tensor::name(q.dtype);
-      if (q.params.axis >= 0 && !(weighted && constant))
-        return "input " + std::to_string(i) + " is quantized per axis";
+        return false;
+      if (q.params.axis >= 0 && !(weighted && constant)) return false;
       facts.in_quant[i] = q.params;
       inputs[i] = value;
-      ++found;
+      found = true;
     }
-    if (found == 0) return "no quantized input";
-    return {};
+    return found;
   }
 
   // Constant codes of fewer bits as bytes of the same values.
@@ -121,8 +119,7 @@ void absorb_qdq(Lowering& l) {
     if (!one_output || l.constraints.no_absorb.contains(key)) continue;
     NodeFacts facts = l.facts[key];
     std::vector<ir::ValueId> inputs;
-    const bool bytes = a.match_inputs(node, *op, facts, inputs).empty();
-    if (!bytes) {
+    if (!a.match_inputs(node, *op, facts, inputs)) {
       if (op->traits.quant != ops::QuantClass::kMaps) continue;
       facts.in_quant.clear();
       inputs = node.inputs;
