@@ -136,6 +136,49 @@ TEST(ConvBind, BytesOfBatchesEqualTheDefinition) {
   }
 }
 
+// Convolutions of few pixels' channels and of strides, each form of which has its own way to lay
+// them out.
+TEST(ConvBind, StemsEqualTheDefinition) {
+  Random r(11);
+  struct Stem {
+    int64_t channels, h, w, kh, kw, stride_h, stride_w;
+    std::vector<int64_t> pads;
+  };
+  const Stem stems[] = {
+      {3, 40, 37, 7, 7, 2, 2, {3, 3, 3, 3}}, {3, 23, 50, 3, 3, 2, 2, {1, 1, 1, 1}},
+      {3, 30, 30, 3, 3, 2, 2, {0, 0, 1, 1}}, {1, 31, 29, 5, 5, 3, 3, {2, 2, 2, 2}},
+      {3, 24, 24, 6, 6, 2, 2, {2, 2, 2, 2}}, {4, 19, 64, 5, 3, 1, 2, {0, 1, 0, 1}},
+      {2, 20, 21, 4, 4, 2, 1, {5, 0, 0, 6}}, {3, 9, 8, 7, 7, 4, 4, {6, 6, 6, 6}},
+      {8, 16, 18, 2, 2, 2, 2, {0, 0, 0, 0}}, {1, 28, 28, 3, 3, 1, 1, {1, 1, 1, 1}},
+  };
+  for (const Stem& s : stems)
+    for (const DType type : {DType::kUint8, DType::kInt8}) {
+      const Attributes attributes = {{"pads", s.pads},
+                                     {"strides", std::vector<int64_t>{s.stride_h, s.stride_w}}};
+      const int64_t filters = r.number(17, 70);
+      const Tensor x = r.bytes({2, s.channels, s.h, s.w}, type);
+      const Tensor w = r.bytes({filters, s.channels, s.kh, s.kw}, DType::kInt8);
+      const QuantParams qx = r.params(type, 1, -1, true);
+      const QuantParams qw{{0.01F}, {0}, -1}, qy{{qx.scales[0] * 4}, {100}, -1};
+      const Tensor want =
+          run("QLinearConv", 21,
+              {x, scale_tensor(qx), zero_tensor(qx, type), w, scale_tensor(qw),
+               zero_tensor(qw, DType::kInt8), scale_tensor(qy), zero_tensor(qy, DType::kUint8)},
+              attributes)[0];
+      StepCase c{.op = "Conv", .attributes = attributes};
+      c.inputs = {{x, qx}, {w, qw, true}};
+      c.out = DType::kUint8;
+      c.out_quant = qy;
+      c.channels_last = true;
+      c.out_rank = 4;
+      for (base::Isa isa : machine_isas())
+        for (int threads : {1, 3})
+          expect_same(run_step(c, isa, threads), want,
+                      std::to_string(s.kh) + "x" + std::to_string(s.kw) + " of " +
+                          std::to_string(s.channels) + " " + std::string(base::name(isa)));
+    }
+}
+
 TEST(ConvBind, BytesEqualTheDefinition) {
   Random r(2);
   for (int i = 0; i < 80; ++i) {

@@ -49,7 +49,8 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range column
   const Shape shape = shape_of(w);
   ConvShape conv;
   const RowSource source = in_bytes(call.a, element_bytes(w.row->operands), conv);
-  Rows rows(shape, source, m.end, w.row->tiles, false, scratch);
+  const bool twice = !call.residual || call.residual != call.out;
+  Rows rows(shape, source, m.end, w.row->tiles, false, twice, scratch);
   const int64_t nr = w.row->nr, each = w.group_panels();
   const int64_t inputs = source.conv ? conv.group_inputs() : shape.k;
   const int64_t panel_size = packed_panel_bytes(*w.row, w.positions, w.k);
@@ -60,19 +61,21 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range column
   for (int64_t p0 = columns.begin, p1; p0 < columns.end; p0 = p1) {
     const int64_t g = p0 / each;
     p1 = std::min(columns.end, (g + 1) * each);
-    const int64_t last_column = std::min(w.n, (p1 - g * each) * nr);
-    for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
-      m1 = rows.next(m0, g * inputs, p);
-      // As for bytes (gemm_u8s8/tiles.cc).
-      p.by_rows = !shape.far && p.lines <= 1;
-      for (int64_t panel = p0; panel < p1; panel += 2 * p.panel_pairs) {
-        const int64_t column = (panel - g * each) * nr;
-        t.b = w.data + panel * panel_size;
-        panels::aim(w, call, m0, g, column, t);
-        t.cols = pair_up(last_column - column, p);
-        w.row->panel(p);
+    int64_t at_once = p1 - p0;
+    for (int64_t part = p0; part < p1; part += at_once)
+      for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
+        m1 = rows.next(m0, g * inputs, p);
+        at_once = std::min(at_once, panels_at_once(shape, m1 < m.end));
+        const int64_t end = std::min(part + at_once, p1);
+        const int64_t end_column = std::min(w.n, (end - g * each) * nr);
+        for (int64_t panel = part; panel < end; panel += 2 * p.panel_pairs) {
+          const int64_t column = (panel - g * each) * nr;
+          t.b = w.data + panel * panel_size;
+          panels::aim(w, call, m0, g, column, t);
+          t.cols = pair_up(end_column - column, p);
+          w.row->panel(p);
+        }
       }
-    }
   }
   w.row->tiles.close();
 }

@@ -38,28 +38,30 @@ void run(const GemmU8S8Weights& w, const GemmU8S8Call& call, Range m, Range colu
   const bool sums = call.epilogue.b_zero != nullptr;
   Parts parts{scratch};
   auto* row_sums = parts.take<int32_t>(Rows::block(shape));
-  Rows rows(shape, call.a, m.end, w.row->tiles, sums, scratch + parts.at);
+  const bool twice = !call.epilogue.residual || call.epilogue.residual != call.out;
+  Rows rows(shape, call.a, m.end, w.row->tiles, sums, twice, scratch + parts.at);
   GemmU8S8Panel p = panels::panel_of(call, row_sums);
   w.row->tiles.open();
   panels::each_group(w, call, columns, [&](Range some, int64_t offset) {
     const int64_t first = some.begin / w.group_panels() * w.group_panels(), nr = w.row->nr;
-    const int64_t last_column = std::min(w.n, (some.end - first) * nr);
-    for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
-      m1 = rows.next(m0, offset, p);
-      if (sums) {
-        const TilesCopy& c = rows.copied();
-        panels::sum_rows(c.positions, c.k, c.a, c.rows, call.a_signed, call.a_signed ? -128 : 0,
-                         static_cast<int>(c.rows), row_sums);
+    int64_t at_once = some.size();
+    for (int64_t part = some.begin; part < some.end; part += at_once)
+      for (int64_t m0 = m.begin, m1; m0 < m.end; m0 = m1) {
+        m1 = rows.next(m0, offset, p);
+        at_once = std::min(at_once, panels_at_once(shape, m1 < m.end));
+        if (sums) {
+          const TilesCopy& c = rows.copied();
+          panels::sum_rows(c.positions, c.k, c.a, c.rows, call.a_signed, call.a_signed ? -128 : 0,
+                           static_cast<int>(c.rows), row_sums);
+        }
+        const int64_t end = std::min(part + at_once, some.end);
+        const int64_t end_column = std::min(w.n, (end - first) * nr);
+        for (int64_t panel = part; panel < end; panel += 2 * p.panel_pairs) {
+          p.tile.b = panels::aim(w, call, m0, panel, some.end, p);
+          p.tile.cols = pair_up(end_column - (panel - first) * nr, p);
+          w.row->panel(p);
+        }
       }
-      // Results leave line by line of memory if rows meet all panels; but rows that share lines are
-      // in L1 longer than many panels are.
-      p.by_rows = !shape.far && p.lines <= 1;
-      for (int64_t panel = some.begin; panel < some.end; panel += 2 * p.panel_pairs) {
-        p.tile.b = panels::aim(w, call, m0, panel, some.end, p);
-        p.tile.cols = pair_up(last_column - (panel - first) * nr, p);
-        w.row->panel(p);
-      }
-    }
   });
   w.row->tiles.close();
 }

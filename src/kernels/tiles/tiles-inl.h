@@ -131,6 +131,8 @@ template <typename S, typename Dot, bool kTwoColumns, typename Panel, typename F
   const int64_t steps = p.lines * (p.line_bytes / T::kRowBytes);
   const int64_t apart = steps * kTile, pair_bytes = 2 * apart;
   const int64_t groups = (p.rows + kRows - 1) / kRows;
+  // Of the last group, whole tiles: as many as its rows need.
+  const int64_t end_rows = (p.rows - 1) % kRows < T::kRows ? T::kRows : kRows;
   // The next pair is asked for while all rows meet one; while the first ones do, if it is rows
   // that meet all panels one after the other.
   const int64_t share = p.by_rows ? kStep : (kStep / groups + 63) / 64 * 64;
@@ -138,7 +140,8 @@ template <typename S, typename Dot, bool kTwoColumns, typename Panel, typename F
   const int pairs = static_cast<int>((T::kRows + steps + 2) / (steps + 3));
   int64_t group = 0, pair = 0;
   for (int64_t i = 0; i < groups * p.panel_pairs; ++i) {
-    const int64_t first = group * kRows;
+    const bool last = p.again && group == groups - 1;
+    const int64_t first = last ? std::max<int64_t>(0, p.rows - end_rows) : group * kRows;
     const std::byte* a = p.prepared + first * p.prepared_bytes;
     const std::byte* b = weights + pair * pair_bytes;
     const bool more = pair + 1 < p.panel_pairs && (!p.by_rows || group == 0);

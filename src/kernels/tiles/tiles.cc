@@ -12,6 +12,9 @@ namespace {
 // they become stay in L1; where they come from afar, more rows use them at once.
 constexpr int64_t kNearBytes = 96 << 10, kFarBytes = 512 << 10;
 
+// Weights that stay in L1 with the rows they meet.
+constexpr int64_t kFewBytes = 16 << 10;
+
 // Room for copied rows.
 constexpr int64_t kNearRoom = 128 << 10, kFarRoom = 512 << 10;
 
@@ -55,13 +58,13 @@ int64_t Rows::block(const Shape& s) noexcept {
 }
 
 int64_t Rows::scratch_bytes(const Shape& s) noexcept {
-  Rows none(s, {}, 0, {}, true, nullptr);
+  Rows none(s, {}, 0, {}, true, false, nullptr);
   return none.cut(nullptr);
 }
 
 Rows::Rows(const Shape& shape, const RowSource& source, int64_t end, const TilesCalls& calls,
-           bool copies, std::byte* scratch) noexcept
-    : s_(shape), source_(source), end_(end), calls_(calls) {
+           bool copies, bool twice, std::byte* scratch) noexcept
+    : s_(shape), source_(source), end_(end), calls_(calls), twice_(twice) {
   // Positions are gathered when rows are copied.
   source_.im2col = false;
   cut(scratch);
@@ -69,6 +72,7 @@ Rows::Rows(const Shape& shape, const RowSource& source, int64_t end, const Tiles
   const bool whole = s_.positions * s_.k % kRowBytes == 0;
   if ((!conv() || conv()->pointwise()) && (whole || !s_.clean)) way_ = Way::dense;
   if (fits_padded()) way_ = Way::padded;
+  if (fits_plain()) way_ = Way::plain;
 }
 
 int64_t Rows::cut(std::byte* scratch) noexcept {
@@ -83,13 +87,19 @@ int64_t Rows::cut(std::byte* scratch) noexcept {
 
 int64_t Rows::next(int64_t m0, int64_t offset, TilesPanel& p) noexcept {
   p.offsets = offsets_;
-  const int64_t dense_end = way_ == Way::dense ? dense(m0, offset, p) : m0;
-  const int64_t end = way_ == Way::padded ? padded(m0, p)
-                      : dense_end > m0    ? dense_end
-                                          : copy(m0, offset, p);
+  p.again = false;
+  int64_t end = m0;
+  if (way_ == Way::dense) end = dense(m0, offset, p);
+  if (way_ == Way::plain) end = plain(m0, p);
+  if (way_ == Way::padded) end = padded(m0, p);
+  if (end == m0) end = copy(m0, offset, p);
   // The last row of results, counted with the gaps.
   const int64_t last = p.at + end - 1 - m0;
   p.rows = last + last / p.stretch * p.gap + 1 - p.at;
+  // Results leave line by line of memory if rows meet all panels; but rows that share lines are
+  // in L1 longer than many panels are.
+  const bool few = s_.n * row_bytes(s_.positions, s_.k) <= kFewBytes;
+  p.by_rows = !s_.far && (p.lines <= 1 || few);
   return end;
 }
 
@@ -119,6 +129,15 @@ void Rows::lie_at(const std::byte* rows, int64_t pitch, int64_t count,
   p.gap = p.at = 0;
 }
 
+// Of `rows`, gaps among them, of which `some` can be read, those to be met where they lie.
+int64_t Rows::within(int64_t rows, int64_t some, TilesPanel& p) const noexcept {
+  p.again = false;
+  if (round_up(rows, kRows) <= some) return rows;
+  const int64_t fit = std::min(rows, some);
+  p.again = twice_ && fit >= kRows;
+  return p.again ? fit : fit / s_.mr * s_.mr;
+}
+
 // Those rows that tiles can read without going beyond the last one; maybe none.
 int64_t Rows::dense(int64_t m0, int64_t offset, TilesPanel& p) const noexcept {
   const int64_t pitch = conv() ? conv()->c : source_.stride;
@@ -129,9 +148,50 @@ int64_t Rows::dense(int64_t m0, int64_t offset, TilesPanel& p) const noexcept {
   lie_at(data() + m0 * pitch + offset, pitch, rows, p);
   // Without a pitch it is the same row, or nothing, again and again.
   const int64_t some = pitch > 0 ? (left - length) / pitch + 1 : round_up(rows, kRows);
-  if (round_up(rows, kRows) <= some) return m0 + rows;
+  const int64_t met = within(rows, some, p);
   // Weights from afar are read once only.
-  return m0 + (s_.far ? 0 : std::min(rows, some) / s_.mr * s_.mr);
+  return m0 + (s_.far && met < rows ? 0 : met);
+}
+
+// The rows of a convolution, the line of m0 from `rows` on, with `gap` pixels behind each line.
+void Rows::lie_in_lines(const std::byte* rows, int64_t m0, int64_t gap,
+                        TilesPanel& p) const noexcept {
+  const ConvShape& s = *conv();
+  p.at = m0 % s.ow;
+  p.stretch = s.ow;
+  p.gap = gap;
+  p.prepared_bytes = s.pixel_stride();
+  p.prepared = rows + p.at * p.prepared_bytes;
+  p.line_bytes = s.c;
+  p.lines = s.positions();
+}
+
+bool Rows::fits_plain() const noexcept {
+  if (!conv() || source_.lines) return false;
+  const ConvShape& s = *conv();
+  return s.groups == 1 && s.positions() > 1 && s.c % kRowBytes == 0 && s.stride_h == 1 &&
+         s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.oh + reach_h(s) <= s.h &&
+         s.ow + reach_w(s) <= s.w;
+}
+
+// Those rows of an image that tiles can read without going beyond the last one; maybe none.
+int64_t Rows::plain(int64_t m0, TilesPanel& p) const noexcept {
+  const ConvShape& s = *conv();
+  const int64_t pixel = s.pixel_stride(), image = m0 / (s.ow * s.oh), oy = m0 / s.ow % s.oh;
+  int64_t* offset = offsets_;
+  for (int64_t ky = 0; ky < s.kh; ++ky)
+    for (int64_t kx = 0; kx < s.kw; ++kx)
+      *offset++ = (ky * s.dilation_h * s.w + kx * s.dilation_w) * pixel;
+  lie_in_lines(data() + (image * s.h + oy) * s.w * pixel, m0, s.w - s.ow, p);
+  // Rows, gaps among them, up to where the image ends, or where the last tile would read what is
+  // behind all images.
+  const int64_t before = (image * s.h + oy) * s.w + p.at;
+  const int64_t some = (s.n * s.h * s.w * pixel - offset[-1] - s.c) / pixel + 1 - before;
+  const int64_t most = std::max<int64_t>(1, room(s_) / (s.w * pixel) - reach_h(s));
+  const int64_t upto = std::min((m0 / s.ow + std::min(most, s.oh - oy)) * s.ow, end_);
+  const int64_t last = p.at + upto - m0 - 1;
+  const int64_t met = p.at + within(last / s.ow * s.w + last % s.ow + 1 - p.at, some, p);
+  return m0 + met / s.w * s.ow + std::min(met % s.w, s.ow) - p.at;
 }
 
 int64_t Rows::padded(int64_t m0, TilesPanel& p) const noexcept {
@@ -152,12 +212,7 @@ int64_t Rows::padded(int64_t m0, TilesPanel& p) const noexcept {
       if (begins(ky, s.dilation_h, s.stride_h) && begins(kx, s.dilation_w, s.stride_w))
         lay(from, oy * s.stride_h + first_y - s.pad_top, first_x - s.pad_left, lines, rows_ + at);
     }
-  p.at = m0 % s.ow;
-  p.stretch = s.ow;
-  p.gap = reach_w(s);
-  p.prepared = rows_ + p.at * s.c;
-  p.prepared_bytes = p.line_bytes = s.c;
-  p.lines = s.positions();
+  lie_in_lines(rows_, m0, reach_w(s), p);
   return end;
 }
 

@@ -17,13 +17,16 @@ namespace tersor::kernels {
 struct TilesPanel {
   int64_t rows;
   // Line i of row m is the line_bytes bytes, a multiple of 64, from
-  // prepared + m * prepared_bytes + offsets[i] on; rows up to a multiple of 16 can be read.
+  // prepared + m * prepared_bytes + offsets[i] on; rows up to a multiple of 16 can be read but for
+  // `again`.
   const std::byte* prepared;
   int64_t prepared_bytes;
   int64_t line_bytes, lines;
   const int64_t* offsets;  // [lines]; there is one in any case
   // Of `stretch + gap` rows, `stretch` are results; the first one is the row `at` of them.
   int64_t stretch, gap, at;
+  // Nothing can be read behind the rows: the last tiles compute some of those before them again.
+  bool again;
   // So many pairs of panels of equal width follow each other; of the last one there may be one
   // panel only, by the number of columns. by_rows: rows meet all of them before the next rows do,
   // instead of a pair all rows.
@@ -84,13 +87,23 @@ struct Shape {
 
 WorkSplit split(const Shape& shape, int64_t m, int threads) noexcept;
 
+// How many panels all blocks of rows meet before they meet the next ones: weights from afar, if
+// there is more than one block, in parts that stay in L2.
+inline int64_t panels_at_once(const Shape& s, bool blocks) noexcept {
+  constexpr int64_t kPart = 768 << 10, kAll = int64_t{1} << 40;
+  if (!s.far || !blocks) return kAll;
+  const int64_t pair = kColumns * row_bytes(s.positions, s.k);
+  return std::max<int64_t>(1, kPart / pair) * 2;
+}
+
 // The left operand of a call, block by block.
 class Rows {
  public:
   // `source` in elements of one byte, rows up to `end`. copies: rows have to be copied in any case.
-  // Scratch: scratch_bytes(shape), from a multiple of 64 on.
+  // twice: results may be computed and written twice. Scratch: scratch_bytes(shape), from a
+  // multiple of 64 on.
   Rows(const Shape& shape, const RowSource& source, int64_t end, const TilesCalls& calls,
-       bool copies, std::byte* scratch) noexcept;
+       bool copies, bool twice, std::byte* scratch) noexcept;
   static int64_t scratch_bytes(const Shape& shape) noexcept;
   // The most rows of a block.
   static int64_t block(const Shape& shape) noexcept;
@@ -106,7 +119,8 @@ class Rows {
   // padding, for strides as so many images as there are ways to begin: every other pixel of every
   // other line, say. Then the rows of all outputs are equally far apart for each position of the
   // kernel, if the pixels at the ends of lines where it reaches around count as outputs, too.
-  enum class Way { copied, dense, padded };
+  // plain: a convolution of stride 1 without padding, read so where it lies.
+  enum class Way { copied, dense, plain, padded };
 
   // Lays the parts of the scratch; returns their size.
   int64_t cut(std::byte* scratch) noexcept;
@@ -114,9 +128,13 @@ class Rows {
   const std::byte* data() const noexcept { return static_cast<const std::byte*>(source_.data); }
   bool fits_padded() const noexcept;
   int64_t most_lines() const noexcept;
+  int64_t within(int64_t rows, int64_t some, TilesPanel& p) const noexcept;
   void lie_at(const std::byte* rows, int64_t pitch, int64_t count, TilesPanel& p) const noexcept;
   int64_t dense(int64_t m0, int64_t offset, TilesPanel& p) const noexcept;
+  bool fits_plain() const noexcept;
+  int64_t plain(int64_t m0, TilesPanel& p) const noexcept;
   int64_t padded(int64_t m0, TilesPanel& p) const noexcept;
+  void lie_in_lines(const std::byte* rows, int64_t m0, int64_t gap, TilesPanel& p) const noexcept;
   void lay(const std::byte* from, int64_t y, int64_t x, int64_t lines,
            std::byte* to) const noexcept;
   int64_t copy(int64_t m0, int64_t offset, TilesPanel& p) noexcept;
@@ -125,6 +143,7 @@ class Rows {
   RowSource source_;
   int64_t end_;
   TilesCalls calls_;
+  bool twice_;
   const void** pointers_;
   int64_t* offsets_;
   std::byte* rows_;

@@ -1,7 +1,9 @@
 // Convolutions of few channels (a stem): the pixels under one line of the kernel lie side by side
 // in a channels-last image, so that, once the padding is written out, they are one row of kw * c
-// elements. The kernel then has kh positions of long rows instead of kh * kw of very short ones;
-// or, joined, one of kh * kw * c elements, which is copied together for each tile.
+// elements. The kernel then has kh positions of long rows instead of kh * kw of very short ones.
+// Or, joined, one of kh * kw * c elements, which is copied together for each tile. Or, folded: each
+// stride_h x stride_w pixels become one of as many times the channels; the convolution then has
+// stride 1 and ceil(kh / stride_h) positions, and its rows overlap where they lie.
 #pragma once
 
 #include <vector>
@@ -14,9 +16,12 @@ namespace tersor::ops::detail {
 class ConvLines {
  public:
   static bool wanted(const kernels::ConvShape& shape);
+  // Whether the rows of `wanted` ones, folded, are at most so many elements long.
+  static bool folds(const kernels::ConvShape& shape, int64_t most);
+  enum class Form { apart, joined, folded };
   // `unit`: rows are a multiple of so many elements long; weights stand against the excess as
-  // zeros. `join`: where lines are short enough, for elements of one byte.
-  ConvLines(const kernels::ConvShape& shape, int64_t unit, bool join = false);
+  // zeros. Lines are joined only where they are short enough, of elements of one byte.
+  ConvLines(const kernels::ConvShape& shape, int64_t unit, Form form = Form::apart);
 
   kernels::MatrixLayout layout() const;
   // Weights [oc, c, kh, kw] in the order of layout().
@@ -38,9 +43,15 @@ class ConvLines {
 
  private:
   int64_t c_, oc_, kh_, kw_;
+  int64_t fold_h_ = 1, fold_w_ = 1;
   bool joined_;
   int64_t row_;  // of a line
   int64_t k_;    // of a position
+
+  // Of the kernel, in folded pixels.
+  int64_t lines() const { return (kh_ + fold_h_ - 1) / fold_h_; }
+  int64_t columns() const { return (kw_ + fold_w_ - 1) / fold_w_; }
+  int64_t pixel() const { return fold_h_ * fold_w_ * c_; }
 };
 
 }  // namespace tersor::ops::detail

@@ -477,11 +477,15 @@ runtime::Bound conv_u8s8(const ConvForm& form, const Tensor& weight, ByteNumbers
   std::optional<ConvLines> lines;
   const auto* w = reinterpret_cast<const uint8_t*>(weight.raw());
   if (ConvLines::wanted(shape) && no_zeros) {
-    lines.emplace(shape, 8, true);
+    using Form = ConvLines::Form;
+    lines.emplace(shape, 8, Form::joined);
     const auto kind =
         kernels::select_gemm_u8s8({-1, lines->layout()}, lines->weights(w).data(), true, isa).form;
-    if (kind == kernels::GemmU8S8Form::quads) lines.emplace(shape, 4, true);
+    if (kind == kernels::GemmU8S8Form::quads) lines.emplace(shape, 4, Form::joined);
     if (kind == kernels::GemmU8S8Form::magnitudes) lines.emplace(shape, 1);
+    constexpr int64_t kTile = kernels::tiles::kRowBytes;
+    if (kind == kernels::GemmU8S8Form::tiles && ConvLines::folds(shape, kTile))
+      lines.emplace(shape, kTile, Form::folded);
   }
   const kernels::MatrixLayout layout = lines ? lines->layout() : kernels::conv_layout(shape);
   ByteProduct product(layout, lines ? lines->weights(w).data() : w, std::move(numbers), -1, isa);
