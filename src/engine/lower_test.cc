@@ -176,6 +176,55 @@ TEST(Lowering, ActivationsOfRealNumbersGiveCodes) {
   }
 }
 
+// x -> Q -> DQ -> MatMul, Add -> activation, and -> Q -> DQ if `gives_codes`.
+ir::Model multiplied_model(const std::string& activation, bool gives_codes) {
+  constexpr int64_t kInputs = 70, kOutputs = 300;
+  Builder b(20);
+  const auto x = b.input("x", {ir::Dim("N"), ir::Dim("M"), kInputs});
+  const auto scale = [&](const char* name, float v) { return b.constant(name, Tensor::scalar(v)); };
+  const auto z = b.constant("z", Tensor::scalar<uint8_t>(120));
+  const auto sx = scale("sx", 0.03F), sy = scale("sy", 0.02F);
+  const auto xq = b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, sx, z}, "xq"), sx, z}, "dq");
+  Tensor w = Tensor::empty(DType::kInt8, {kInputs, kOutputs});
+  for (size_t i = 0; i < w.mutable_data<int8_t>().size(); ++i)
+    w.mutable_data<int8_t>()[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
+  const auto weight =
+      b.op("DequantizeLinear", {b.constant("w", w), scale("sw", 0.004F)}, "w_dq");
+  const auto product = b.op("MatMul", {xq, weight}, "product");
+  const auto sum = b.op("Add", {product, b.weight("bias", {kOutputs})}, "sum");
+  const auto y = b.op(activation, {sum}, "activation");
+  if (!gives_codes) return b.finish({y});
+  return b.finish({b.op("DequantizeLinear", {b.op("QuantizeLinear", {y, sy, z}, "yq"), sy, z}, "y")});
+}
+
+TEST(Lowering, ProductsAreMappedWhileTheyAreNear) {
+  for (const char* activation : {"Gelu", "Tanh"})
+    for (bool gives_codes : {true, false}) {
+      const ir::Model m = multiplied_model(activation, gives_codes);
+      for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avx512,
+                            base::Isa::avx512vnni, base::Isa::amx}) {
+        if (!base::detect_isa().has(isa)) continue;
+        CompileOptions options;
+        options.isa = base::up_to(isa);
+        CompileOptions apart = options;
+        apart.keep.insert("sum");
+        for (int threads : {1, 3})
+          for (const Dims& dims : {Dims{1, 7, 70}, Dims{3, 150, 70}}) {
+            const Session one(m, options, {.threads = threads}), two(m, apart, {.threads = 1});
+            const StepInfo& product = *step(one.plan(), "node_product");
+            // Magnitudes would be prepared for each block.
+            const bool merges = product.kernel.find("magnitudes") == std::string::npos;
+            EXPECT_EQ(step(one.plan(), "node_activation") == nullptr, merges);
+            EXPECT_EQ(product.note.find(activation) != std::string::npos, merges);
+            ASSERT_NE(step(two.plan(), "node_activation"), nullptr);
+            const std::vector<Tensor> in{random_tensor(dims, 6)};
+            EXPECT_TRUE(tensor::same(one.run(in)[0], two.run(in)[0]))
+                << activation << " " << base::name(isa) << " " << threads;
+          }
+      }
+    }
+}
+
 TEST(Lowering, GivesTheSameOnEveryInstructionSet) {
   const ir::Model m = pooled_model();
   const std::vector<Tensor> in{random_tensor({3, 4, 8, 8}, 4)};

@@ -112,7 +112,9 @@ class Compiler {
     std::vector<Binding> bindings;
     for (const ir::Node& node : g.nodes) bindings.push_back(binding_of(*plan, l, node, layouts));
     bind(l, bindings);
-    for (Binding& b : bindings) at_node(b.node, [&] { add_step(*plan, l, b, layouts); });
+    if (options_.fuse) merge_maps(l, bindings);
+    for (Binding& b : bindings)
+      if (!b.merged) at_node(b.node, [&] { add_step(*plan, l, b, layouts); });
     drop_packed(*plan);
     plan_lifetimes(*plan);
     for (size_t v = 0; v < plan->slots.size(); ++v)
@@ -127,6 +129,8 @@ class Compiler {
     NodeFacts facts;
     std::vector<Wire> inputs, outputs;
     std::optional<runtime::Bound> bound;
+    std::vector<ir::ValueId> results = node.outputs;
+    bool merged = false;  // into the step before it
   };
 
   template <typename F>
@@ -189,6 +193,25 @@ class Compiler {
     });
   }
 
+  // A step that gives real numbers, and what alone reads them, element by element: one step, whose
+  // numbers are mapped while they are near.
+  static void merge_maps(const Lowering& l, std::vector<Binding>& bindings) {
+    const auto readers = l.model.graph.consumers();
+    for (Binding& b : bindings) {
+      if (!b.bound || !b.bound->mapped_by) continue;
+      const ir::NodeId next = l.only_reader(b.results[0], readers);
+      if (next == ir::kNone) continue;
+      Binding& map = bindings[static_cast<size_t>(next)];
+      if (!map.bound || !map.bound->map || map.node.input(0) != b.results[0]) continue;
+      if (map.outputs[0].layout != b.outputs[0].layout) continue;
+      b.bound->call = b.bound->mapped_by(*std::move(map.bound->map));
+      b.facts.note += (b.facts.note.empty() ? "with " : ", ") + map.node.op;
+      b.outputs = std::move(map.outputs);
+      b.results = map.results;
+      map.merged = true;
+    }
+  }
+
   void add_step(Plan& plan, Lowering& l, Binding& b, const std::vector<Layout>& layouts) {
     const ir::Node& node = b.node;
     StepInfo info;
@@ -200,7 +223,7 @@ class Compiler {
 
     Step step;
     step.inputs.assign(node.inputs.begin(), node.inputs.end());
-    step.outputs.assign(node.outputs.begin(), node.outputs.end());
+    step.outputs.assign(b.results.begin(), b.results.end());
     if (node.op == kConvertLayout) {
       info.kernel = "transpose";
       step.call = convert_layout(node.attr_string("to", "") == "channels_last");

@@ -51,12 +51,22 @@ struct StepContext {
 // but what Arena::make throws (the executor turns that into a Status).
 using Call = std::function<Status(StepContext&)>;
 
+// Elements of `type` from as many float32 ones, each from its own: the step of an operator that maps.
+struct RealMap {
+  DType type = DType::kUndefined;
+  std::function<void(const float* from, std::byte* to, int64_t count)> run = {};
+};
+
 struct Bound {
   Call call;
   std::string kernel;    // the row that was chosen, e.g. "gemm_u8s8_avx512vnni_12x32"
   bool integer = false;  // multiplies or combines in integers, or moves 8-bit values
   uint32_t unread = 0;   // inputs, as bits, that the call does not look at: it has them packed
   std::string why = {};  // this row, and why its sums are exact
+  // Set where the call is such a map of input 0 to output 0.
+  std::optional<RealMap> map = {};
+  // Set where output 0 is float32 and another call can map its elements while they are near.
+  std::function<Call(RealMap)> mapped_by = {};
 
   Bound& because(std::string reason) {
     why = std::move(reason);

@@ -113,30 +113,49 @@ Tensor physical(const Tensor& logical, int rank) {
 
 namespace {
 
+runtime::RealMap map_to_reals(const UnaryKernel& kernel, base::IsaSet isa) {
+  return {DType::kFloat32, [run = kernels::elementwise::table(isa).unary(kernel.function),
+                            arguments = kernel.arguments](const float* from, std::byte* to,
+                                                          int64_t n) {
+            run(from, reinterpret_cast<float*>(to), n, arguments);
+          }};
+}
+
 // The kernel, and its results as bytes while they are in L1.
 template <typename T>
-runtime::Bound map_to_bytes(const UnaryKernel& kernel, const ByteFormat& out,
-                            const kernels::quantize::Codes<T>& codes, base::IsaSet isa) {
-  const auto& table = kernels::elementwise::table(isa);
+runtime::RealMap map_to_bytes(const UnaryKernel& kernel, const ByteFormat& out,
+                              const kernels::quantize::Codes<T>& codes, base::IsaSet isa) {
   const kernels::quantize::Format<T> format{.scale = out.scale, .zero = out.zero};
-  return {[run = table.unary(kernel.function), arguments = kernel.arguments,
-           quantize = codes.quantize, format, dtype = out.dtype()](runtime::StepContext& step) {
-            const Tensor& x = step.in(0);
-            Tensor& y = step.make(0, dtype, x.dims());
-            const float* from = x.data<float>().data();
-            T* to = reinterpret_cast<T*>(y.raw_mutable());
-            step.pool->parallel_for(x.count(), 8192, [&](int64_t begin, int64_t end, int) {
-              constexpr int64_t kPiece = 2048;
-              float reals[kPiece];
-              for (int64_t at = begin; at < end; at += kPiece) {
-                const int64_t n = std::min(kPiece, end - at);
-                run(from + at, reals, n, arguments);
-                quantize(reals, to + at, n, format);
-              }
-            });
-            return runtime::Status{};
-          },
-          fmt::format("unary_f32_{}_to_{}", base::name(table.isa), tensor::name(out.dtype()))};
+  return {out.dtype(), [run = kernels::elementwise::table(isa).unary(kernel.function),
+                        arguments = kernel.arguments, quantize = codes.quantize,
+                        format](const float* from, std::byte* to, int64_t count) {
+            constexpr int64_t kPiece = 2048;
+            float reals[kPiece];
+            for (int64_t at = 0; at < count; at += kPiece) {
+              const int64_t n = std::min(kPiece, count - at);
+              run(from + at, reals, n, arguments);
+              quantize(reals, reinterpret_cast<T*>(to) + at, n, format);
+            }
+          }};
+}
+
+// All elements of a tensor through a map.
+runtime::Bound mapping(runtime::RealMap map, std::string kernel) {
+  runtime::Bound bound{[map](runtime::StepContext& step) {
+                         const Tensor& x = step.in(0);
+                         std::byte* to = step.make(0, map.type, x.dims()).raw_mutable();
+                         const float* from = x.data<float>().data();
+                         const int64_t width = tensor::bits(map.type) / 8;
+                         step.pool->parallel_for(x.count(), 8192,
+                                                 [&](int64_t begin, int64_t end, int) {
+                                                   map.run(from + begin, to + begin * width,
+                                                           end - begin);
+                                                 });
+                         return runtime::Status{};
+                       },
+                       std::move(kernel)};
+  bound.map = std::move(map);
+  return bound;
 }
 
 }  // namespace
@@ -144,12 +163,14 @@ runtime::Bound map_to_bytes(const UnaryKernel& kernel, const ByteFormat& out,
 std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::BindContext& c,
                                         Reference reference, std::optional<UnaryKernel> kernel) {
   if (!c.has(0) || !c.has_output(0)) return {};
+  const auto isa_name = [&] { return base::name(kernels::elementwise::table(c.isa).isa); };
   if (c.in(0).quant || c.outputs[0].quant) {
     const auto in = byte_format(c.in(0)), out = byte_format(c.outputs[0]);
     if (kernel && out && !c.in(0).quant && c.in(0).dtype == DType::kFloat32) {
       const auto& codes = kernels::quantize::table(c.isa);
-      return out->is_signed ? map_to_bytes(*kernel, *out, codes.s8, c.isa)
-                            : map_to_bytes(*kernel, *out, codes.u8, c.isa);
+      return mapping(out->is_signed ? map_to_bytes(*kernel, *out, codes.s8, c.isa)
+                                    : map_to_bytes(*kernel, *out, codes.u8, c.isa),
+                     fmt::format("unary_f32_{}_to_{}", isa_name(), tensor::name(out->dtype())));
     }
     if (!in || !out) return {};
     const auto table = table_of(node, c, reference, *in, *out);
@@ -162,20 +183,7 @@ std::optional<runtime::Bound> bind_maps(const ir::Node& node, const runtime::Bin
   }
   if (c.in(0).dtype != c.outputs[0].dtype || tensor::bits(c.in(0).dtype) < 8) return {};
   if (kernel && c.in(0).dtype == DType::kFloat32) {
-    const auto& table = kernels::elementwise::table(c.isa);
-    return runtime::Bound{[run = table.unary(kernel->function),
-                           arguments = kernel->arguments](runtime::StepContext& step) {
-                            const Tensor& x = step.in(0);
-                            Tensor& y = step.make(0, DType::kFloat32, x.dims());
-                            const float* from = x.data<float>().data();
-                            float* to = y.mutable_data<float>().data();
-                            step.pool->parallel_for(
-                                x.count(), 8192, [&](int64_t begin, int64_t end, int) {
-                                  run(from + begin, to + begin, end - begin, arguments);
-                                });
-                            return runtime::Status{};
-                          },
-                          fmt::format("unary_f32_{}", base::name(table.isa))};
+    return mapping(map_to_reals(*kernel, c.isa), fmt::format("unary_f32_{}", isa_name()));
   }
   // 16-bit floats go through the kernel too, widened.
   if (kernel && (c.in(0).dtype == DType::kFloat16 || c.in(0).dtype == DType::kBfloat16)) return {};

@@ -1,6 +1,7 @@
 #include "ops/detail/matmul_step.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "ops/detail/bind.h"
@@ -189,6 +190,49 @@ struct FloatMatMul {
   }
 };
 
+// ---- blocks ------------------------------------------------------------------------------------
+
+// The results of a product of float32 as a map makes them, block by block, each while it is near.
+// For one worker.
+class MappedBlocks {
+ public:
+  // `columns`: a multiple of which a block has.
+  MappedBlocks(const runtime::RealMap& map, int64_t columns)
+      : map_(map), columns_((kWidth + columns - 1) / columns * columns) {}
+  size_t bytes() const { return static_cast<size_t>(kRows * columns_ * (4 + width())); }
+
+  // Calls run(origin, stride, rows, columns) for some of `rows` and `columns` at a time, which puts
+  // the product of row m and column i to origin[m * stride + i]; then maps them to out, [m][n].
+  template <typename F>
+  void each(kernels::Range rows, kernels::Range columns, int64_t n, std::byte* out,
+            std::byte* memory, F&& run) const {
+    auto* reals = reinterpret_cast<float*>(memory);
+    std::byte* mapped = memory + kRows * columns_ * 4;
+    for (int64_t n0 = columns.begin; n0 < columns.end; n0 += columns_) {
+      const kernels::Range some{n0, std::min(n0 + columns_, columns.end)};
+      const auto row_bytes = static_cast<size_t>(some.size() * width());
+      for (int64_t m0 = rows.begin; m0 < rows.end; m0 += kRows) {
+        const kernels::Range these{m0, std::min(m0 + kRows, rows.end)};
+        // Where the first of all products would lie.
+        const int64_t before = (m0 * some.size() + n0) * static_cast<int64_t>(sizeof(float));
+        auto* origin = reinterpret_cast<float*>(reinterpret_cast<intptr_t>(reals) - before);
+        run(origin, some.size(), these, some);
+        map_.run(reals, mapped, these.size() * some.size());
+        for (int64_t m = 0; m < these.size(); ++m)
+          std::memcpy(out + ((m0 + m) * n + n0) * width(), mapped + m * row_bytes, row_bytes);
+      }
+    }
+  }
+
+ private:
+  // A block of 128 KiB stays in L2 and has work for a call.
+  static constexpr int64_t kRows = 128, kWidth = 256;
+  int64_t width() const { return tensor::bits(map_.type) / 8; }
+
+  const runtime::RealMap& map_;
+  int64_t columns_;
+};
+
 // ---- 8 bits ------------------------------------------------------------------------------------
 
 // What the epilogue needs for every matrix of b.
@@ -219,6 +263,7 @@ struct ByteMatMul {
   std::shared_ptr<const Buffer> packed;
   ColumnConstants columns;  // of a constant b
   bool small_scales = false;
+  std::optional<runtime::RealMap> map = {};  // of the results
 
   void operator()(runtime::StepContext& c) const {
     const ByteNumbers& numbers = options.numbers;
@@ -283,21 +328,40 @@ struct ByteMatMul {
     e.zero = numbers.zero;
     e.qmin = numbers.qmin;
     e.qmax = numbers.qmax;
-    std::byte* out = c.make(0, numbers.out, p.out).raw_mutable();
-    const int64_t width = tensor::bits(numbers.out) / 8;
-    const WorkerScratch scratch(c, kernels::scratch_bytes(weights));
-    for_each_task(p, weights, *c.pool,
-                  [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
-                      kernels::Range range, int worker) {
-                    kernels::GemmU8S8Call call = base;
-                    call.a = left.rows(pair.first);
-                    call.out = out + index * p.m * p.n * width;
-                    call.epilogue.bias = k->folded.data() + pair.second * p.n;
-                    const auto* data = reinterpret_cast<const int8_t*>(
-                        matrices + static_cast<size_t>(pair.second) * stride);
-                    kernels::run(kernels::GemmU8S8Weights(*row, layout, data, numbers.w_signed),
-                                 call, rows, range, scratch.of(worker));
-                  });
+    const DType type = map ? map->type : numbers.out;
+    std::byte* out = c.make(0, type, p.out).raw_mutable();
+    const int64_t width = tensor::bits(type) / 8;
+    const size_t own_bytes = base::align_up(kernels::scratch_bytes(weights), 64);
+    const auto blocks = map ? std::optional<MappedBlocks>(std::in_place, *map, row->nr)
+                            : std::optional<MappedBlocks>();
+    const WorkerScratch scratch(c, own_bytes + (blocks ? blocks->bytes() : 0));
+    for_each_task(
+        p, weights, *c.pool,
+        [&](const std::pair<int64_t, int64_t>& pair, int64_t index, kernels::Range rows,
+            kernels::Range range, int worker) {
+          kernels::GemmU8S8Call call = base;
+          call.a = left.rows(pair.first);
+          call.epilogue.bias = k->folded.data() + pair.second * p.n;
+          const auto* data = reinterpret_cast<const int8_t*>(
+              matrices + static_cast<size_t>(pair.second) * stride);
+          const kernels::GemmU8S8Weights own_weights(*row, layout, data, numbers.w_signed);
+          std::byte* to = out + index * p.m * p.n * width;
+          if (!blocks) {
+            call.out = to;
+            kernels::run(own_weights, call, rows, range, scratch.of(worker));
+            return;
+          }
+          const int64_t nr = row->nr;
+          blocks->each(rows, {range.begin * nr, std::min(range.end * nr, p.n)}, p.n, to,
+                       scratch.of(worker) + own_bytes,
+                       [&](float* origin, int64_t apart, kernels::Range these, kernels::Range some) {
+                         call.out = origin;
+                         call.out_stride = apart;
+                         kernels::run(own_weights, call, these,
+                                      {some.begin / nr, (some.end + nr - 1) / nr},
+                                      scratch.of(worker));
+                       });
+        });
   }
 };
 
@@ -411,7 +475,17 @@ std::optional<runtime::Bound> matmul_u8s8(const MatMulForm& form, ByteMatMulOpti
   }
   step.form.constant = nullptr;
   const kernels::GemmU8S8Row& row = *step.row;
-  return runtime::Bound{call_of(std::move(step)), row.name, true}.because(why_exact(row));
+  runtime::Bound bound{{}, row.name, true};
+  bound.because(why_exact(row));
+  // Magnitudes would prepare the rows for each block again.
+  if (step.options.numbers.kind == kernels::GemmOutput::f32 && !row.magnitudes())
+    bound.mapped_by = [step](runtime::RealMap map) {
+      ByteMatMul own = step;
+      own.map = std::move(map);
+      return call_of(std::move(own));
+    };
+  bound.call = call_of(std::move(step));
+  return bound;
 }
 
 }  // namespace tersor::ops::detail
