@@ -35,14 +35,15 @@ template <typename S, bool kWhole, int kIn, typename T, typename To>
   }
 }
 
-// The pixels under `tiles` to inputs [kIn * kIn][tiles][c], the first `stride` apart.
+// The pixels under `tiles` to inputs [kIn * kIn][tiles][c], the first `stride` apart, the second
+// `pitch`.
 template <typename S, int kOut, typename T, typename To>
 void transform_pixels(const RowSource& a, const T* data, Range tiles, To* inputs,
-                      int64_t stride) noexcept {
+                      int64_t pitch, int64_t stride) noexcept {
   constexpr int kIn = kOut + 2;
   const ConvShape& s = *a.conv;
   const auto* padding = static_cast<const T*>(a.padding);
-  for (int64_t i = tiles.begin; i < tiles.end; ++i, inputs += s.c) {
+  for (int64_t i = tiles.begin; i < tiles.end; ++i, inputs += pitch) {
     const T* pixels[kIn * kIn];
     TileAt<kOut>(s, i).template pixels<kIn>(s, data, padding, pixels);
     int64_t c = 0;

@@ -29,7 +29,7 @@ template <typename S>
 template <typename S>
 void transform(const WinogradBf16Block& b) noexcept {
   transform_pixels<S, 2>(b.call->a, static_cast<const simd::bfloat16*>(b.call->a.data), b.tiles,
-                         b.inputs, b.input_stride());
+                         b.inputs, b.weights->c, b.input_stride());
 }
 
 template <typename S>

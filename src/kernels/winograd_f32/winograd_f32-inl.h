@@ -73,7 +73,7 @@ template <typename S>
 template <typename S>
 void transform(const WinogradF32Block& b) noexcept {
   with_elements(b.call->a_type, b.call->a.data, [&](const auto* x) {
-    transform_pixels<S, 4>(b.call->a, x, b.tiles, b.inputs, b.tiles.size() * b.weights->c + b.kGap);
+    transform_pixels<S, 4>(b.call->a, x, b.tiles, b.inputs, b.pitch(), b.input_stride());
   });
 }
 
@@ -144,15 +144,16 @@ void multiply_line(const WinogradF32Block& b, int64_t panel, Range chunk,
   constexpr int kWidth = kVecs * S::kLanes;
   const WinogradF32Weights& w = *b.weights;
   const int64_t tiles = b.tiles.size(), parts = (tiles + kMr - 1) / kMr, size = chunk.size();
+  const int64_t pitch = b.pitch();
   transform_weights<S, kVecs, kLine>(w.data + (panel * w.c + chunk.begin) * 9 * kWidth, size,
                                      b.transformed);
   for (int64_t x = 0; x < 6; ++x) {
-    const float* a = b.inputs + (kLine * 6 + x) * (tiles * w.c + b.kGap) + chunk.begin;
+    const float* a = b.inputs + (kLine * 6 + x) * b.input_stride() + chunk.begin;
     const float* weights = b.transformed + x * (size * kWidth + b.kGap);
     float* out = b.outputs + (kLine * 6 + x) * (tiles * kWidth + b.kGap);
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t begin = tiles * part / parts, end = tiles * (part + 1) / parts;
-      kMultiply[end - begin - 1](a + begin * w.c, w.c, weights, size, chunk.begin > 0,
+      kMultiply[end - begin - 1](a + begin * pitch, pitch, weights, size, chunk.begin > 0,
                                  out + begin * kWidth);
     }
   }

@@ -92,7 +92,7 @@ WinogradF32Weights pack(const WinogradF32Row& row, const ConvShape& s, const flo
 
 size_t scratch_bytes(const WinogradF32Weights& w, int64_t tiles) noexcept {
   const int64_t block = block_tiles(w, tiles), nr = w.row->nr;
-  return static_cast<size_t>(part(36, block * w.c) + part(36, block * nr) +
+  return static_cast<size_t>(part(36, block * spread_pitch<float>(w.c)) + part(36, block * nr) +
                              part(6, chunk_channels(w) * nr)) *
          sizeof(float);
 }
@@ -106,7 +106,7 @@ void run(const WinogradF32Weights& w, const GemmF32Call& call, Range tiles, Rang
   b.call = &call;
   b.chunk = chunk_channels(w);
   b.inputs = reinterpret_cast<float*>(scratch);
-  b.outputs = b.inputs + part(36, size * w.c);
+  b.outputs = b.inputs + part(36, size * b.pitch());
   b.transformed = b.outputs + part(36, size * w.row->nr);
   for (int64_t begin = tiles.begin; begin < tiles.end; begin += size) {
     b.tiles = {begin, std::min(begin + size, tiles.end)};

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32.h"
+#include "kernels/winograd/tile_pixels.h"
 
 namespace tersor::kernels {
 
@@ -54,12 +55,15 @@ struct WinogradF32Block {
   const WinogradF32Weights* weights;
   const GemmF32Call* call;
   Range tiles;
-  float* inputs;       // [36][tiles * c + gap]
+  float* inputs;       // [36][tiles * pitch + gap]
   float* outputs;      // [36][tiles * nr + gap]
   int64_t chunk;       // channels whose weights are transformed at a time
   float* transformed;  // [6][chunk * nr + gap]
   // So that not all of the 36 begin in one set of the L1 cache. In elements.
   static constexpr int64_t kGap = 16;
+
+  int64_t pitch() const noexcept { return spread_pitch<float>(weights->c); }
+  int64_t input_stride() const noexcept { return tiles.size() * pitch() + kGap; }
 };
 
 }  // namespace tersor::kernels
