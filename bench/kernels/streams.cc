@@ -100,11 +100,10 @@ Run make_layernorm(IsaSet isa, Arrays& v, int64_t n) {
 }
 Run make_max_pool(IsaSet isa, Arrays& v, int64_t n) {
   v.pixels.clear();
-  for (int64_t i = 0; i < n * kWindow; i += kPoolChannels)
-    v.pixels.push_back(v.a.as<uint8_t>() + i);
-  return [f = pool::table(isa).u8.max, rows = v.pixels.data(), y = v.out<uint8_t>(), n] {
-    for (int64_t i = 0; i < n / kPoolChannels; ++i)
-      f(rows + i * kWindow, kWindow, kPoolChannels, y + i * kPoolChannels);
+  for (int64_t i = 0; i < kWindow; ++i) v.pixels.push_back(v.a.as<uint8_t>() + i * kPoolChannels);
+  const pool::Run run{kWindow, kWindow * kPoolChannels, n / kPoolChannels, kPoolChannels};
+  return [f = pool::table(isa).u8.max, rows = v.pixels.data(), y = v.out<uint8_t>(), run] {
+    f(rows, run, y);
   };
 }
 

@@ -5,7 +5,8 @@
 template <typename T>
 struct Pointers {
   const T* const* rows;
-  const T* operator[](int64_t i) const noexcept { return rows[i]; }
+  int64_t further;
+  const T* operator[](int64_t i) const noexcept { return rows[i] + further; }
 };
 template <typename T>
 struct Strided {
@@ -89,25 +90,43 @@ template <typename T, typename R, typename F>
   if (c < channels) fold_rest(rows, count, c, channels, y, f);
 }
 
-inline void max_f32(const float* const* rows, int64_t count, int64_t channels, float* y) noexcept {
-  fold_channels(Pointers<float>{rows}, count, channels, y, LargerOrNan{});
+// Calls f(rows, y) for each pixel of a run.
+template <typename T, typename F>
+[[gnu::always_inline]] inline void each_pixel(const T* const* rows, const Run& of, T* y,
+                                              F f) noexcept {
+  for (int64_t i = 0; i < of.run; ++i) f(Pointers<T>{rows, i * of.step}, y + i * of.channels);
+}
+
+// Own copies, which what is stored cannot change.
+inline void max_f32(const float* const* rows, const Run& given, float* y) noexcept {
+  const Run of = given;
+  each_pixel(rows, of, y, [&](const Pointers<float>& at, float* to) __attribute__((always_inline)) {
+    fold_channels(at, of.count, of.channels, to, LargerOrNan{});
+  });
 }
 template <typename T>
-void max_bytes(const T* const* rows, int64_t count, int64_t channels, T* y) noexcept {
-  fold_channels(Pointers<T>{rows}, count, channels, y, Larger{});
+void max_bytes(const T* const* rows, const Run& given, T* y) noexcept {
+  const Run of = given;
+  each_pixel(rows, of, y, [&](const Pointers<T>& at, T* to) __attribute__((always_inline)) {
+    fold_channels(at, of.count, of.channels, to, Larger{});
+  });
 }
 
 inline void divide(float* y, int64_t n, float divisor) noexcept {
   for (int64_t i = 0; i < n; ++i) y[i] /= divisor;
 }
-inline void average_f32(const float* const* rows, int64_t count, int64_t channels, float* y,
+inline void average_f32(const float* const* rows, const Run& given, float* y,
                         float divisor) noexcept {
-  if (count == 0) {
-    for (int64_t i = 0; i < channels; ++i) y[i] = 0.0f;
+  const Run of = given;
+  const int64_t all = of.run * of.channels;
+  if (of.count == 0) {
+    for (int64_t i = 0; i < all; ++i) y[i] = 0.0f;
     return;
   }
-  fold_channels(Pointers<float>{rows}, count, channels, y, Sum{});
-  divide(y, channels, divisor);
+  each_pixel(rows, of, y, [&](const Pointers<float>& at, float* to) __attribute__((always_inline)) {
+    fold_channels(at, of.count, of.channels, to, Sum{});
+  });
+  divide(y, all, divisor);
 }
 inline void global_f32(const float* x, int64_t pixels, int64_t stride, int64_t channels,
                        float* y) noexcept {
@@ -199,9 +218,11 @@ template <typename T, typename R>
 }
 
 template <typename T>
-void average_bytes(const T* const* rows, int64_t count, int64_t channels, T* y,
-                   const ByteAverage& k) noexcept {
-  average_channels<T>(Pointers<T>{rows}, count, channels, y, k);
+void average_bytes(const T* const* rows, const Run& given, T* y, const ByteAverage& k) noexcept {
+  const Run of = given;
+  each_pixel(rows, of, y, [&](const Pointers<T>& at, T* to) __attribute__((always_inline)) {
+    average_channels<T>(at, of.count, of.channels, to, k);
+  });
 }
 template <typename T>
 void global_bytes(const T* x, int64_t pixels, int64_t stride, int64_t channels, T* y,

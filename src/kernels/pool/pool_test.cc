@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "kernels/loops/testing.h"
 
 namespace tersor::kernels::pool {
@@ -27,8 +29,8 @@ TEST(Pool, MaxAndAverageF32) {
         const Window<float> w(x, count, stride);
         const auto n = static_cast<size_t>(channels);
         Floats max(n), average(n), global(n);
-        table(cap).max_f32(w.rows.data(), count, channels, max.data());
-        table(cap).average_f32(w.rows.data(), count, channels, average.data(), 50.0f);
+        table(cap).max_f32(w.rows.data(), {count, 0, 1, channels}, max.data());
+        table(cap).average_f32(w.rows.data(), {count, 0, 1, channels}, average.data(), 50.0f);
         table(cap).global_f32(x.data(), count, stride, channels, global.data());
         for (size_t c = 0; c < n; ++c) {
           float m = -kInf, s = 0, g = 0;
@@ -65,8 +67,8 @@ void check_bytes(const Bytes<T>& t) {
       k.multiplier = average_multiplier(0.05f, 0.021f, count + 1);
       const auto n = static_cast<size_t>(channels);
       std::vector<T> max(n), average(n), global(n), want_max(n), want(n);
-      t.max(w.rows.data(), count, channels, max.data());
-      t.average(w.rows.data(), count, channels, average.data(), k);
+      t.max(w.rows.data(), {count, 0, 1, channels}, max.data());
+      t.average(w.rows.data(), {count, 0, 1, channels}, average.data(), k);
       t.global(x.data(), count, stride, channels, global.data(), k);
       for (size_t c = 0; c < n; ++c) {
         int64_t sum = 0;
@@ -82,6 +84,40 @@ void check_bytes(const Bytes<T>& t) {
       EXPECT_EQ(global, want) << channels << " " << count;
     }
 }
+// A run of pixels gives what its pixels give alone.
+template <typename T>
+void check_runs(const std::vector<T>& x, int64_t count, int64_t stride, int64_t channels,
+                const std::function<void(const T* const*, const Run&, T*)>& f) {
+  constexpr int64_t kRun = 5, kStep = 7;
+  const Window<T> w(x, count, stride);
+  std::vector<T> all(static_cast<size_t>(kRun * channels)), one(all);
+  f(w.rows.data(), {count, kStep, kRun, channels}, all.data());
+  for (int64_t i = 0; i < kRun; ++i) {
+    std::vector<const T*> rows = w.rows;
+    for (const T*& row : rows) row += i * kStep;
+    f(rows.data(), {count, 0, 1, channels}, one.data() + i * channels);
+  }
+  EXPECT_EQ(all, one) << channels << " " << count;
+}
+TEST(Pool, Runs) {
+  ByteAverage k;
+  k.multiplier = 0.07f;
+  for (base::IsaSet cap : caps())
+    for (int64_t channels : kSizes)
+      for (int64_t count : {1, 9}) {
+        const int64_t stride = channels + 40, size = count * stride;
+        const Floats x = random_floats(size, -2, 2);
+        const auto codes = random_codes<uint8_t>(size);
+        const Table& t = table(cap);
+        const auto floats = [&](auto f) { check_runs<float>(x, count, stride, channels, f); };
+        const auto bytes = [&](auto f) { check_runs<uint8_t>(codes, count, stride, channels, f); };
+        floats([&](auto rows, const Run& of, float* y) { t.max_f32(rows, of, y); });
+        floats([&](auto rows, const Run& of, float* y) { t.average_f32(rows, of, y, 9); });
+        bytes([&](auto rows, const Run& of, uint8_t* y) { t.u8.max(rows, of, y); });
+        bytes([&](auto rows, const Run& of, uint8_t* y) { t.u8.average(rows, of, y, k); });
+      }
+}
+
 TEST(Pool, Bytes) {
   for (base::IsaSet cap : caps()) {
     check_bytes(table(cap).u8);
@@ -92,12 +128,12 @@ TEST(Pool, Bytes) {
 TEST(Pool, AverageOfNothingIsZero) {
   for (base::IsaSet cap : caps()) {
     Floats y(70, 3.0f);
-    table(cap).average_f32(nullptr, 0, 70, y.data(), 1.0f);
+    table(cap).average_f32(nullptr, {0, 0, 1, 70}, y.data(), 1.0f);
     EXPECT_EQ(y, Floats(70, 0.0f));
     std::vector<uint8_t> b(70, 3);
     ByteAverage k;
     k.zy = 9;
-    table(cap).u8.average(nullptr, 0, 70, b.data(), k);
+    table(cap).u8.average(nullptr, {0, 0, 1, 70}, b.data(), k);
     EXPECT_EQ(b, std::vector<uint8_t>(70, 9));
   }
 }

@@ -44,24 +44,23 @@ struct PoolStep {
     return {kp::average_multiplier(in->scale, out->scale, divisor), in->zero, out->zero, low,
             low + 255};
   }
-  // One output pixel from `count` pixels.
+  // Output pixels of as many input pixels each.
   template <typename T>
-  void pixel(const T* const* rows, int64_t count, int64_t divisor, int64_t channels, T* y) const {
+  void pool(const T* const* rows, const kp::Run& of, int64_t divisor, T* y) const {
     if (kind == PoolKind::kMax) {
-      if (count == 0) {
-        std::fill(y, y + channels,
+      if (of.count == 0) {
+        std::fill(y, y + of.run * of.channels,
                   std::numeric_limits<T>::has_infinity ? static_cast<T>(-HUGE_VALF)
                                                        : std::numeric_limits<T>::lowest());
       } else if constexpr (std::is_same_v<T, float>) {
-        table->max_f32(rows, count, channels, y);
+        table->max_f32(rows, of, y);
       } else {
-        bytes<T>().max(rows, count, channels, y);
+        bytes<T>().max(rows, of, y);
       }
     } else if constexpr (std::is_same_v<T, float>) {
-      table->average_f32(rows, count, channels, y,
-                         static_cast<float>(std::max<int64_t>(divisor, 1)));
+      table->average_f32(rows, of, y, static_cast<float>(std::max<int64_t>(divisor, 1)));
     } else {
-      bytes<T>().average(rows, count, channels, y, average(std::max<int64_t>(divisor, 1)));
+      bytes<T>().average(rows, of, y, average(std::max<int64_t>(divisor, 1)));
     }
   }
 };
@@ -70,6 +69,13 @@ struct PoolStep {
 int64_t padded(const WindowAxis& a, int64_t o) {
   const int64_t room = a.in + a.end - (o * a.stride - a.begin);
   return std::clamp<int64_t>((room + a.dilation - 1) / a.dilation, 0, a.kernel);
+}
+
+// The outputs along one axis whose taps all lie inside the input.
+kernels::Range whole_windows(const WindowAxis& a) {
+  const int64_t begin = std::clamp<int64_t>((a.begin + a.stride - 1) / a.stride, 0, a.out);
+  const int64_t last = a.in - 1 - (a.kernel - 1) * a.dilation + a.begin;
+  return {begin, last < 0 ? begin : std::clamp(last / a.stride + 1, begin, a.out)};
 }
 
 template <typename T>
@@ -85,6 +91,7 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
   const int64_t cost =
       std::max<int64_t>(1, ax.out * channels * std::min<int64_t>(window_size, 1 << 20));
   const WorkerScratch scratch(c, static_cast<size_t>(window_size) * sizeof(void*));
+  const kernels::Range inside = whole_windows(ax);
   c.pool->parallel_for(lines, std::max<int64_t>(1, kTaskElements / cost),
                        [&](int64_t begin, int64_t end, int worker) {
                          auto** rows = reinterpret_cast<const T**>(scratch.of(worker));
@@ -96,7 +103,9 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
                            const int64_t z0 = az.first_tap(oz), z1 = az.last_tap(oz);
                            const int64_t y0 = ay.first_tap(oy), y1 = ay.last_tap(oy);
                            const int64_t padded_lines = padded(az, oz) * padded(ay, oy);
-                           for (int64_t ox = 0; ox < ax.out; ++ox, to += channels) {
+                           kp::Run of{0, ax.stride * channels, 1, channels};
+                           for (int64_t ox = 0; ox < ax.out; ox += of.run) {
+                             of.run = ox == inside.begin ? std::max<int64_t>(1, inside.size()) : 1;
                              const int64_t x0 = ax.first_tap(ox), x1 = ax.last_tap(ox);
                              int64_t count = 0;
                              for (int64_t kz = z0; kz < z1; ++kz) {
@@ -109,9 +118,10 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
                                    rows[count++] = from + kx * ax.dilation * channels;
                                }
                              }
-                             pixel<T>(rows, count,
-                                      padding_counts ? padded_lines * padded(ax, ox) : count,
-                                      channels, to);
+                             of.count = count;
+                             pool<T>(rows, of,
+                                       padding_counts ? padded_lines * padded(ax, ox) : count,
+                                       to + ox * channels);
                            }
                          }
                        });
@@ -137,7 +147,7 @@ void PoolStep::whole(runtime::StepContext& c, const Tensor& x, Tensor& y, int64_
                            if (kind == PoolKind::kMax || pixels == 0) {
                              auto** rows = reinterpret_cast<const T**>(scratch.of(worker));
                              for (int64_t p = 0; p < pixels; ++p) rows[p] = from + p * channels;
-                             pixel<T>(rows, pixels, pixels, some, to);
+                             pool<T>(rows, {pixels, 0, 1, some}, pixels, to);
                            } else if constexpr (std::is_same_v<T, float>) {
                              table->global_f32(from, pixels, channels, some, to);
                            } else {
