@@ -226,7 +226,7 @@ class Compiler {
     step.outputs.assign(b.results.begin(), b.results.end());
     if (node.op == kConvertLayout) {
       info.kernel = "transpose";
-      step.call = convert_layout(node.attr_string("to", "") == "channels_last");
+      step.call = convert_layout(node.attr_string("to", "") == "channels_last", options_.isa);
     } else if (b.bound) {
       step.call = std::move(b.bound->call);
       info.kernel = std::move(b.bound->kernel);
