@@ -87,7 +87,7 @@ void check_bytes(const Bytes<T>& t) {
 // A run of pixels gives what its pixels give alone.
 template <typename T>
 void check_runs(const std::vector<T>& x, int64_t count, int64_t stride, int64_t channels,
-                const std::function<void(const T* const*, const Run&, T*)>& f) {
+                const std::function<void(const T* const*, const pool::Run&, T*)>& f) {
   constexpr int64_t kRun = 5, kStep = 7;
   const Window<T> w(x, count, stride);
   std::vector<T> all(static_cast<size_t>(kRun * channels)), one(all);
@@ -111,10 +111,10 @@ TEST(Pool, Runs) {
         const Table& t = table(cap);
         const auto floats = [&](auto f) { check_runs<float>(x, count, stride, channels, f); };
         const auto bytes = [&](auto f) { check_runs<uint8_t>(codes, count, stride, channels, f); };
-        floats([&](auto rows, const Run& of, float* y) { t.max_f32(rows, of, y); });
-        floats([&](auto rows, const Run& of, float* y) { t.average_f32(rows, of, y, 9); });
-        bytes([&](auto rows, const Run& of, uint8_t* y) { t.u8.max(rows, of, y); });
-        bytes([&](auto rows, const Run& of, uint8_t* y) { t.u8.average(rows, of, y, k); });
+        floats([&](auto rows, const pool::Run& of, float* y) { t.max_f32(rows, of, y); });
+        floats([&](auto rows, const pool::Run& of, float* y) { t.average_f32(rows, of, y, 9); });
+        bytes([&](auto rows, const pool::Run& of, uint8_t* y) { t.u8.max(rows, of, y); });
+        bytes([&](auto rows, const pool::Run& of, uint8_t* y) { t.u8.average(rows, of, y, k); });
       }
 }
 
