@@ -225,6 +225,57 @@ TEST(Lowering, ProductsAreMappedWhileTheyAreNear) {
     }
 }
 
+// q, k, v [N, M, heads, 8] -> Transpose each -> q k^T -> Softmax -> times v -> Transpose back; queries
+// and keys in 8 bits if asked.
+ir::Model attention_model(int64_t heads, bool in_bytes) {
+  Builder b(20);
+  const auto s = b.constant("s", Tensor::scalar(0.03F)),
+             z = b.constant("z", Tensor::scalar<uint8_t>(128));
+  const auto part = [&](const std::string& name, std::vector<int64_t> perm, bool bytes) {
+    auto x = b.input(name, {ir::Dim("N"), ir::Dim("M"), heads, 8});
+    const auto quantized = [&](const std::string& at) {
+      x = b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, s, z}, at + "_q"), s, z}, at + "_dq");
+    };
+    if (bytes) quantized(name);
+    x = b.op("Transpose", {x}, name + "_heads");
+    b.last().set("perm", std::move(perm));
+    if (bytes) quantized(name + "_heads");
+    return x;
+  };
+  const auto q = part("q", {0, 2, 1, 3}, in_bytes), k = part("k", {0, 2, 3, 1}, in_bytes);
+  const auto v = part("v", {0, 2, 1, 3}, false);
+  const auto p = b.op("Softmax", {b.op("MatMul", {q, k}, "scores")}, "p");
+  const auto y = b.op("Transpose", {b.op("MatMul", {p, v}, "values")}, "y");
+  b.last().set("perm", std::vector<int64_t>{0, 2, 1, 3});
+  return b.finish({y});
+}
+
+TEST(Lowering, HeadsOfAnAttentionAreReadWhereTheyLie) {
+  for (const bool in_bytes : {false, true})
+    for (const int64_t heads : {1, 3}) {
+      const ir::Model m = attention_model(heads, in_bytes);
+      for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avx512,
+                            base::Isa::avx512vnni, base::Isa::amx}) {
+        if (!base::detect_isa().has(isa)) continue;
+        CompileOptions options;
+        options.isa = base::up_to(isa);
+        CompileOptions plain = options;
+        plain.fuse = false;
+        for (const Dims& dims : {Dims{1, 1, heads, 8}, Dims{2, 37, heads, 8}, Dims{1, 64, heads, 8}}) {
+          const std::vector<Tensor> in{random_tensor(dims, 1), random_tensor(dims, 2),
+                                       random_tensor(dims, 3)};
+          const Session one(m, options, {.threads = 3}), two(m, plain, {.threads = 1});
+          for (const char* name : {"node_q_heads", "node_k_heads", "node_v_heads", "node_y"}) {
+            EXPECT_EQ(step(one.plan(), name), nullptr) << name;
+            EXPECT_NE(step(two.plan(), name), nullptr) << name;
+          }
+          EXPECT_TRUE(tensor::same(one.run(in)[0], two.run(in)[0]))
+              << heads << " " << in_bytes << " " << base::name(isa) << " " << dims[1];
+        }
+      }
+    }
+}
+
 TEST(Lowering, GivesTheSameOnEveryInstructionSet) {
   const ir::Model m = pooled_model();
   const std::vector<Tensor> in{random_tensor({3, 4, 8, 8}, 4)};

@@ -84,6 +84,7 @@ class Compiler {
     absorb_qdq(l);
     if (options_.fuse) {
       fuse_softmax(l);
+      fuse_heads(l);
       fuse_residual(l);
       fuse_clip(l);
     }

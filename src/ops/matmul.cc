@@ -38,11 +38,16 @@ void reference(ComputeContext& c) {
 }
 
 // Input 2, if there is one, is a bias along the output's last axis. Two quantized activations
-// multiply as well as one with a constant.
+// multiply as well as one with a constant. The plan-only attributes say how the heads of an
+// attention lie (fuse_heads).
 std::optional<runtime::Bound> bind(const ir::Node& node, const runtime::BindContext& c) {
   if (!c.has(0) || !c.has(1) || !c.has_output(0)) return {};
   MatMulForm form;
   form.constant = c.in(1).constant;
+  form.a_heads = node.has("a_heads");
+  form.b_heads = node.has("b_heads");
+  form.b_heads_transposed = node.attr_int("b_heads", 0) == 2;
+  form.out_heads = node.has("out_heads");
   const int64_t n = form.columns(c);
   if (c.in(0).quant || c.in(1).quant) {
     const int rank = c.in(1).rank;

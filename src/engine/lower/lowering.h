@@ -56,6 +56,9 @@ void fuse_bias(Lowering& l);
 void fuse_residual(Lowering& l);
 // Scaling and mask in front of a Softmax.
 void fuse_softmax(Lowering& l);
+// The transpositions around the products of an attention, whose heads are then read and written
+// where they lie.
+void fuse_heads(Lowering& l);
 // An operator that only moves values works on codes where its input was just dequantized.
 void push_dequantize(Lowering& l);
 // The generic rule of quantization: an operator between DequantizeLinear and QuantizeLinear reads

@@ -16,7 +16,22 @@ struct Problem {
   int64_t m, n, k;
   int64_t matrices;  // of b
   std::vector<std::pair<int64_t, int64_t>> pairs;
+  // Heads of a, b and the result, 1 where matrices lie one after the other.
+  int64_t a_heads = 1, b_heads = 1, out_heads = 1;
 };
+
+// Where matrix i of `rows` x `columns` begins if the rows of so many lie side by side.
+int64_t matrix_at(int64_t i, int64_t heads, int64_t rows, int64_t columns) {
+  return i / heads * heads * rows * columns + i % heads * columns;
+}
+
+Dims with_heads(const Dims& dims, bool heads, bool transposed) {
+  if (!heads) return dims;
+  if (dims.size() != 4)
+    base::fail_input("E17", "heads of a value of shape {}", tensor::to_string(dims));
+  return transposed ? Dims{dims[0], dims[2], dims[3], dims[1]}
+                    : Dims{dims[0], dims[2], dims[1], dims[3]};
+}
 
 Problem problem_of(const MatMulForm& form, const Dims& a, const Dims& b) {
   if (form.transpose_a || form.transpose_b) {
@@ -33,20 +48,37 @@ Problem problem_of(const MatMulForm& form, const Dims& a, const Dims& b) {
     p.out = {p.m, p.n};
     return p;
   }
-  const MatMulShape s = matmul_shape(a, b);
+  const Dims left = with_heads(a, form.a_heads, false);
+  const Dims right = with_heads(b, form.b_heads, form.b_heads_transposed);
+  const MatMulShape s = matmul_shape(left, right);
   Problem p{s.out, s.m, s.n, s.k, 1, {}};
-  if (b.size() > 2) p.matrices = base::element_count(std::span(b).first(b.size() - 2));
-  if (p.matrices == 1) {
+  if (form.a_heads) p.a_heads = left[1];
+  if (form.b_heads) p.b_heads = right[1];
+  if (form.out_heads) {
+    p.out = with_heads(s.out, true, false);
+    p.out_heads = s.out[1];
+  }
+  if (b.size() > 2) p.matrices = base::element_count(std::span(right).first(right.size() - 2));
+  if (p.matrices == 1 && !form.a_heads && !form.out_heads) {
     p.m = base::checked_mul(base::element_count(s.batch), s.m);
     p.pairs = {{0, 0}};
   } else {
-    p.pairs = matmul_batches(s, a, b);
+    p.pairs = matmul_batches(s, left, right);
   }
   return p;
 }
 
 kernels::MatrixLayout layout_of(const MatMulForm& form, const Problem& p) {
-  return kernels::MatrixLayout::rows(p.k, p.n, form.transpose_b);
+  const bool transposed = form.transpose_b || form.b_heads_transposed;
+  kernels::MatrixLayout l = kernels::MatrixLayout::rows(p.k, p.n, transposed);
+  (transposed ? l.n_stride : l.k_stride) *= p.b_heads;
+  return l;
+}
+
+// The element of b at which a matrix begins.
+int64_t b_at(const MatMulForm& form, const Problem& p, int64_t i) {
+  return form.b_heads_transposed ? matrix_at(i, p.b_heads, p.n, p.k)
+                                 : matrix_at(i, p.b_heads, p.k, p.n);
 }
 
 template <typename T>
@@ -61,9 +93,9 @@ void transpose(const std::byte* from, int64_t m, int64_t k, std::byte* to) {
 class LeftOperand {
  public:
   LeftOperand(const MatMulForm& form, const Problem& p, runtime::StepContext& c, int64_t element)
-      : data_(c.in(form.a).raw()), k_(p.k), matrix_(p.m * p.k * element) {
+      : data_(c.in(form.a).raw()), m_(p.m), k_(p.k), heads_(p.a_heads), element_(element) {
     if (!form.transpose_a) return;
-    memory_ = c.arena->make(DType::kUint8, {matrix_});
+    memory_ = c.arena->make(DType::kUint8, {p.m * p.k * element});
     const auto move = element == 4   ? transpose<uint32_t>
                       : element == 2 ? transpose<uint16_t>
                                      : transpose<uint8_t>;
@@ -71,12 +103,13 @@ class LeftOperand {
     data_ = memory_.raw();
   }
   kernels::RowSource rows(int64_t matrix) const {
-    return kernels::RowSource::dense(data_ + matrix * matrix_, k_);
+    return kernels::RowSource::dense(data_ + matrix_at(matrix, heads_, m_, k_) * element_,
+                                     heads_ * k_);
   }
 
  private:
   const std::byte* data_;
-  int64_t k_, matrix_;
+  int64_t m_, k_, heads_, element_;
   Tensor memory_;
 };
 
@@ -149,7 +182,7 @@ struct FloatMatMul {
       memory = c.arena->make(DType::kUint8, {total_bytes(p.matrices, stride)});
       const std::byte* from = c.in(form.b).raw();
       for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
-        kernels::pack_panels(*row, layout, from + i * p.k * p.n * element, options.type, range,
+        kernels::pack_panels(*row, layout, from + b_at(form, p, i) * element, options.type, range,
                              memory.raw_mutable() + static_cast<size_t>(i) * stride);
       });
       matrices = memory.raw();
@@ -157,7 +190,7 @@ struct FloatMatMul {
     const LeftOperand left(form, p, c, element);
     kernels::GemmF32Call base;
     base.type = base.a_type = options.type;
-    base.out_stride = p.n;
+    base.out_stride = p.out_heads * p.n;
     base.min = options.bounds.min;
     base.max = options.bounds.max;
     if (!options.bias.empty()) base.bias = options.bias.data();
@@ -182,7 +215,7 @@ struct FloatMatMul {
                       kernels::Range columns, int worker) {
                     kernels::GemmF32Call call = base;
                     call.a = left.rows(pair.first);
-                    call.out = out + index * p.m * p.n * element;
+                    call.out = out + matrix_at(index, p.out_heads, p.m, p.n) * element;
                     const std::byte* data = matrices + static_cast<size_t>(pair.second) * stride;
                     kernels::run(kernels::GemmF32Weights(*row, layout, data), call, rows, columns,
                                  scratch.of(worker));
@@ -202,9 +235,10 @@ class MappedBlocks {
   size_t bytes() const { return static_cast<size_t>(kRows * columns_ * (4 + width())); }
 
   // Calls run(origin, stride, rows, columns) for some of `rows` and `columns` at a time, which puts
-  // the product of row m and column i to origin[m * stride + i]; then maps them to out, [m][n].
+  // the product of row m and column i to origin[m * stride + i]; then maps them to rows of `out`,
+  // `out_stride` elements apart.
   template <typename F>
-  void each(kernels::Range rows, kernels::Range columns, int64_t n, std::byte* out,
+  void each(kernels::Range rows, kernels::Range columns, int64_t out_stride, std::byte* out,
             std::byte* memory, F&& run) const {
     auto* reals = reinterpret_cast<float*>(memory);
     std::byte* mapped = memory + kRows * columns_ * 4;
@@ -219,7 +253,7 @@ class MappedBlocks {
         run(origin, some.size(), these, some);
         map_.run(reals, mapped, these.size() * some.size());
         for (int64_t m = 0; m < these.size(); ++m)
-          std::memcpy(out + ((m0 + m) * n + n0) * width(), mapped + m * row_bytes, row_bytes);
+          std::memcpy(out + ((m0 + m) * out_stride + n0) * width(), mapped + m * row_bytes, row_bytes);
       }
     }
   }
@@ -284,7 +318,7 @@ struct ByteMatMul {
       const std::byte* from = c.in(form.b).raw();
       for_each_panels(*c.pool, p.matrices, panels, [&](int64_t i, kernels::Range range) {
         kernels::pack_panels(
-            *row, layout, from + i * p.k * p.n, numbers.w_signed, range,
+            *row, layout, from + b_at(form, p, i), numbers.w_signed, range,
             reinterpret_cast<int8_t*>(memory.raw_mutable() + static_cast<size_t>(i) * stride),
             own.sums.data() + i * p.n);
       });
@@ -314,7 +348,7 @@ struct ByteMatMul {
     kernels::GemmU8S8Call base;
     base.a_signed = numbers.a_signed;
     base.a_zero = za;
-    base.out_stride = p.n;
+    base.out_stride = p.out_heads * p.n;
     auto& e = base.epilogue;
     e.kind = numbers.kind;
     e.b_zero = k->any_zero ? k->b_zero.data() : nullptr;
@@ -345,14 +379,14 @@ struct ByteMatMul {
           const auto* data = reinterpret_cast<const int8_t*>(
               matrices + static_cast<size_t>(pair.second) * stride);
           const kernels::GemmU8S8Weights own_weights(*row, layout, data, numbers.w_signed);
-          std::byte* to = out + index * p.m * p.n * width;
+          std::byte* to = out + matrix_at(index, p.out_heads, p.m, p.n) * width;
           if (!blocks) {
             call.out = to;
             kernels::run(own_weights, call, rows, range, scratch.of(worker));
             return;
           }
           const int64_t nr = row->nr;
-          blocks->each(rows, {range.begin * nr, std::min(range.end * nr, p.n)}, p.n, to,
+          blocks->each(rows, {range.begin * nr, std::min(range.end * nr, p.n)}, base.out_stride, to,
                        scratch.of(worker) + own_bytes,
                        [&](float* origin, int64_t apart, kernels::Range these, kernels::Range some) {
                          call.out = origin;
@@ -396,6 +430,7 @@ int64_t MatMulForm::columns(const runtime::BindContext& c) const {
   const Dims& dims = constant ? constant->dims() : w.dims;
   if (dims.empty()) return -1;
   if (dims.size() == 1) return 1;
+  if (b_heads_transposed) return dims[1];
   return dims[dims.size() - (transpose_b ? 2 : 1)];
 }
 

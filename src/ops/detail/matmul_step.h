@@ -10,6 +10,9 @@ struct MatMulForm {
   size_t a = 0, b = 1;                            // inputs of the node
   bool transpose_a = false, transpose_b = false;  // of matrices (Gemm); no batches then
   const Tensor* constant = nullptr;               // b, if known
+  // The heads of an attention, where they lie: an input or output [batch, heads, rows, columns] is
+  // [batch, rows, heads, columns] in memory, b also [batch, columns, heads, rows].
+  bool a_heads = false, b_heads = false, b_heads_transposed = false, out_heads = false;
 
   // Columns of b, or -1 if they are not known.
   int64_t columns(const runtime::BindContext& c) const;
