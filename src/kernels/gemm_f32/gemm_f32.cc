@@ -46,6 +46,9 @@ constexpr GemmF32Row kRows[] = {
 // Panels of about this many bytes are used for all rows before the next ones: they stay in L2.
 constexpr int64_t kBlockBytes = 512 << 10;
 
+// So many bytes of A that was just written are expected in L2.
+constexpr int64_t kNearBytes = 256 << 10;
+
 size_t align(size_t n) noexcept { return (n + 63) / 64 * 64; }
 
 float value(float x) noexcept { return x; }
@@ -194,6 +197,7 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
   const Scratch s(w, call, scratch);
   const int64_t tiles = (m.size() + mr - 1) / mr;
   const int64_t block = std::max<int64_t>(1, kBlockBytes / std::max<int64_t>(1, panel_size));
+  const bool near = m.size() * w.k * a_element <= kNearBytes;
 
   GemmF32Tile t = panels::tile_of(w, call);
   t.a = s.pointers;
@@ -213,7 +217,7 @@ void run(const GemmF32Weights& w, const GemmF32Call& call, Range m, Range panels
       for (int64_t panel = p0; panel < p1; ++panel) {
         t.b = w.data + panel * panel_size;
         panels::aim(w, call, m0, g, (panel - g * group_panels) * nr, t);
-        if (m1 < m.end)
+        if (m1 < m.end && !near)
           prefetch_rows(call.a, m1, static_cast<int>(std::min<int64_t>(rows, m.end - m1)),
                         a_element, g * group_inputs, static_cast<size_t>(w.k * a_element),
                         panel - p0, p1 - p0);
