@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/conv_common/testing.h"
 #include "kernels/halves/testing.h"
 #include "simd/emu.h"
 
@@ -90,7 +91,8 @@ struct Operands {
 // and nothing beside the output was written.
 std::string compare(const GemmF32Row& row, FloatType type, FloatType to, const MatrixLayout& layout,
                     Operands x, GemmF32Call call, int64_t m, int threads) {
-  const auto a = testing::stored(x.a, type), b = testing::stored(x.b, type);
+  const testing::AtPageEnd a(testing::stored(x.a, type));
+  const auto b = testing::stored(x.b, type);
   const auto residual = testing::stored(x.residual, to);
   const int64_t columns = layout.groups * layout.n;
   Aligned packed(packed_bytes(row, layout));

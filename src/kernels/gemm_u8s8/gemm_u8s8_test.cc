@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/conv_common/testing.h"
 #include "simd/emu.h"
 
 namespace tersor::kernels {
@@ -185,7 +186,7 @@ TEST(GemmU8S8, EqualsReferenceOnProducts) {
                                Fill::small};
   for (const GemmU8S8Row& row : runnable_rows()) {
     int variant = 0;
-    for (int64_t m : {0, 1, row.mr - 1, row.mr, row.mr + 1, 3 * row.mr + 2})
+    for (int64_t m : {0, 1, row.mr - 1, row.mr, row.mr + 1, 3 * row.mr + 2, 5 * row.mr / 8})
       for (int64_t n : {1, row.nr - 1, row.nr, row.nr + 1, 2 * row.nr + 5})
         for (int64_t k : {0, 1, 2, 3, 4, 5, 19, 64}) {
           ++variant;
@@ -195,8 +196,7 @@ TEST(GemmU8S8, EqualsReferenceOnProducts) {
           p.b_signed = (variant / 4 + variant / 8) % 2;
           p.m = m;
           const Fill fill = static_cast<Fill>(variant % 5);
-          // Rows end where the storage ends: an over-read would be seen by the sanitizer.
-          const auto a = bytes(static_cast<size_t>(m * k), 1, fill, p.a_signed);
+          const testing::AtPageEnd a(bytes(static_cast<size_t>(m * k), 1, fill, p.a_signed));
           const auto b =
               bytes(static_cast<size_t>(k * n), 2, kWeights[variant / 4 % 5], p.b_signed);
           const Arrays arrays(n, m);
@@ -241,7 +241,8 @@ TEST(GemmU8S8, EqualsReferenceOnConvolutions) {
         p.a_signed = variant % 2;
         p.b_signed = variant / 2 % 2;
         p.m = s.pixels();
-        const auto a = bytes(static_cast<size_t>(s.n * s.h * s.w * s.c), 1, Fill::random, false);
+        const testing::AtPageEnd a(
+            bytes(static_cast<size_t>(s.n * s.h * s.w * s.c), 1, Fill::random, false));
         const auto b = bytes(static_cast<size_t>(s.oc * s.group_inputs() * s.positions()), 2,
                              variant % 5 < 3 ? Fill::small : Fill::random, p.b_signed);
         const Arrays arrays(s.oc, p.m);

@@ -141,7 +141,7 @@ template <typename S, typename Dot, bool kTwoColumns, typename Panel, typename F
   int64_t group = 0, pair = 0;
   for (int64_t i = 0; i < groups * p.panel_pairs; ++i) {
     const bool last = p.again && group == groups - 1;
-    const int64_t first = last ? std::max<int64_t>(0, p.rows - end_rows) : group * kRows;
+    const int64_t first = last ? p.rows - end_rows : group * kRows;
     const std::byte* a = p.prepared + first * p.prepared_bytes;
     const std::byte* b = weights + pair * pair_bytes;
     const bool more = pair + 1 < p.panel_pairs && (!p.by_rows || group == 0);

@@ -134,7 +134,7 @@ int64_t Rows::within(int64_t rows, int64_t some, TilesPanel& p) const noexcept {
   p.again = false;
   if (round_up(rows, kRows) <= some) return rows;
   const int64_t fit = std::min(rows, some);
-  p.again = twice_ && fit >= kRows;
+  p.again = twice_ && fit >= s_.mr;
   return p.again ? fit : fit / s_.mr * s_.mr;
 }
 

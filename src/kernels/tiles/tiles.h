@@ -25,7 +25,8 @@ struct TilesPanel {
   const int64_t* offsets;  // [lines]; there is one in any case
   // Of `stretch + gap` rows, `stretch` are results; the first one is the row `at` of them.
   int64_t stretch, gap, at;
-  // Nothing can be read behind the rows: the last tiles compute some of those before them again.
+  // Nothing can be read behind the rows, which are 32 or more: the last tiles compute some of those
+  // before them again.
   bool again;
   // So many pairs of panels of equal width follow each other; of the last one there may be one
   // panel only, by the number of columns. by_rows: rows meet all of them before the next rows do,
