@@ -188,13 +188,13 @@ ir::Model multiplied_model(const std::string& activation, bool gives_codes) {
   Tensor w = Tensor::empty(DType::kInt8, {kInputs, kOutputs});
   for (size_t i = 0; i < w.mutable_data<int8_t>().size(); ++i)
     w.mutable_data<int8_t>()[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
-  const auto weight =
-      b.op("DequantizeLinear", {b.constant("w", w), scale("sw", 0.004F)}, "w_dq");
+  const auto weight = b.op("DequantizeLinear", {b.constant("w", w), scale("sw", 0.004F)}, "w_dq");
   const auto product = b.op("MatMul", {xq, weight}, "product");
   const auto sum = b.op("Add", {product, b.weight("bias", {kOutputs})}, "sum");
   const auto y = b.op(activation, {sum}, "activation");
   if (!gives_codes) return b.finish({y});
-  return b.finish({b.op("DequantizeLinear", {b.op("QuantizeLinear", {y, sy, z}, "yq"), sy, z}, "y")});
+  return b.finish(
+      {b.op("DequantizeLinear", {b.op("QuantizeLinear", {y, sy, z}, "yq"), sy, z}, "y")});
 }
 
 TEST(Lowering, ProductsAreMappedWhileTheyAreNear) {
@@ -225,8 +225,8 @@ TEST(Lowering, ProductsAreMappedWhileTheyAreNear) {
     }
 }
 
-// q, k, v [N, M, heads, 8] -> Transpose each -> q k^T -> Softmax -> times v -> Transpose back; queries
-// and keys in 8 bits if asked.
+// q, k, v [N, M, heads, 8] -> Transpose each -> q k^T -> Softmax -> times v -> Transpose back;
+// queries and keys in 8 bits if asked.
 ir::Model attention_model(int64_t heads, bool in_bytes) {
   Builder b(20);
   const auto s = b.constant("s", Tensor::scalar(0.03F)),
@@ -234,7 +234,8 @@ ir::Model attention_model(int64_t heads, bool in_bytes) {
   const auto part = [&](const std::string& name, std::vector<int64_t> perm, bool bytes) {
     auto x = b.input(name, {ir::Dim("N"), ir::Dim("M"), heads, 8});
     const auto quantized = [&](const std::string& at) {
-      x = b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, s, z}, at + "_q"), s, z}, at + "_dq");
+      x = b.op("DequantizeLinear", {b.op("QuantizeLinear", {x, s, z}, at + "_q"), s, z},
+               at + "_dq");
     };
     if (bytes) quantized(name);
     x = b.op("Transpose", {x}, name + "_heads");
@@ -261,7 +262,8 @@ TEST(Lowering, HeadsOfAnAttentionAreReadWhereTheyLie) {
         options.isa = base::up_to(isa);
         CompileOptions plain = options;
         plain.fuse = false;
-        for (const Dims& dims : {Dims{1, 1, heads, 8}, Dims{2, 37, heads, 8}, Dims{1, 64, heads, 8}}) {
+        for (const Dims& dims :
+             {Dims{1, 1, heads, 8}, Dims{2, 37, heads, 8}, Dims{1, 64, heads, 8}}) {
           const std::vector<Tensor> in{random_tensor(dims, 1), random_tensor(dims, 2),
                                        random_tensor(dims, 3)};
           const Session one(m, options, {.threads = 3}), two(m, plain, {.threads = 1});

@@ -51,7 +51,8 @@ struct StepContext {
 // but what Arena::make throws (the executor turns that into a Status).
 using Call = std::function<Status(StepContext&)>;
 
-// Elements of `type` from as many float32 ones, each from its own: the step of an operator that maps.
+// Elements of `type` from as many float32 ones, each from its own: the step of an operator that
+// maps.
 struct RealMap {
   DType type = DType::kUndefined;
   std::function<void(const float* from, std::byte* to, int64_t count)> run = {};

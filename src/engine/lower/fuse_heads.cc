@@ -1,6 +1,7 @@
 // Before: Transpose of [batch, rows, heads, columns] -> MatMul -> Transpose back
 // After:  MatMul with the attributes "a_heads", "b_heads" (2: of columns and rows exchanged) and
-//         "out_heads", each where there was a Transpose; ops/detail/matmul_step.h has their meaning.
+//         "out_heads", each where there was a Transpose; ops/detail/matmul_step.h has their
+//         meaning.
 // When:   nobody else reads what was transposed, and it is not quantized anew on the way.
 #include "engine/lower/lowering.h"
 

@@ -100,16 +100,18 @@ template <typename T, typename F>
 // Own copies, which what is stored cannot change.
 inline void max_f32(const float* const* rows, const Run& given, float* y) noexcept {
   const Run of = given;
-  each_pixel(rows, of, y, [&](const Pointers<float>& at, float* to) __attribute__((always_inline)) {
-    fold_channels(at, of.count, of.channels, to, LargerOrNan{});
-  });
+  each_pixel(
+      rows, of, y, [&](const Pointers<float>& at, float* to) __attribute__((always_inline)) {
+        fold_channels(at, of.count, of.channels, to, LargerOrNan{});
+      });
 }
 template <typename T>
 void max_bytes(const T* const* rows, const Run& given, T* y) noexcept {
   const Run of = given;
-  each_pixel(rows, of, y, [&](const Pointers<T>& at, T* to) __attribute__((always_inline)) {
-    fold_channels(at, of.count, of.channels, to, Larger{});
-  });
+  each_pixel(
+      rows, of, y, [&](const Pointers<T>& at, T* to) __attribute__((always_inline)) {
+        fold_channels(at, of.count, of.channels, to, Larger{});
+      });
 }
 
 inline void divide(float* y, int64_t n, float divisor) noexcept {
@@ -123,9 +125,10 @@ inline void average_f32(const float* const* rows, const Run& given, float* y,
     for (int64_t i = 0; i < all; ++i) y[i] = 0.0f;
     return;
   }
-  each_pixel(rows, of, y, [&](const Pointers<float>& at, float* to) __attribute__((always_inline)) {
-    fold_channels(at, of.count, of.channels, to, Sum{});
-  });
+  each_pixel(
+      rows, of, y, [&](const Pointers<float>& at, float* to) __attribute__((always_inline)) {
+        fold_channels(at, of.count, of.channels, to, Sum{});
+      });
   divide(y, all, divisor);
 }
 inline void global_f32(const float* x, int64_t pixels, int64_t stride, int64_t channels,
@@ -220,9 +223,10 @@ template <typename T, typename R>
 template <typename T>
 void average_bytes(const T* const* rows, const Run& given, T* y, const ByteAverage& k) noexcept {
   const Run of = given;
-  each_pixel(rows, of, y, [&](const Pointers<T>& at, T* to) __attribute__((always_inline)) {
-    average_channels<T>(at, of.count, of.channels, to, k);
-  });
+  each_pixel(
+      rows, of, y, [&](const Pointers<T>& at, T* to) __attribute__((always_inline)) {
+        average_channels<T>(at, of.count, of.channels, to, k);
+      });
 }
 template <typename T>
 void global_bytes(const T* x, int64_t pixels, int64_t stride, int64_t channels, T* y,

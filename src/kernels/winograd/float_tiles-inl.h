@@ -38,8 +38,8 @@ template <typename S, bool kWhole, int kIn, typename T, typename To>
 // The pixels under `tiles` to inputs [kIn * kIn][tiles][c], the first `stride` apart, the second
 // `pitch`.
 template <typename S, int kOut, typename T, typename To>
-void transform_pixels(const RowSource& a, const T* data, Range tiles, To* inputs,
-                      int64_t pitch, int64_t stride) noexcept {
+void transform_pixels(const RowSource& a, const T* data, Range tiles, To* inputs, int64_t pitch,
+                      int64_t stride) noexcept {
   constexpr int kIn = kOut + 2;
   const ConvShape& s = *a.conv;
   const auto* padding = static_cast<const T*>(a.padding);

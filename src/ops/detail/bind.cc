@@ -114,9 +114,9 @@ Tensor physical(const Tensor& logical, int rank) {
 namespace {
 
 runtime::RealMap map_to_reals(const UnaryKernel& kernel, base::IsaSet isa) {
-  return {DType::kFloat32, [run = kernels::elementwise::table(isa).unary(kernel.function),
-                            arguments = kernel.arguments](const float* from, std::byte* to,
-                                                          int64_t n) {
+  return {DType::kFloat32,
+          [run = kernels::elementwise::table(isa).unary(kernel.function),
+           arguments = kernel.arguments](const float* from, std::byte* to, int64_t n) {
             run(from, reinterpret_cast<float*>(to), n, arguments);
           }};
 }
@@ -146,11 +146,10 @@ runtime::Bound mapping(runtime::RealMap map, std::string kernel) {
                          std::byte* to = step.make(0, map.type, x.dims()).raw_mutable();
                          const float* from = x.data<float>().data();
                          const int64_t width = tensor::bits(map.type) / 8;
-                         step.pool->parallel_for(x.count(), 8192,
-                                                 [&](int64_t begin, int64_t end, int) {
-                                                   map.run(from + begin, to + begin * width,
-                                                           end - begin);
-                                                 });
+                         step.pool->parallel_for(
+                             x.count(), 8192, [&](int64_t begin, int64_t end, int) {
+                               map.run(from + begin, to + begin * width, end - begin);
+                             });
                          return runtime::Status{};
                        },
                        std::move(kernel)};

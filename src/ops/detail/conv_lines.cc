@@ -133,8 +133,7 @@ ConvLines::Padded ConvLines::pad(runtime::StepContext& context, const void* x,
           };
           edge(0, begin);
           for (int64_t dy = 0; dy < fold_h_; ++dy)
-            part[dy] =
-                inside[dy] ? inside[dy] + (begin * fold_w_ - left) * bytes : padding.data();
+            part[dy] = inside[dy] ? inside[dy] + (begin * fold_w_ - left) * bytes : padding.data();
           const int64_t runs = end - begin;
           if (fold_h_ == 1)
             std::memcpy(at, part[0], static_cast<size_t>(runs * run));

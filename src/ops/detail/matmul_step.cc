@@ -253,7 +253,8 @@ class MappedBlocks {
         run(origin, some.size(), these, some);
         map_.run(reals, mapped, these.size() * some.size());
         for (int64_t m = 0; m < these.size(); ++m)
-          std::memcpy(out + ((m0 + m) * out_stride + n0) * width(), mapped + m * row_bytes, row_bytes);
+          std::memcpy(out + ((m0 + m) * out_stride + n0) * width(), mapped + m * row_bytes,
+                      row_bytes);
       }
     }
   }
@@ -376,8 +377,8 @@ struct ByteMatMul {
           kernels::GemmU8S8Call call = base;
           call.a = left.rows(pair.first);
           call.epilogue.bias = k->folded.data() + pair.second * p.n;
-          const auto* data = reinterpret_cast<const int8_t*>(
-              matrices + static_cast<size_t>(pair.second) * stride);
+          const auto* data =
+              reinterpret_cast<const int8_t*>(matrices + static_cast<size_t>(pair.second) * stride);
           const kernels::GemmU8S8Weights own_weights(*row, layout, data, numbers.w_signed);
           std::byte* to = out + matrix_at(index, p.out_heads, p.m, p.n) * width;
           if (!blocks) {
@@ -386,15 +387,15 @@ struct ByteMatMul {
             return;
           }
           const int64_t nr = row->nr;
-          blocks->each(rows, {range.begin * nr, std::min(range.end * nr, p.n)}, base.out_stride, to,
-                       scratch.of(worker) + own_bytes,
-                       [&](float* origin, int64_t apart, kernels::Range these, kernels::Range some) {
-                         call.out = origin;
-                         call.out_stride = apart;
-                         kernels::run(own_weights, call, these,
-                                      {some.begin / nr, (some.end + nr - 1) / nr},
-                                      scratch.of(worker));
-                       });
+          blocks->each(
+              rows, {range.begin * nr, std::min(range.end * nr, p.n)}, base.out_stride, to,
+              scratch.of(worker) + own_bytes,
+              [&](float* origin, int64_t apart, kernels::Range these, kernels::Range some) {
+                call.out = origin;
+                call.out_stride = apart;
+                kernels::run(own_weights, call, these, {some.begin / nr, (some.end + nr - 1) / nr},
+                             scratch.of(worker));
+              });
         });
   }
 };

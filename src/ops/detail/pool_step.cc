@@ -120,8 +120,8 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
                              }
                              of.count = count;
                              pool<T>(rows, of,
-                                       padding_counts ? padded_lines * padded(ax, ox) : count,
-                                       to + ox * channels);
+                                     padding_counts ? padded_lines * padded(ax, ox) : count,
+                                     to + ox * channels);
                            }
                          }
                        });
