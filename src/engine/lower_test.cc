@@ -7,11 +7,13 @@
 
 #include "engine/session.h"
 #include "ops/testing_graph.h"
+#include "ops/testing_isas.h"
 
 namespace tersor::engine {
 namespace {
 
 using ops::testing::Builder;
+using ops::testing::machine_isas;
 using ops::testing::random_tensor;
 using ops::testing::residual_model;
 
@@ -201,9 +203,7 @@ TEST(Lowering, ProductsAreMappedWhileTheyAreNear) {
   for (const char* activation : {"Gelu", "Tanh"})
     for (bool gives_codes : {true, false}) {
       const ir::Model m = multiplied_model(activation, gives_codes);
-      for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avx512,
-                            base::Isa::avx512vnni, base::Isa::amx}) {
-        if (!base::detect_isa().has(isa)) continue;
+      for (base::Isa isa : machine_isas()) {
         CompileOptions options;
         options.isa = base::up_to(isa);
         CompileOptions apart = options;
@@ -255,9 +255,7 @@ TEST(Lowering, HeadsOfAnAttentionAreReadWhereTheyLie) {
   for (const bool in_bytes : {false, true})
     for (const int64_t heads : {1, 3}) {
       const ir::Model m = attention_model(heads, in_bytes);
-      for (base::Isa isa : {base::Isa::portable, base::Isa::avx2, base::Isa::avx512,
-                            base::Isa::avx512vnni, base::Isa::amx}) {
-        if (!base::detect_isa().has(isa)) continue;
+      for (base::Isa isa : machine_isas()) {
         CompileOptions options;
         options.isa = base::up_to(isa);
         CompileOptions plain = options;
@@ -284,8 +282,7 @@ TEST(Lowering, GivesTheSameOnEveryInstructionSet) {
   CompileOptions portable;
   portable.isa = base::up_to(base::Isa::portable);
   const Tensor want = run(m, in, portable)[0];
-  for (base::Isa isa : {base::Isa::avx2, base::Isa::avx512, base::Isa::avx512vnni}) {
-    if (!base::detect_isa().has(isa)) continue;
+  for (base::Isa isa : machine_isas()) {
     CompileOptions options;
     options.isa = base::up_to(isa);
     EXPECT_TRUE(tensor::same(run(m, in, options)[0], want)) << base::name(isa);

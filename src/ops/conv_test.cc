@@ -110,6 +110,22 @@ TEST(ConvBind, HalvesOfKnownSizeRunByWinograd) {
   }
 }
 
+// The definition of an 8-bit convolution; `bias`: undefined for none.
+Tensor qlinear_conv(const Tensor& x, const QuantParams& qx, const Tensor& w, const QuantParams& qw,
+                    const QuantParams& qy, DType ty, const Attributes& attributes,
+                    const Tensor& bias = {}) {
+  std::vector<Tensor> inputs = {x,
+                                scale_tensor(qx),
+                                zero_tensor(qx, x.dtype()),
+                                w,
+                                scale_tensor(qw),
+                                zero_tensor(qw, w.dtype()),
+                                scale_tensor(qy),
+                                zero_tensor(qy, ty)};
+  if (bias.defined()) inputs.push_back(bias);
+  return run("QLinearConv", 21, inputs, attributes)[0];
+}
+
 // 7x7 of 64 channels: with VNNI one image is convolved directly, several by Winograd.
 TEST(ConvBind, BytesOfBatchesEqualTheDefinition) {
   Random r(9);
@@ -119,11 +135,7 @@ TEST(ConvBind, BytesOfBatchesEqualTheDefinition) {
   const QuantParams qw{{0.01F}, {0}, -1}, qy{{qx.scales[0] * 20}, {100}, -1};
   for (int64_t images : {1, 2, 5}) {
     const Tensor x = r.bytes({images, 64, 7, 7}, DType::kUint8);
-    const Tensor want =
-        run("QLinearConv", 21,
-            {x, scale_tensor(qx), zero_tensor(qx, DType::kUint8), w, scale_tensor(qw),
-             zero_tensor(qw, DType::kInt8), scale_tensor(qy), zero_tensor(qy, DType::kUint8)},
-            attributes)[0];
+    const Tensor want = qlinear_conv(x, qx, w, qw, qy, DType::kUint8, attributes);
     StepCase c{.op = "Conv", .attributes = attributes};
     c.inputs = {{x, qx}, {w, qw, true}};
     c.out = DType::kUint8;
@@ -160,11 +172,7 @@ TEST(ConvBind, StemsEqualTheDefinition) {
       const Tensor w = r.bytes({filters, s.channels, s.kh, s.kw}, DType::kInt8);
       const QuantParams qx = r.params(type, 1, -1, true);
       const QuantParams qw{{0.01F}, {0}, -1}, qy{{qx.scales[0] * 4}, {100}, -1};
-      const Tensor want =
-          run("QLinearConv", 21,
-              {x, scale_tensor(qx), zero_tensor(qx, type), w, scale_tensor(qw),
-               zero_tensor(qw, DType::kInt8), scale_tensor(qy), zero_tensor(qy, DType::kUint8)},
-              attributes)[0];
+      const Tensor want = qlinear_conv(x, qx, w, qw, qy, DType::kUint8, attributes);
       StepCase c{.op = "Conv", .attributes = attributes};
       c.inputs = {{x, qx}, {w, qw, true}};
       c.out = DType::kUint8;
@@ -204,14 +212,8 @@ TEST(ConvBind, BytesEqualTheDefinition) {
     c.out_quant = qy;
     c.channels_last = true;
     c.out_rank = s.rank;
-    const auto reference = [&](const Tensor& bias) {
-      return run("QLinearConv", 21,
-                 {x, scale_tensor(qx), zero_tensor(qx, tx), w, scale_tensor(qw),
-                  zero_tensor(qw, tw), scale_tensor(qy), zero_tensor(qy, ty), bias},
-                 s.attributes)[0];
-    };
     const std::string what = "case " + std::to_string(i) + " ";
-    const Tensor want = reference(b);
+    const Tensor want = qlinear_conv(x, qx, w, qw, qy, ty, s.attributes, b);
     for (base::Isa isa : machine_isas())
       for (int threads : {1, 3})
         expect_same(run_step(c, isa, threads), want, what + std::string(base::name(isa)));

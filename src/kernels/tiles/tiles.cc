@@ -18,11 +18,9 @@ constexpr int64_t kFewBytes = 16 << 10;
 // Room for copied rows.
 constexpr int64_t kNearRoom = 128 << 10, kFarRoom = 512 << 10;
 
-// From one copied row to the next: an odd number of lines of the L1 cache, so that the rows of a
-// tile spread over its sets.
+// From one copied row to the next.
 int64_t pitch(const Shape& s) noexcept {
-  const int64_t bytes = row_bytes(s.positions, s.k);
-  return bytes / kRowBytes % 2 ? bytes : bytes + kRowBytes;
+  return spread_pitch<std::byte>(row_bytes(s.positions, s.k));
 }
 
 int64_t room(const Shape& s) noexcept {
@@ -34,6 +32,11 @@ int64_t room(const Shape& s) noexcept {
 int64_t reach_h(const ConvShape& s) noexcept { return (s.kh - 1) * s.dilation_h / s.stride_h; }
 int64_t reach_w(const ConvShape& s) noexcept { return (s.kw - 1) * s.dilation_w / s.stride_w; }
 int64_t width(const ConvShape& s) noexcept { return s.ow + reach_w(s); }
+
+// Whether the pixels under each position of the kernel are rows of whole tiles.
+bool in_tiles(const ConvShape& s) noexcept {
+  return s.groups == 1 && s.positions() > 1 && s.c % kRowBytes == 0;
+}
 
 // Whether position k begins like none before it.
 bool begins(int64_t k, int64_t dilation, int64_t stride) noexcept {
@@ -106,8 +109,7 @@ int64_t Rows::next(int64_t m0, int64_t offset, TilesPanel& p) noexcept {
 bool Rows::fits_padded() const noexcept {
   if (!conv()) return false;
   const ConvShape& s = *conv();
-  return s.groups == 1 && s.positions() > 1 && s.c % kRowBytes == 0 && s.pixel_stride() == s.c &&
-         !source_.lines && most_lines() > 0;
+  return in_tiles(s) && s.pixel_stride() == s.c && !source_.lines && most_lines() > 0;
 }
 
 // Lines of the output that have room.
@@ -131,7 +133,6 @@ void Rows::lie_at(const std::byte* rows, int64_t pitch, int64_t count,
 
 // Of `rows`, gaps among them, of which `some` can be read, those to be met where they lie.
 int64_t Rows::within(int64_t rows, int64_t some, TilesPanel& p) const noexcept {
-  p.again = false;
   if (round_up(rows, kRows) <= some) return rows;
   const int64_t fit = std::min(rows, some);
   p.again = twice_ && fit >= s_.mr;
@@ -169,9 +170,8 @@ void Rows::lie_in_lines(const std::byte* rows, int64_t m0, int64_t gap,
 bool Rows::fits_plain() const noexcept {
   if (!conv() || source_.lines) return false;
   const ConvShape& s = *conv();
-  return s.groups == 1 && s.positions() > 1 && s.c % kRowBytes == 0 && s.stride_h == 1 &&
-         s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.oh + reach_h(s) <= s.h &&
-         s.ow + reach_w(s) <= s.w;
+  return in_tiles(s) && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 &&
+         s.oh + reach_h(s) <= s.h && s.ow + reach_w(s) <= s.w;
 }
 
 // Those rows of an image that tiles can read without going beyond the last one; maybe none.

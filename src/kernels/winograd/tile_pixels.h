@@ -21,14 +21,6 @@ inline int64_t block_of(int64_t tiles, int64_t most, int64_t least) noexcept {
   return blocks > 0 ? (tiles + blocks - 1) / blocks : 0;
 }
 
-// Elements from one row of `channels` of them to the next: whole lines of the cache an odd number
-// of times, so that rows that are read side by side spread over the sets of L1.
-template <typename T>
-int64_t spread_pitch(int64_t channels) noexcept {
-  constexpr int64_t kLine = 64 / sizeof(T);
-  return channels % (2 * kLine) == 0 ? channels + kLine : channels;
-}
-
 // Tile `i` of kOut x kOut outputs, counted over all images: its first output, and pointers to the
 // kIn x kIn pixels it reads, `padding` outside of the image.
 template <int kOut>

@@ -6,8 +6,8 @@
 // the usual points 0, +-1, +-2 (see Barabasz et al. 2020), about three times the direct sum's.
 #pragma once
 
+#include "kernels/conv_common/parts.h"
 #include "kernels/gemm_f32/gemm_f32.h"
-#include "kernels/winograd/tile_pixels.h"
 
 namespace tersor::kernels {
 

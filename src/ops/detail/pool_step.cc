@@ -107,7 +107,7 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
                            for (int64_t ox = 0; ox < ax.out; ox += of.run) {
                              of.run = ox == inside.begin ? std::max<int64_t>(1, inside.size()) : 1;
                              const int64_t x0 = ax.first_tap(ox), x1 = ax.last_tap(ox);
-                             int64_t count = 0;
+                             of.count = 0;
                              for (int64_t kz = z0; kz < z1; ++kz) {
                                const int64_t iz = oz * az.stride - az.begin + kz * az.dilation;
                                for (int64_t ky = y0; ky < y1; ++ky) {
@@ -115,12 +115,11 @@ void PoolStep::slide(runtime::StepContext& c, const Tensor& x, Tensor& y,
                                  const int64_t ix = ox * ax.stride - ax.begin;
                                  const T* from = base + ((iz * ay.in + iy) * ax.in + ix) * channels;
                                  for (int64_t kx = x0; kx < x1; ++kx)
-                                   rows[count++] = from + kx * ax.dilation * channels;
+                                   rows[of.count++] = from + kx * ax.dilation * channels;
                                }
                              }
-                             of.count = count;
                              pool<T>(rows, of,
-                                     padding_counts ? padded_lines * padded(ax, ox) : count,
+                                     padding_counts ? padded_lines * padded(ax, ox) : of.count,
                                      to + ox * channels);
                            }
                          }

@@ -7,6 +7,7 @@
 
 #include "ops/detail/bind.h"
 #include "ops/detail/testing.h"
+#include "ops/testing_isas.h"
 
 namespace tersor::ops::testing {
 
@@ -28,14 +29,6 @@ struct StepCase {
   int opset = 21;
   const char* domain = "";
 };
-
-inline std::vector<base::Isa> machine_isas() {
-  std::vector<base::Isa> found;
-  const base::IsaSet all = base::detect_isa();
-  for (base::Isa isa : base::kIsas)
-    if (all.has(isa)) found.push_back(isa);
-  return found;
-}
 
 // The first output in ONNX order; undefined if nothing is bound.
 inline Tensor run_step(const StepCase& c, base::Isa isa, int threads = 2, size_t outputs = 1,
