@@ -137,6 +137,24 @@ namespace {
   DW_OUTER(V) DW_OUTER(V) DW_INNER(V) DW_INNER(V) \
   DW_INNER(V) DW_INNER(V) DW_OUTER(V) DW_OUTER(V) \
   TO_BYTES(V, 8, 9, 12, 13) TO_BYTES(V, 10, 11, 14, 15)
+// ... with registers for all columns: a weight is loaded once for both neighbours.
+#define DW_ZIPPED(V, low, high) \
+  DW_WIDENED(V, 0, 28) DW_WIDENED(V, 64, 29) \
+  THREE("vpunpcklwd", V, 29, 28, low) THREE("vpunpckhwd", V, 29, 28, high)
+#define DW_BOTH(V, left, right, a, b) \
+  LOAD(V, 128, 24) THREE("vpmaddwd", V, 24, left, 25) THREE("vpaddd", V, 25, a, a) \
+  THREE("vpmaddwd", V, 24, right, 26) THREE("vpaddd", V, 26, b, b)
+#define DW_BOTH_4(V, a, b, c, d, e, f, g, h, s, t, u, v) \
+  DW_BOTH(V, a, e, s, u) DW_BOTH(V, b, f, t, v) DW_BOTH(V, c, g, s, u) DW_BOTH(V, d, h, t, v)
+#define DW_TAPS(V, ...) \
+  DW_BOTH_4(V, __VA_ARGS__, 16, 17, 18, 19) DW_BOTH_4(V, __VA_ARGS__, 20, 21, 22, 23)
+#define DW_HELD_COLUMNS(V) \
+  BIAS_4(V, 16, 17, 18, 19) BIAS_4(V, 20, 21, 22, 23) \
+  DW_ZIPPED(V, 0, 1) DW_ZIPPED(V, 2, 3) DW_ZIPPED(V, 4, 5) DW_ZIPPED(V, 6, 7) \
+  DW_ZIPPED(V, 8, 9) DW_ZIPPED(V, 10, 11) DW_ZIPPED(V, 12, 13) DW_ZIPPED(V, 14, 15) \
+  DW_TAPS(V, 0, 1, 2, 3, 4, 5, 6, 7) DW_TAPS(V, 4, 5, 6, 7, 8, 9, 10, 11) \
+  DW_TAPS(V, 8, 9, 10, 11, 12, 13, 14, 15) \
+  TO_BYTES(V, 16, 17, 18, 19) TO_BYTES(V, 20, 21, 22, 23)
 
 // Plain loops: elements go through all passes over them in a step.
 #define SUM_LOADED(op, V, at, a) WITH_LOADED(op, V, at, a, a)
@@ -314,7 +332,7 @@ MIX_512(bf16_pairs_avx512bf16,
 MIX_256(dw_fma_avx2, DW_FLOATS("ymm"))
 MIX_512(dw_fma_avx512, DW_FLOATS("zmm"))
 MIX_256(dw_pairs_avx2, DW_TWO_BY_TWO("ymm"))
-MIX_512(dw_pairs_avx512, DW_TWO_BY_TWO("zmm"))
+MIX_512(dw_pairs_avx512, DW_HELD_COLUMNS("zmm"))
 MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
 MIX_512(dw_slide_32, DW_SLIDE("ymm", "vpdpbusd"))
 MIX_512(dw_slide_64, DW_SLIDE("zmm", "vpdpbusd"))

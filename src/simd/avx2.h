@@ -84,6 +84,10 @@ struct Avx2 {
     asm("" : "+x"(a));
     return a;
   }
+  TERSOR_VERB s16 keep(s16 a) {
+    asm("" : "+x"(a.v));
+    return a;
+  }
   TERSOR_VERB s32 keep(s32 a) {
     asm("" : "+x"(a.v));
     return a;

@@ -78,6 +78,10 @@ struct Avx512 {
     asm("" : "+v"(a));
     return a;
   }
+  TERSOR_VERB s16 keep(s16 a) {
+    asm("" : "+v"(a.v));
+    return a;
+  }
   TERSOR_VERB s32 keep(s32 a) {
     asm("" : "+v"(a.v));
     return a;

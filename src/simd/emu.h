@@ -159,6 +159,7 @@ struct Emu {
 
   // a, in a register: compilers would load it again for each use.
   static f32 keep(f32 a) { return a; }
+  static s16 keep(s16 a) { return a; }
   static s32 keep(s32 a) { return a; }
 
   // s32

@@ -69,25 +69,16 @@ template <typename S, GemmOutput kKind>
   }
 }
 
-// Two by two outputs from column x of the output on, one block of channels.
-template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
-[[gnu::always_inline]] inline void dw_pairs_group(const DwconvTwoRows& t, const std::byte* packed,
-                                                  int64_t x, int64_t c, int64_t stored) noexcept {
+// What two by two outputs begin with and become: [row][neighbour][half]. Each sum is kept at once:
+// the compiler would multiply first, add later and have no registers left.
+template <typename S>
+using DwPairsSums = typename S::s32[2][2][2];
+
+template <typename S, int kK, int kStride, typename Load>
+[[gnu::always_inline]] inline void dw_pairs_sum(const DwPairsBlock<S>& block, Load load,
+                                                DwPairsSums<S>& acc) noexcept {
   using W = typename S::s16;
   constexpr int kRows = kK + kStride, kTaps = (kK + 1) / 2, kWords = 4 * S::kLanes;
-  const DwPairsBlock<S> block(packed);
-  typename S::s32 acc[2][2][2];  // [row][neighbour][half]
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i)
-    acc[i / 4][i / 2 % 2][i % 2] = S::load(block.bias + i % 2 * S::kLanes);
-  const uint8_t* const* columns = t.columns + x * kStride;
-  const auto load = [&](int row, int column) {
-    const uint8_t* p = columns[row * t.width + column] + c;
-    if constexpr (kSigned)
-      return S::load_widened(reinterpret_cast<const int8_t*>(p));
-    else
-      return S::load_widened(p);
-  };
 #pragma GCC unroll 8
   for (int column = 0; column < kStride + kK; ++column) {
 #pragma GCC unroll 4
@@ -109,13 +100,62 @@ template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
           const int16_t* w = block.weights + ((set * kK + kx) * kTaps + tap) * kWords;
 #pragma GCC unroll 2
           for (int h = 0; h < 2; ++h)
-            acc[r][g][h] = S::dot2(acc[r][g][h], half[h], S::load_words(w + h * 2 * S::kLanes));
+            acc[r][g][h] =
+                S::keep(S::dot2(acc[r][g][h], half[h], S::load_words(w + h * 2 * S::kLanes)));
         }
       }
     }
   }
+}
+
+// 3x3 of stride 1 with registers for all columns: a weight is loaded once for both neighbours.
+template <typename S, typename Load>
+[[gnu::always_inline]] inline void dw_pairs_sum_held(const DwPairsBlock<S>& block, Load load,
+                                                     DwPairsSums<S>& acc) noexcept {
+  using W = typename S::s16;
+  W column[4][2][2];  // [pair of rows][half]
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) acc[i / 4][i / 2 % 2][i % 2] = S::keep(acc[i / 4][i / 2 % 2][i % 2]);
+  for (int i = 0; i < 8; ++i) {
+    W(&zipped)[2] = column[i / 2][i % 2];
+    S::zip_words(load(i % 2 * 2, i / 2), load(i % 2 * 2 + 1, i / 2), zipped);
+    zipped[0] = S::keep(zipped[0]);
+    zipped[1] = S::keep(zipped[1]);
+  }
+#pragma GCC unroll 3
+  for (int kx = 0; kx < 3; ++kx)
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      const int r = i / 4, pair = i / 2 % 2, h = i % 2;
+      const int place = ((r * 3 + kx) * 2 + pair) * 2 + h;
+      const W w = S::keep(S::load_words(block.weights + place * 2 * S::kLanes));
+#pragma GCC unroll 2
+      for (int g = 0; g < 2; ++g)
+        acc[r][g][h] = S::keep(S::dot2(acc[r][g][h], column[kx + g][pair][h], w));
+    }
+}
+
+// Two by two outputs from column x of the output on, one block of channels.
+template <typename S, int kK, int kStride, bool kSigned, GemmOutput kKind>
+[[gnu::always_inline]] inline void dw_pairs_group(const DwconvTwoRows& t, const std::byte* packed,
+                                                  int64_t x, int64_t c, int64_t stored) noexcept {
+  const DwPairsBlock<S> block(packed);
+  DwPairsSums<S> acc;
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+    acc[i / 4][i / 2 % 2][i % 2] = S::load(block.bias + i % 2 * S::kLanes);
+  const uint8_t* const* columns = t.columns + x * kStride;
+  const auto load = [&](int row, int column) __attribute__((always_inline)) {
+    const uint8_t* p = columns[row * t.width + column] + c;
+    if constexpr (kSigned)
+      return S::load_widened(reinterpret_cast<const int8_t*>(p));
+    else
+      return S::load_widened(p);
+  };
+  constexpr bool kHolds = S::kLanes >= 16;  // 32 registers
+  if constexpr (kHolds && kK == 3 && kStride == 1)
+    dw_pairs_sum_held<S>(block, load, acc);
+  else
+    dw_pairs_sum<S, kK, kStride>(block, load, acc);
   dw_pairs_finish<S, kKind>(t, block, acc[0], t.out[0], x, c, stored);
   if (t.out[1]) dw_pairs_finish<S, kKind>(t, block, acc[1], t.out[1], x, c, stored);
 }
