@@ -282,11 +282,14 @@ namespace {
 // Layer normalization: the sum; that of the squares around the mean; the product.
 #define LAYERNORM(V, a, b) \
   SUM_LOADED("vaddps", V, 0, a) \
-  LOAD(V, 64, 0) THREE("vsubps", V, 2, 0, 0) THREE("vmulps", V, 0, 0, 0) \
-  THREE("vaddps", V, 0, b, b) \
+  LOAD(V, 64, 0) THREE("vsubps", V, 2, 0, 0) THREE("vfmadd231ps", V, 0, 0, b) \
   LOAD(V, 128, 1) THREE("vsubps", V, 2, 1, 1) THREE("vmulps", V, 3, 1, 1) STORE(V, 1)
-#define LAYERNORM_4(V) \
-  LAYERNORM(V, 8, 12) LAYERNORM(V, 9, 13) LAYERNORM(V, 10, 14) LAYERNORM(V, 11, 15)
+#define LAYERNORM_2(V, a, b, c, d) LAYERNORM(V, a, b) LAYERNORM(V, c, d)
+#define LAYERNORM_512 LAYERNORM_2("zmm", 8, 12, 9, 13) LAYERNORM_2("zmm", 10, 14, 11, 15)
+// ... with too few registers for one pass the next row's lines are fetched ahead.
+#define LAYERNORM_256 \
+  LAYERNORM_2("ymm", 8, 12, 9, 13) "prefetcht0 192(%1)\n" \
+  LAYERNORM_2("ymm", 10, 14, 11, 15) "prefetcht0 256(%1)\n"
 
 #define REGISTERS_256                                                                      \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
@@ -350,8 +353,8 @@ MIX_256(gelu_avx2, GELU(VECTORS_2, "ymm", K_256, P_256, GELU_SIGN_256))
 MIX_512(gelu_avx512, GELU(VECTORS_3, "zmm", K_512, K_512, GELU_SIGN_512))
 MIX_256(softmax_avx2, SOFTMAX(VECTORS_2, "ymm", K_256, P_256))
 MIX_512(softmax_avx512, SOFTMAX(VECTORS_3, "zmm", K_512, K_512))
-MIX_256(layernorm_avx2, LAYERNORM_4("ymm"))
-MIX_512(layernorm_avx512, LAYERNORM_4("zmm"))
+MIX_256(layernorm_avx2, LAYERNORM_256)
+MIX_512(layernorm_avx512, LAYERNORM_512)
 
 // Two tiles of rows times two of columns: bytes or bfloat16.
 template <bool kBytes>

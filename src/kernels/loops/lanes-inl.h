@@ -95,37 +95,64 @@ template <typename V, typename T>
     return *reinterpret_cast<const typename VectorOf<T, sizeof(V)>::type*>(p);
 }
 
+template <typename V, typename T>
+[[gnu::always_inline]] inline void store_as(T* p, V v) noexcept {
+  if constexpr (sizeof(V) == sizeof(T))
+    *p = v;
+  else
+    *reinterpret_cast<typename VectorOf<T, sizeof(V)>::type*>(p) = v;
+}
+
 // The same of n elements in 64 lanes as long as there are as many, so that few sums wait for each
 // other; all lanes begin with `start`. step(lanes, i) gives the lanes with the elements from i on
 // in them, of vectors and scalars; `join` combines two of its results. What fold16 makes of the
-// lanes is the result: a chain of its own, best not between two rows.
-template <typename T, typename F, typename J>
-[[gnu::always_inline]] inline Lanes<T, 16> fold_to_16(int64_t n, T start, F step, J join) noexcept {
+// lanes is the result: a chain of its own, best not between two rows. Of several steps each has
+// lanes of its own, to `results`, in one pass.
+template <typename T, typename J, typename... F>
+[[gnu::always_inline]] inline void fold_all_to_16(int64_t n, T start, J join, Lanes<T, 16>* results,
+                                                  F... steps) noexcept {
   using Wide = Lanes<T, 64>;
   using Narrow = Lanes<T, 16>;
-  constexpr int kParts = Narrow::kParts;
-  Narrow acc;
-  acc.set(start);
+  constexpr int kParts = Narrow::kParts, kSteps = sizeof...(F);
+  Narrow acc[kSteps];
+  for (Narrow& a : acc) a.set(start);
   int64_t i = 0;
   if (n >= 64) {
-    Wide sums;
-    sums.set(start);
+    Wide sums[kSteps];
+    for (Wide& s : sums) s.set(start);
     for (; i + 64 <= n; i += 64)
 #pragma GCC unroll 16
-      for (int p = 0; p < Wide::kParts; ++p) sums.v[p] = step(sums.v[p], i + p * Wide::kPartLanes);
+      for (int p = 0; p < Wide::kParts; ++p) {
+        int k = 0;
+        ((sums[k].v[p] = steps(sums[k].v[p], i + p * Wide::kPartLanes), ++k), ...);
+      }
 #pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p)
-      acc.v[p] = join(join(sums.v[p], sums.v[p + kParts]),
-                      join(sums.v[p + 2 * kParts], sums.v[p + 3 * kParts]));
+    for (int k = 0; k < kSteps; ++k)
+#pragma GCC unroll 4
+      for (int p = 0; p < kParts; ++p)
+        acc[k].v[p] = join(join(sums[k].v[p], sums[k].v[p + kParts]),
+                           join(sums[k].v[p + 2 * kParts], sums[k].v[p + 3 * kParts]));
   }
   for (; i + 16 <= n; i += 16)
 #pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p) acc.v[p] = step(acc.v[p], i + p * Narrow::kPartLanes);
+    for (int p = 0; p < kParts; ++p) {
+      int k = 0;
+      ((acc[k].v[p] = steps(acc[k].v[p], i + p * Narrow::kPartLanes), ++k), ...);
+    }
   if (i < n) {
-    T lanes[16];
-    acc.store(lanes);
-    for (int j = 0; i < n; ++i, ++j) lanes[j] = step(lanes[j], i);
-    acc.load(lanes);
+    T lanes[kSteps][16];
+    for (int k = 0; k < kSteps; ++k) acc[k].store(lanes[k]);
+    for (int j = 0; i < n; ++i, ++j) {
+      int k = 0;
+      ((lanes[k][j] = steps(lanes[k][j], i), ++k), ...);
+    }
+    for (int k = 0; k < kSteps; ++k) acc[k].load(lanes[k]);
   }
-  return acc;
+  for (int k = 0; k < kSteps; ++k) results[k] = acc[k];
+}
+template <typename T, typename F, typename J>
+[[gnu::always_inline]] inline Lanes<T, 16> fold_to_16(int64_t n, T start, F step, J join) noexcept {
+  Lanes<T, 16> result;
+  fold_all_to_16(n, start, join, &result, step);
+  return result;
 }
