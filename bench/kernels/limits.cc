@@ -340,7 +340,11 @@ MIX_256(dw_quads_avxvnni, DW_TWO("ymm", "%{vex%} vpdpbusd"))
 MIX_512(dw_slide_32, DW_SLIDE("ymm", "vpdpbusd"))
 MIX_512(dw_slide_64, DW_SLIDE("zmm", "vpdpbusd"))
 MIX_256(quantize_avx2, QUANTIZE(QUOTIENT, "ymm", JOIN_256))
-MIX_512(quantize_avx512, QUANTIZE(QUOTIENT_512, "zmm", JOIN_512))
+MIX_512(dividing_avx512, QUANTIZE(QUOTIENT, "zmm", JOIN_512))
+MIX_512(multiplying_avx512, QUANTIZE(QUOTIENT_512, "zmm", JOIN_512))
+void quantize_avx512(int64_t steps, const void* lines) noexcept {
+  base::divides_quickly() ? dividing_avx512(steps, lines) : multiplying_avx512(steps, lines);
+}
 MIX_256(dequantize_avx2, DEQUANTIZE("ymm"))
 MIX_512(dequantize_avx512, DEQUANTIZE("zmm"))
 MIX_256(add_bytes_avx2, ADD_BYTES("ymm", JOIN_256))

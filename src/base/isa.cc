@@ -38,6 +38,15 @@ bool has_tiles() noexcept {
   return (d & kAll) == kAll && may_use_tiles();
 }
 
+bool is_zen5_or_later() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kAuth = 0x68747541, kEnti = 0x69746e65, kCamd = 0x444d4163;
+  if (!__get_cpuid(0, &a, &b, &c, &d) || b != kAuth || d != kEnti || c != kCamd) return false;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
+  const unsigned family = (a >> 8 & 0xf) + (a >> 20 & 0xff);
+  return family >= 0x1a;
+}
+
 }  // namespace
 
 std::string_view name(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
@@ -59,6 +68,11 @@ IsaSet up_to(Isa isa) {
     default:
       return {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vnni, Isa::avx512bf16, Isa::amx};
   }
+}
+
+bool divides_quickly() {
+  static const bool quickly = is_zen5_or_later();
+  return quickly;
 }
 
 IsaSet detect_isa() {

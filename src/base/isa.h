@@ -34,4 +34,8 @@ IsaSet detect_isa();
 // `isa` and all that it builds on.
 IsaSet up_to(Isa isa);
 
+// Whether divisions of 512 bits take no longer than the six multiplications that make one: an AMD
+// processor from Zen 5 on (16 quotients in 3 cycles; Sapphire Rapids 16).
+bool divides_quickly();
+
 }  // namespace tersor::base

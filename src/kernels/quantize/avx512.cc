@@ -14,8 +14,19 @@ using Vectors = simd::Avx512;
 namespace tersor::kernels::quantize::avx512 {
 
 constexpr int kVectorBytes = 64;
+constexpr bool kByProducts = true;
 #include "kernels/quantize/quantize-inl.h"
 extern constexpr Table kTable = make_table(base::Isa::avx512);
 
 }  // namespace tersor::kernels::quantize::avx512
+namespace tersor::kernels::quantize::dividing {
+
+using Vectors = simd::Avx512;
+using avx512::dequantize_vectors;
+constexpr int kVectorBytes = 64;
+constexpr bool kByProducts = false;
+#include "kernels/quantize/quantize-inl.h"
+extern constexpr Table kTable = make_table(base::Isa::avx512);
+
+}  // namespace tersor::kernels::quantize::dividing
 #include "kernels/loops/end.h"

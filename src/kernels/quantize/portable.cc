@@ -10,6 +10,7 @@ constexpr int64_t dequantize_vectors(const T*, float*, int64_t, float, int32_t) 
 }
 
 constexpr int kVectorBytes = 16;
+constexpr bool kByProducts = false;
 #include "kernels/quantize/quantize-inl.h"
 extern constexpr Table kTable = make_table(base::Isa::portable);
 

@@ -1,4 +1,5 @@
-// The loops of quantize, for the compiler to vectorize. No include guard.
+// The loops of quantize, for the compiler to vectorize, after `kByProducts`: whether quotients are
+// products where that may be. No include guard.
 #include "kernels/loops/lanes-inl.h"
 
 // rint of |v| <= 2^22, halves to even: the sum's last bit counts ones, so its bits are the integer.
@@ -30,11 +31,10 @@ constexpr float kMostCorrected = 0x1p20f;
   v = __builtin_fmaf(__builtin_fmaf(-v, scale, x), inverse, v);
   return __builtin_fabsf(first) < kMostCorrected ? v : first;
 }
-// Whether nothing underflows on the way to a quotient that is not zero as a code. Divisions of 256
-// bits are short.
+// Whether nothing underflows on the way to a quotient that is not zero as a code.
 inline bool divides_by_products(float scale) noexcept {
   const float size = __builtin_fabsf(scale);
-  return kVectorBytes == 64 && size > 0x1p-64f && size < 0x1p64f;
+  return kByProducts && size > 0x1p-64f && size < 0x1p64f;
 }
 
 template <typename T>

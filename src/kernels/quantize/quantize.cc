@@ -13,9 +13,13 @@ extern const Table kTable;
 namespace avx512 {
 extern const Table kTable;
 }
-
-const Table& table(base::IsaSet isa) noexcept {
-  return pick(isa, portable::kTable, avx2::kTable, avx512::kTable);
+namespace dividing {
+extern const Table kTable;
 }
+
+const Table& table_with(base::IsaSet isa, bool divides) noexcept {
+  return pick(isa, portable::kTable, avx2::kTable, divides ? dividing::kTable : avx512::kTable);
+}
+const Table& table(base::IsaSet isa) noexcept { return table_with(isa, base::divides_quickly()); }
 
 }  // namespace tersor::kernels::quantize

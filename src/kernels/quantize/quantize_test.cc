@@ -37,6 +37,15 @@ Floats inputs(int64_t n) {
   return x;
 }
 
+// Every build that this machine runs.
+std::vector<const Table*> tables() {
+  std::vector<const Table*> all;
+  for (base::IsaSet cap : caps()) all.push_back(&table(cap));
+  if (caps().back().has(base::Isa::avx512))
+    all.push_back(&table_with(caps().back(), !base::divides_quickly()));
+  return all;
+}
+
 template <typename T>
 class Quantize : public ::testing::Test {};
 using Types = ::testing::Types<uint8_t, int8_t, uint16_t, int16_t>;
@@ -49,18 +58,18 @@ TYPED_TEST(Quantize, Runs) {
                                {0.1f, (kLow + kHigh) / 2 + 3},
                                {1e-30f, kHigh},
                                {0.3f, kLow, kLow + 1, kHigh - 2}};
-  for (base::IsaSet cap : caps())
+  for (const Table* t : tables())
     for (int64_t n : kSizes)
       for (const Format<T>& f : formats) {
         const Floats x = inputs(n);
         std::vector<T> y(x.size()), want(x.size());
-        codes<T>(table(cap)).quantize(x.data(), y.data(), n, f);
+        codes<T>(*t).quantize(x.data(), y.data(), n, f);
         for (size_t i = 0; i < x.size(); ++i)
           want[i] = expected<T>(x[i], f.scale, f.zero, f.low, f.high);
-        EXPECT_EQ(y, want) << n << " on " << base::name(table(cap).isa);
+        EXPECT_EQ(y, want) << n << " on " << base::name(t->isa);
 
         Floats back(x.size()), want_back(x.size());
-        codes<T>(table(cap)).dequantize(y.data(), back.data(), n, f.scale, f.zero);
+        codes<T>(*t).dequantize(y.data(), back.data(), n, f.scale, f.zero);
         for (size_t i = 0; i < x.size(); ++i)
           want_back[i] = static_cast<float>(static_cast<int32_t>(y[i]) - f.zero) * f.scale;
         EXPECT_TRUE(same_bits(back, want_back));
@@ -85,11 +94,11 @@ TYPED_TEST(Quantize, RoundsQuotientsOnce) {
         near = std::nextafter(near, step < 0 ? -kInf : kInf);
       x.push_back(near);
     }
-    for (base::IsaSet cap : caps()) {
+    for (const Table* t : tables()) {
       std::vector<T> y(x.size()), want(x.size());
-      codes<T>(table(cap)).quantize(x.data(), y.data(), static_cast<int64_t>(x.size()), {scale, 0});
+      codes<T>(*t).quantize(x.data(), y.data(), static_cast<int64_t>(x.size()), {scale, 0});
       for (size_t i = 0; i < x.size(); ++i) want[i] = expected<T>(x[i], scale, 0, kLow, kHigh);
-      EXPECT_EQ(y, want) << scale << " on " << base::name(table(cap).isa);
+      EXPECT_EQ(y, want) << scale << " on " << base::name(t->isa);
     }
   }
 }
@@ -97,7 +106,7 @@ TYPED_TEST(Quantize, RoundsQuotientsOnce) {
 TYPED_TEST(Quantize, Columns) {
   using T = TypeParam;
   constexpr int64_t kRows = 3;
-  for (base::IsaSet cap : caps())
+  for (const Table* t : tables())
     for (int64_t n : kSizes)
       for (bool zeros : {false, true}) {
         const Floats x = inputs(kRows * n), scale = random_floats(n, 0.1f, 0.9f);
@@ -108,8 +117,8 @@ TYPED_TEST(Quantize, Columns) {
         f.zero = zeros ? zero.data() : nullptr;
         std::vector<T> y(x.size()), want(x.size());
         Floats back(x.size()), want_back(x.size());
-        codes<T>(table(cap)).quantize_columns(x.data(), y.data(), kRows, n, f);
-        codes<T>(table(cap)).dequantize_columns(y.data(), back.data(), kRows, n, f.scale, f.zero);
+        codes<T>(*t).quantize_columns(x.data(), y.data(), kRows, n, f);
+        codes<T>(*t).dequantize_columns(y.data(), back.data(), kRows, n, f.scale, f.zero);
         for (size_t i = 0; i < x.size(); ++i) {
           const size_t c = i % static_cast<size_t>(n);
           const int32_t z = zeros ? zero[c] : 0;
@@ -124,13 +133,13 @@ TYPED_TEST(Quantize, Columns) {
 TYPED_TEST(Quantize, PlanesToPixels) {
   using T = TypeParam;
   const Format<T> f{0.2f, 5};
-  for (base::IsaSet cap : caps())
+  for (const Table* t : tables())
     for (int64_t channels : {1, 2, 3, 4, 5, 15, 16, 17, 40})
       for (int64_t plane : {1, 5, 64, 81, 150}) {
         const Floats x = inputs(channels * plane);
         std::vector<T> y(x.size(), 1), want(x.size(), 1);
         const int64_t begin = plane / 3, end = plane - plane / 5;
-        codes<T>(table(cap)).planes_to_pixels(x.data(), y.data(), channels, plane, begin, end, f);
+        codes<T>(*t).planes_to_pixels(x.data(), y.data(), channels, plane, begin, end, f);
         for (int64_t p = begin; p < end; ++p)
           for (int64_t c = 0; c < channels; ++c)
             want[static_cast<size_t>(p * channels + c)] =
@@ -140,20 +149,20 @@ TYPED_TEST(Quantize, PlanesToPixels) {
 }
 
 TEST(Dequantize, Int32) {
-  for (base::IsaSet cap : caps())
+  for (const Table* t : tables())
     for (int64_t n : kSizes) {
       const auto x = random_codes<int32_t>(n);
       Floats y(x.size()), want(x.size()), columns(x.size());
       const Floats scale(x.size(), 0.37f);
-      table(cap).dequantize_s32(x.data(), y.data(), n, 0.37f, 0);
-      table(cap).dequantize_s32_columns(x.data(), columns.data(), 1, n, scale.data(), nullptr);
+      t->dequantize_s32(x.data(), y.data(), n, 0.37f, 0);
+      t->dequantize_s32_columns(x.data(), columns.data(), 1, n, scale.data(), nullptr);
       for (size_t i = 0; i < x.size(); ++i) want[i] = static_cast<float>(x[i]) * 0.37f;
       EXPECT_TRUE(same_bits(y, want) && same_bits(columns, want));
     }
 }
 
 TEST(Scan, CountsWhatIsNotFinite) {
-  for (base::IsaSet cap : caps())
+  for (const Table* t : tables())
     for (int64_t n : {0, 1, 15, 16, 17, 4096, 4097, 10000})
       for (bool special : {false, true}) {
         Floats x = random_floats(n, -3.0f, 5.0f);
@@ -168,8 +177,8 @@ TEST(Scan, CountsWhatIsNotFinite) {
             want.min = std::min(want.min, v), want.max = std::max(want.max, v);
         }
         Scan s;
-        table(cap).scan(x.data(), n / 3, s);
-        table(cap).scan(x.data() + n / 3, n - n / 3, s);
+        t->scan(x.data(), n / 3, s);
+        t->scan(x.data() + n / 3, n - n / 3, s);
         EXPECT_EQ(s.min, want.min) << n;
         EXPECT_EQ(s.max, want.max) << n;
         EXPECT_EQ(s.nan, want.nan) << n;
