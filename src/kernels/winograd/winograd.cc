@@ -129,17 +129,19 @@ WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& s, const 
 
 int64_t winograd_tiles(const ConvShape& s) noexcept { return TileAt<4>::count(s); }
 
-WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads) noexcept {
+WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads,
+                         int64_t least) noexcept {
   WorkSplit s;
   s.m = tiles;
   s.panels = panels;
   s.m_chunk = std::max<int64_t>(tiles, 1);
   s.panel_chunk = std::max<int64_t>(s.panels, 1);
   if (threads <= 1) return s;
-  // Pixels are transformed again for each range of panels, weights are read again for each range of
-  // tiles: the latter only where there are tiles enough.
-  const int64_t parts = 2 * static_cast<int64_t>(threads);
-  if (tiles >= parts * 2 * mr)
+  // Pixels are transformed again for each range of panels, weights for each range of tiles: the
+  // latter only where there are tiles enough, and where there are more, in parts that let a thread
+  // that is held up give some away.
+  const int64_t share = tiles / threads, parts = share >= 4 * mr ? 2 * threads : threads;
+  if (share >= least)
     s.m_chunk = (tiles + parts - 1) / parts;
   else
     s.panel_chunk = std::max<int64_t>(1, (s.panels + threads - 1) / threads);

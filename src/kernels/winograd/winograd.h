@@ -56,7 +56,13 @@ WinogradWeights winograd_pack(const WinogradRow& row, const ConvShape& shape, co
 
 // Tiles of 4 x 4 outputs, over all images.
 int64_t winograd_tiles(const ConvShape& shape) noexcept;
-WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads) noexcept;
+// By tiles where each thread has `least` of them and more, else by panels.
+WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads,
+                         int64_t least) noexcept;
+// Weights of bytes are transformed sooner than pixels.
+constexpr int64_t winograd_least_tiles(int mr, bool bytes) noexcept {
+  return bytes ? 3 * mr / 2 : 4 * mr;
+}
 // For calls of at most so many tiles.
 size_t winograd_scratch_bytes(const WinogradWeights& weights, int64_t tiles) noexcept;
 

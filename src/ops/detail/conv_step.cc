@@ -61,9 +61,9 @@ void run_rows(runtime::StepContext& c, const ConvShape& s, Run&& run) {
 // run(tiles, panels, scratch) for all tiles of a Winograd form, spread over the pool;
 // scratch_bytes(tiles): what a call of so many needs.
 template <typename ScratchBytes, typename Run>
-void run_tiles(runtime::StepContext& c, int64_t tiles, int64_t panels, int mr,
+void run_tiles(runtime::StepContext& c, int64_t tiles, int64_t panels, int mr, int64_t least,
                ScratchBytes&& scratch_bytes, Run&& run) {
-  const auto split = kernels::winograd_split(tiles, panels, mr, c.pool->size());
+  const auto split = kernels::winograd_split(tiles, panels, mr, c.pool->size(), least);
   const WorkerScratch scratch(c, scratch_bytes(split.m_chunk));
   c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i) run(split.rows(i), split.columns(i), scratch.of(worker));
@@ -147,6 +147,7 @@ struct FloatWinograd {
         c, kernels::RowSource::pixels(x.raw(), shape, common.zeros.data(), false), dims);
     run_tiles(
         c, Weights::tiles(shape), weights.panels(), weights.row->mr,
+        kernels::winograd_least_tiles(weights.row->mr, false),
         [&](int64_t tiles) { return kernels::scratch_bytes(weights, tiles); },
         [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
           kernels::run(weights, call, tiles, panels, scratch);
@@ -231,6 +232,7 @@ struct ByteWinograd {
     call.out = c.make(0, epilogue.numbers.out, dims).raw_mutable();
     run_tiles(
         c, kernels::winograd_tiles(shape), weights.panels(), weights.row->mr,
+        kernels::winograd_least_tiles(weights.row->mr, true),
         [&](int64_t tiles) { return kernels::winograd_scratch_bytes(weights, tiles); },
         [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
           kernels::winograd_run(weights, call, tiles, panels, scratch);
