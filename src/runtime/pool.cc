@@ -49,9 +49,9 @@ struct ThreadPool::State {
   // Who takes a chunk has the call's numbers before him until it is done: only then can the next
   // call begin.
   std::vector<Share> shares;
-  std::atomic<uint64_t> calls{0};
-  std::atomic<int64_t> done{0};  // chunks
+  alignas(64) std::atomic<uint64_t> calls{0};
   std::atomic<bool> stop{false};
+  alignas(64) std::atomic<int64_t> done{0};  // chunks
   std::atomic<bool> busy{false};
   int sleeping = 0;  // guarded by mutex
   int64_t count = 0, chunk = 1;
@@ -59,14 +59,15 @@ struct ThreadPool::State {
 
   // Until no chunk is left. A worker that comes late finds none, and nobody waits for it.
   void work(int worker) {
-    const size_t own = static_cast<size_t>(worker);
+    const auto own = static_cast<size_t>(worker);
     for (size_t i = 0; i < shares.size(); ++i) {
       Share& share = shares[(own + i) % shares.size()];
-      for (int64_t taken = 0; (taken = share.take(i == 0)) >= 0;) {
+      int64_t some = 0;
+      for (int64_t taken = 0; (taken = share.take(i == 0)) >= 0; ++some) {
         const int64_t begin = taken * chunk;
         (*body)(begin, std::min(begin + chunk, count), worker);
-        done.fetch_add(1, std::memory_order_release);
       }
+      if (some > 0) done.fetch_add(some, std::memory_order_release);
     }
   }
 
