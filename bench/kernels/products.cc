@@ -50,6 +50,7 @@ constexpr Layer kLayers[] = {
     {"MobileNetV2", 28, 28, 192, 192, 3, 1, true},
     {"MobileNetV2", 14, 14, 384, 384, 3, 1, true},
     {"MobileNetV3-Small", 28, 28, 88, 88, 3, 1, true},
+    {"MobileNetV2 0.5", 28, 28, 96, 96, 3, 1, true},
     {"MobileNetV2", 112, 112, 96, 96, 3, 2, true},
     {"BERT", 1, 128, 768, 768, 1, 1, false, true, kMiddle},
     {"BERT", 1, 128, 768, 3072, 1, 1, false, true, kMiddle},
