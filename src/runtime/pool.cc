@@ -124,9 +124,9 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, const Body& body) no
   }
   // A few chunks per thread even out unequal cores. Each begins with those of its own: what a
   // thread has written it mostly reads in the next call.
-  const int64_t threads = size(), even = (count + 4 * threads - 1) / (4 * threads);
+  const int64_t threads = size(), most = std::min<int64_t>(4 * threads, Share::kMask);
   s.count = count;
-  s.chunk = std::max(grain, even);
+  s.chunk = std::max(grain, (count + most - 1) / most);
   s.body = &body;
   s.done.store(0, std::memory_order_relaxed);
   const int64_t chunks = (count + s.chunk - 1) / s.chunk;

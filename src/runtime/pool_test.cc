@@ -73,6 +73,22 @@ TEST(ThreadPool, ParkedWorkersComeBack) {
   }
 }
 
+TEST(ThreadPool, AThreadThatIsHeldUpGivesItsChunksAway) {
+  ThreadPool pool(2);
+  constexpr int64_t kCount = 8;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int64_t> done{0};
+    std::atomic<int> held{0};
+    pool.parallel_for(kCount, 1, [&](int64_t begin, int64_t end, int worker) {
+      // The first chunk of the second thread waits for all others.
+      if (worker == 1 && held++ == 0)
+        while (done < kCount - (end - begin)) std::this_thread::yield();
+      done += end - begin;
+    });
+    EXPECT_EQ(done, kCount);
+  }
+}
+
 TEST(Tasks, RunOnceEach) {
   for (int threads : {1, 2, 5}) {
     ThreadPool pool(threads);
