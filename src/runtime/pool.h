@@ -1,5 +1,6 @@
 // Fork-join over a fixed set of threads: the caller is one of them. Low latency (workers spin
 // briefly, then park), settable size, no global state, no OpenMP in the host's process.
+// Each begins with the same share of every call and helps others when it has done that.
 #pragma once
 
 #include <cstdint>
