@@ -94,17 +94,32 @@ TERSOR_MAP float exp_f(float x) noexcept {
 
 // With one scaling, of x < 89: 0 below -88 or so, infinity above 88.4. As in `reduced`, but that n
 // is 127 higher in the bits of `shifted`, where only the exponent of 2^n is left of it.
+template <typename V, int kCount>
+TERSOR_MAP void exp_from_below(V (&x)[kCount]) noexcept {
+  // Step by step for all, so that none waits for its own last one.
+  V shifted[kCount], r[kCount], s[kCount], low[kCount], high[kCount];
+#define TERSOR_EACH _Pragma("GCC unroll 4") for (int i = 0; i < kCount; ++i)
+  TERSOR_EACH x[i] = at_least(x[i], -88.0f);
+  TERSOR_EACH shifted[i] = fused(x[i], V{} + 1.44269504f, 12583039.0f);
+  TERSOR_EACH {
+    const V n = shifted[i] - 12583039.0f;
+    r[i] = fused(n, V{} + 2.12194440e-4f, fused(n, V{} - 0.693359375f, x[i]));
+  }
+  // The polynomial of expm1_reduced, in pairs of terms that do not wait for each other.
+  TERSOR_EACH s[i] = r[i] * r[i];
+  TERSOR_EACH low[i] = fused(r[i], V{} + 1.66665129e-1f, 0.5f);
+  TERSOR_EACH high[i] = fused(r[i], V{} + 8.36959863e-3f, 4.16661873e-2f);
+  TERSOR_EACH high[i] = fused(s[i], V{} + 1.39517175e-3f, high[i]);
+  TERSOR_EACH high[i] = fused(high[i], s[i], low[i]);
+  TERSOR_EACH high[i] = fused(high[i], s[i], 1.0f + r[i]);
+  TERSOR_EACH x[i] = high[i] * __builtin_bit_cast(V, as_bits(shifted[i]) << 23);
+#undef TERSOR_EACH
+}
 template <typename V>
 TERSOR_MAP V exp_from_below(V x) noexcept {
-  const V v = at_least(x, -88.0f);
-  const V shifted = fused(v, V{} + 1.44269504f, 12583039.0f);
-  const V n = shifted - 12583039.0f;
-  const V r = fused(n, V{} + 2.12194440e-4f, fused(n, V{} - 0.693359375f, v));
-  // The polynomial of expm1_reduced, in pairs of terms that do not wait for each other.
-  const V s = r * r;
-  const V low = fused(r, V{} + 1.66665129e-1f, 0.5f);
-  const V high = fused(s, V{} + 1.39517175e-3f, fused(r, V{} + 8.36959863e-3f, 4.16661873e-2f));
-  return fused(fused(high, s, low), s, 1.0f + r) * __builtin_bit_cast(V, as_bits(shifted) << 23);
+  V one[1] = {x};
+  exp_from_below(one);
+  return one[0];
 }
 TERSOR_MAP float exp_quick(float x) noexcept { return exp_from_below(clamped(x, -88.0f, 89.0f)); }
 

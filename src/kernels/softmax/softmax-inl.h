@@ -33,17 +33,30 @@ template <bool kScales>
                                                 int64_t n, Lanes16& all) noexcept {
   using Vector = Lanes16::Vector;
   const Vector factor = Vector{} + scale, below = Vector{} - top;
+  // Four vectors at a time where there are registers for them: their steps do not wait for each
+  // other.
+  constexpr int kParts = Lanes16::kParts, kVectors = kParts < 2 ? 4 : kParts;
   int64_t i = 0;
-  Lanes16 sums = all, part;
-  for (; i + 16 <= n; i += 16) {
-    part.load(x + i);
+  Lanes16 sums = all;
+  const auto go = [&]<int kCount>() __attribute__((always_inline)) {
+    constexpr int kLanes = Lanes16::kPartLanes;
+    for (; i + kCount * kLanes <= n; i += kCount * kLanes) {
+      Vector e[kCount];
 #pragma GCC unroll 4
-    for (int p = 0; p < Lanes16::kParts; ++p) {
-      part.v[p] = exp_from_below(kScales ? fused(part.v[p], factor, below) : part.v[p] + below);
-      sums.v[p] += part.v[p];
+      for (int p = 0; p < kCount; ++p) {
+        e[p] = load_as<Vector>(x + i + p * kLanes);
+        e[p] = kScales ? fused(e[p], factor, below) : e[p] + below;
+      }
+      exp_from_below(e);
+#pragma GCC unroll 4
+      for (int p = 0; p < kCount; ++p) {
+        sums.v[p % kParts] += e[p];
+        store_as(y + i + p * kLanes, e[p]);
+      }
     }
-    part.store(y + i);
-  }
+  };
+  go.template operator()<kVectors>();
+  if constexpr (kVectors > kParts) go.template operator()<kParts>();
   all = sums;
   if (i < n) exponentials_left(x + i, scale, top, y + i, n - i, all);
 }
