@@ -123,14 +123,14 @@ namespace {
   TO_BYTES(V, 8, 9, 10, 11) TO_BYTES(V, 12, 13, 14, 15) \
   BIAS_4(V, 8, 9, 10, 11) BIAS_4(V, 12, 13, 14, 15)
 // ... in words, two by two outputs from four columns of two zipped pairs of pixels.
-#define DW_PAIR(V) \
-  DW_WIDENED(V, 0, 0) DW_WIDENED(V, 64, 1) \
-  THREE("vpunpcklwd", V, 1, 0, 2) THREE("vpunpckhwd", V, 1, 0, 3)
+#define DW_PAIR(V, a, b, low, high) \
+  DW_WIDENED(V, 0, a) DW_WIDENED(V, 64, b) \
+  THREE("vpunpcklwd", V, b, a, low) THREE("vpunpckhwd", V, b, a, high)
 #define DW_WORDS(V, half, sum) \
   WITH_LOADED("vpmaddwd", V, 128, half, 4) THREE("vpaddd", V, 4, sum, sum)
 #define DW_NEIGHBOUR(V, a, b, c, d) \
   DW_WORDS(V, 2, a) DW_WORDS(V, 3, b) DW_WORDS(V, 2, c) DW_WORDS(V, 3, d)
-#define DW_OUTER(V) DW_PAIR(V) DW_NEIGHBOUR(V, 8, 9, 10, 11)
+#define DW_OUTER(V) DW_PAIR(V, 0, 1, 2, 3) DW_NEIGHBOUR(V, 8, 9, 10, 11)
 #define DW_INNER(V) DW_OUTER(V) DW_NEIGHBOUR(V, 12, 13, 14, 15)
 #define DW_TWO_BY_TWO(V) \
   BIAS_4(V, 8, 9, 10, 11) BIAS_4(V, 12, 13, 14, 15) \
@@ -138,9 +138,7 @@ namespace {
   DW_INNER(V) DW_INNER(V) DW_OUTER(V) DW_OUTER(V) \
   TO_BYTES(V, 8, 9, 12, 13) TO_BYTES(V, 10, 11, 14, 15)
 // ... with registers for all columns: a weight is loaded once for both neighbours.
-#define DW_ZIPPED(V, low, high) \
-  DW_WIDENED(V, 0, 28) DW_WIDENED(V, 64, 29) \
-  THREE("vpunpcklwd", V, 29, 28, low) THREE("vpunpckhwd", V, 29, 28, high)
+#define DW_ZIPPED(V, low, high) DW_PAIR(V, 28, 29, low, high)
 #define DW_BOTH(V, left, right, a, b) \
   LOAD(V, 128, 24) THREE("vpmaddwd", V, 24, left, 25) THREE("vpaddd", V, 25, a, a) \
   THREE("vpmaddwd", V, 24, right, 26) THREE("vpaddd", V, 26, b, b)

@@ -69,11 +69,12 @@ template <typename S, GemmOutput kKind>
   }
 }
 
-// What two by two outputs begin with and become: [row][neighbour][half]. Each sum is kept at once:
-// the compiler would multiply first, add later and have no registers left.
+// What two by two outputs begin with and become: [row][neighbour][half].
 template <typename S>
 using DwPairsSums = typename S::s32[2][2][2];
 
+// Each sum is kept at once: the compiler would multiply first, add later and have no registers
+// left.
 template <typename S, int kK, int kStride, typename Load>
 [[gnu::always_inline]] inline void dw_pairs_sum(const DwPairsBlock<S>& block, Load load,
                                                 DwPairsSums<S>& acc) noexcept {

@@ -14,9 +14,9 @@ using Vectors = simd::Avx2;
 namespace tersor::kernels::quantize::avx2 {
 
 constexpr int kVectorBytes = 32;
-constexpr bool kByProducts = false;  // divisions of 256 bits are short
 #include "kernels/quantize/quantize-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::avx2);
+// Divisions of 256 bits are short.
+extern constexpr Table kTable = make_table<false>(base::Isa::avx2);
 
 }  // namespace tersor::kernels::quantize::avx2
 #include "kernels/loops/end.h"

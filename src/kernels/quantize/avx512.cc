@@ -14,19 +14,9 @@ using Vectors = simd::Avx512;
 namespace tersor::kernels::quantize::avx512 {
 
 constexpr int kVectorBytes = 64;
-constexpr bool kByProducts = true;
 #include "kernels/quantize/quantize-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::avx512);
+extern constexpr Table kMultiplyingTable = make_table<true>(base::Isa::avx512);
+extern constexpr Table kDividingTable = make_table<false>(base::Isa::avx512);
 
 }  // namespace tersor::kernels::quantize::avx512
-namespace tersor::kernels::quantize::dividing {
-
-using Vectors = simd::Avx512;
-using avx512::dequantize_vectors;
-constexpr int kVectorBytes = 64;
-constexpr bool kByProducts = false;
-#include "kernels/quantize/quantize-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::avx512);
-
-}  // namespace tersor::kernels::quantize::dividing
 #include "kernels/loops/end.h"

@@ -10,9 +10,8 @@ constexpr int64_t dequantize_vectors(const T*, float*, int64_t, float, int32_t) 
 }
 
 constexpr int kVectorBytes = 16;
-constexpr bool kByProducts = false;
 #include "kernels/quantize/quantize-inl.h"
-extern constexpr Table kTable = make_table(base::Isa::portable);
+extern constexpr Table kTable = make_table<false>(base::Isa::portable);
 
 }  // namespace tersor::kernels::quantize::portable
 #include "kernels/loops/end.h"

@@ -1,5 +1,5 @@
-// The loops of quantize, for the compiler to vectorize, after `kByProducts`: whether quotients are
-// products where that may be. No include guard.
+// The loops of quantize, for the compiler to vectorize. kByProducts: quotients are products where
+// that may be. No include guard.
 #include "kernels/loops/lanes-inl.h"
 
 // rint of |v| <= 2^22, halves to even: the sum's last bit counts ones, so its bits are the integer.
@@ -34,15 +34,15 @@ constexpr float kMostCorrected = 0x1p20f;
 // Whether nothing underflows on the way to a quotient that is not zero as a code.
 inline bool divides_by_products(float scale) noexcept {
   const float size = __builtin_fabsf(scale);
-  return kByProducts && size > 0x1p-64f && size < 0x1p64f;
+  return size > 0x1p-64f && size < 0x1p64f;
 }
 
-template <typename T>
+template <bool kByProducts, typename T>
 void quantize_run(const float* x, T* y, int64_t n, const Format<T>& f) noexcept {
   const float scale = f.scale;
   const int32_t zero = f.zero;
   const float low = static_cast<float>(f.low - zero), high = static_cast<float>(f.high - zero);
-  if (divides_by_products(scale)) {
+  if (kByProducts && divides_by_products(scale)) {
     const float inverse = 1 / scale;
     for (int64_t i = 0; i < n; ++i)
       y[i] = static_cast<T>(code_of(quotient(x[i], scale, inverse), low, high, zero));
@@ -113,12 +113,12 @@ void interleave(const float* x, T* y, int64_t plane, int64_t begin, int64_t end,
       y[p * kChannels + c] = static_cast<T>(code(x[c * plane + p], scale, low, high, zero));
 }
 
-template <typename T>
+template <bool kByProducts, typename T>
 void planes_to_pixels(const float* x, T* y, int64_t channels, int64_t plane, int64_t begin,
                       int64_t end, const Format<T>& f) noexcept {
   switch (channels) {
     case 1:
-      return quantize_run(x + begin, y + begin, end - begin, f);
+      return quantize_run<kByProducts>(x + begin, y + begin, end - begin, f);
     case 2:
       return interleave<T, 2>(x, y, plane, begin, end, f);
     case 3:
@@ -134,7 +134,8 @@ void planes_to_pixels(const float* x, T* y, int64_t channels, int64_t plane, int
     const int64_t pixels = end - p < kPixels ? end - p : kPixels;
     for (int64_t c = 0; c < channels; c += kChannels) {
       const int64_t some = channels - c < kChannels ? channels - c : kChannels;
-      for (int64_t i = 0; i < some; ++i) quantize_run(x + (c + i) * plane + p, block[i], pixels, f);
+      for (int64_t i = 0; i < some; ++i)
+        quantize_run<kByProducts>(x + (c + i) * plane + p, block[i], pixels, f);
       for (int64_t j = 0; j < pixels; ++j) {
         T* to = y + (p + j) * channels + c;
         if (some == kChannels)
@@ -195,17 +196,18 @@ inline void scan(const float* x, int64_t n, Scan& s) noexcept {
   scan_slowly(x, n, s);
 }
 
-template <typename T>
+template <bool kByProducts, typename T>
 constexpr Codes<T> make_codes() noexcept {
-  return {quantize_run<T>, quantize_columns<T>, dequantize_run<T>, dequantize_columns<T>,
-          planes_to_pixels<T>};
+  return {quantize_run<kByProducts, T>, quantize_columns<T>, dequantize_run<T>,
+          dequantize_columns<T>, planes_to_pixels<kByProducts, T>};
 }
+template <bool kByProducts>
 constexpr Table make_table(base::Isa isa) noexcept {
   return {isa,
-          make_codes<uint8_t>(),
-          make_codes<int8_t>(),
-          make_codes<uint16_t>(),
-          make_codes<int16_t>(),
+          make_codes<kByProducts, uint8_t>(),
+          make_codes<kByProducts, int8_t>(),
+          make_codes<kByProducts, uint16_t>(),
+          make_codes<kByProducts, int16_t>(),
           dequantize_run<int32_t>,
           dequantize_columns<int32_t>,
           scan};

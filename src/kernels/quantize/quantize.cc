@@ -11,14 +11,12 @@ namespace avx2 {
 extern const Table kTable;
 }
 namespace avx512 {
-extern const Table kTable;
-}
-namespace dividing {
-extern const Table kTable;
+extern const Table kMultiplyingTable, kDividingTable;
 }
 
 const Table& table_with(base::IsaSet isa, bool divides) noexcept {
-  return pick(isa, portable::kTable, avx2::kTable, divides ? dividing::kTable : avx512::kTable);
+  return pick(isa, portable::kTable, avx2::kTable,
+              divides ? avx512::kDividingTable : avx512::kMultiplyingTable);
 }
 const Table& table(base::IsaSet isa) noexcept { return table_with(isa, base::divides_quickly()); }
 

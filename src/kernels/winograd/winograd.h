@@ -41,6 +41,8 @@ struct WinogradWeights {
     return (c + row->channels - 1) / row->channels * row->channels;
   }
   int64_t panels() const noexcept { return (n + row->nr - 1) / row->nr; }
+  // Of a thread for which weights are transformed again. Those of bytes are sooner than pixels.
+  int64_t least_tiles() const noexcept { return 3 * row->mr / 2; }
 };
 
 // The row for a layer whose output has oh x ow pixels per image, or nullptr if the direct
@@ -59,9 +61,10 @@ int64_t winograd_tiles(const ConvShape& shape) noexcept;
 // By tiles where each thread has `least` of them and more, else by panels.
 WorkSplit winograd_split(int64_t tiles, int64_t panels, int mr, int threads,
                          int64_t least) noexcept;
-// Weights of bytes are transformed sooner than pixels.
-constexpr int64_t winograd_least_tiles(int mr, bool bytes) noexcept {
-  return bytes ? 3 * mr / 2 : 4 * mr;
+// The same of the weights of any family.
+template <typename Weights>
+WorkSplit winograd_split(int64_t tiles, const Weights& w, int threads) noexcept {
+  return winograd_split(tiles, w.panels(), w.row->mr, threads, w.least_tiles());
 }
 // For calls of at most so many tiles.
 size_t winograd_scratch_bytes(const WinogradWeights& weights, int64_t tiles) noexcept;

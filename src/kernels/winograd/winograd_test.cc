@@ -101,8 +101,7 @@ std::string compare(const WinogradRow& row, const ConvShape& s, int variant, Fil
   for (size_t n = 0; n < columns; ++n) folded[n] = bias[n] - (za + (a_signed ? 128 : 0)) * sums[n];
   e.bias = folded.data();
   call.out = out.data();
-  const WorkSplit split = winograd_split(winograd_tiles(s), w.panels(), row.mr, threads,
-                                         winograd_least_tiles(row.mr, true));
+  const WorkSplit split = winograd_split(winograd_tiles(s), w, threads);
   Aligned scratch(winograd_scratch_bytes(w, split.m_chunk));
   for (int64_t i = 0; i < split.tasks(); ++i)
     winograd_run(w, call, split.rows(i), split.columns(i), scratch.get());

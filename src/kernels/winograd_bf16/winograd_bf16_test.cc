@@ -111,8 +111,7 @@ Errors errors_of(const WinogradBf16Row& row, const ConvShape& s, int variant, in
   call.a.data = a_bytes.data();
   if (call.residual) call.residual = residual_bytes.data();
   call.out = out_bytes.data();
-  const WorkSplit split =
-      winograd_split(w.tiles(s), w.panels(), row.mr, threads, winograd_least_tiles(row.mr, false));
+  const WorkSplit split = winograd_split(w.tiles(s), w, threads);
   std::vector<std::byte> scratch(scratch_bytes(w, split.m_chunk));
   for (int64_t i = 0; i < split.tasks(); ++i)
     run(w, call, split.rows(i), split.columns(i), scratch.data());

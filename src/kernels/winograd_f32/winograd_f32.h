@@ -33,6 +33,8 @@ struct WinogradF32Weights {
   const float* data = nullptr;
   int64_t c = 0, n = 0;
   int64_t panels() const noexcept { return (n + row->nr - 1) / row->nr; }
+  // Of a thread for which weights are transformed again.
+  int64_t least_tiles() const noexcept { return 4 * row->mr; }
   // Tiles of 4 x 4 outputs, over all images.
   static int64_t tiles(const ConvShape& shape) noexcept;
 };

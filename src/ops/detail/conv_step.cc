@@ -60,10 +60,10 @@ void run_rows(runtime::StepContext& c, const ConvShape& s, Run&& run) {
 
 // run(tiles, panels, scratch) for all tiles of a Winograd form, spread over the pool;
 // scratch_bytes(tiles): what a call of so many needs.
-template <typename ScratchBytes, typename Run>
-void run_tiles(runtime::StepContext& c, int64_t tiles, int64_t panels, int mr, int64_t least,
+template <typename Weights, typename ScratchBytes, typename Run>
+void run_tiles(runtime::StepContext& c, int64_t tiles, const Weights& weights,
                ScratchBytes&& scratch_bytes, Run&& run) {
-  const auto split = kernels::winograd_split(tiles, panels, mr, c.pool->size(), least);
+  const auto split = kernels::winograd_split(tiles, weights, c.pool->size());
   const WorkerScratch scratch(c, scratch_bytes(split.m_chunk));
   c.pool->parallel_for(split.tasks(), 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i) run(split.rows(i), split.columns(i), scratch.of(worker));
@@ -146,8 +146,7 @@ struct FloatWinograd {
     const kernels::GemmF32Call call = common.call(
         c, kernels::RowSource::pixels(x.raw(), shape, common.zeros.data(), false), dims);
     run_tiles(
-        c, Weights::tiles(shape), weights.panels(), weights.row->mr,
-        kernels::winograd_least_tiles(weights.row->mr, false),
+        c, Weights::tiles(shape), weights,
         [&](int64_t tiles) { return kernels::scratch_bytes(weights, tiles); },
         [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
           kernels::run(weights, call, tiles, panels, scratch);
@@ -231,8 +230,7 @@ struct ByteWinograd {
     call.out_stride = call.epilogue.residual_stride = shape.oc;
     call.out = c.make(0, epilogue.numbers.out, dims).raw_mutable();
     run_tiles(
-        c, kernels::winograd_tiles(shape), weights.panels(), weights.row->mr,
-        kernels::winograd_least_tiles(weights.row->mr, true),
+        c, kernels::winograd_tiles(shape), weights,
         [&](int64_t tiles) { return kernels::winograd_scratch_bytes(weights, tiles); },
         [&](kernels::Range tiles, kernels::Range panels, std::byte* scratch) {
           kernels::winograd_run(weights, call, tiles, panels, scratch);
